@@ -1,0 +1,1 @@
+"""Daypass: cloud access for minutes or hours through a pull request."""

@@ -1,0 +1,76 @@
+"""What can go wrong, what to try next, and the exit code it means.
+
+Exit codes (one place, `cli/main.py`, maps them): 0 fine; 1 denied, drifted or not
+converged; 2 usage or invalid input; 3 could not decide (an outage).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.model import Problem
+
+
+class PipelineError(Exception):
+    """Base of everything raised on purpose; never raised itself.
+
+    *message* says what happened, *hint* what to try.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(PipelineError):
+    """Raised when a command or its configuration cannot be carried out as given."""
+
+    exit_code = 2
+
+
+class InvalidInput(PipelineError):
+    """Raised when files are malformed or inconsistent; carries every problem found."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        count = len(problems)
+        super().__init__(f"{count} problem{'' if count == 1 else 's'} found")
+        self.problems = problems
+
+
+class Denied(PipelineError):
+    """Raised when the answer is no, with its reason."""
+
+    exit_code = 1
+
+
+class NotConverged(PipelineError):
+    """Raised when clouds and git still differ after a run."""
+
+    exit_code = 1
+
+
+class Undecided(PipelineError):
+    """Raised when something outside did not answer, so nothing may be concluded."""
+
+    exit_code = 3
+
+
+class EngineError(Undecided):
+    """Raised when a policy engine crashed, timed out or gave an unusable answer."""
+
+
+class CloudError(Undecided):
+    """Raised when a cloud's API refused or failed; the SDK's error is its cause."""
+
+
+class ForgeError(Undecided):
+    """Raised when git or GitHub refused, failed or answered beyond a known limit."""

@@ -1,0 +1,39 @@
+"""What a policy engine is to the judge, and the policies it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.model import digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyBundle:
+    """The policies at one commit: Rego modules and the data beside them."""
+
+    modules: Mapping[str, str]
+    """Path below `policies/` to Rego text, without tests."""
+
+    data: Mapping[str, Any]
+    """The data document; `policies/settings/limits/data.yaml` is at `settings.limits`."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of modules and data."""
+        return digest({"modules": dict(self.modules), "data": dict(self.data)})
+
+
+class PolicyEngine(Protocol):
+    """Answers one query of one bundle."""
+
+    name: str
+    """`regorus` or `opa`, as shown to people."""
+
+    def decide(self, document: Mapping[str, Any]) -> object:
+        """Returns the value of `data.access.decision.result` for the input *document*.
+
+        Raises `EngineError` when it is undefined, or the engine crashed, timed out or
+        answered anything but one JSON value.
+        """

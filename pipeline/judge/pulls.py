@@ -1,0 +1,101 @@
+"""What a pull request is to the judge: plain values, and what must be askable of a forge.
+
+Everything here is read from GitHub's API or from git objects, never from text that a
+requester wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Actor:
+    """A GitHub account. Ids are for ever; logins can be renamed and taken over."""
+
+    id: int
+    login: str
+    type: str
+    """`User`, `Bot`, `Organization` or `Mannequin`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullRequest:
+    """One pull request as the API tells it."""
+
+    number: int
+    author: Actor | None
+    """None where the account was deleted."""
+
+    state: str
+    """`open` or `closed`."""
+
+    base_ref: str
+    head_ref: str
+    head_sha: str
+    same_repository: bool
+    """Whether the head lies in the base's own repository: pushers of forks are unknowable."""
+
+    draft: bool = False
+    merged_at: datetime | None = None
+    merge_commit_sha: str | None = None
+    """Meaningful only once merged."""
+
+    merged_by: Actor | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class PullFile:
+    """A file that a pull request changes."""
+
+    path: str
+    status: str
+    """`added`, `modified`, `removed`, `renamed`, `copied`, `changed` or `unchanged`."""
+
+    blob: str
+    """Blob SHA at the head; for a removed file, at the base."""
+
+    previous: str | None = None
+    """Path before a rename."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """One submitted review."""
+
+    id: int
+    author: Actor | None
+    state: str
+    """`APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` or `DISMISSED`."""
+
+    commit: str | None
+    """The head that was reviewed; None where GitHub no longer knows it."""
+
+    submitted_at: datetime
+
+
+class ForgeReader(Protocol):
+    """What the judge asks. Raises `ForgeError` on failure, and where a page cap was reached."""
+
+    def pull(self, number: int) -> PullRequest:
+        """Returns the pull request with this number."""
+
+    def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
+        """Returns the pull requests that GitHub associates with a commit."""
+
+    def files(self, number: int) -> tuple[PullFile, ...]:
+        """Returns every file changed; raises at 3,000, where GitHub stops listing."""
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """Returns every submitted review, oldest first."""
+
+    def pushers(self, branch: str) -> tuple[Actor, ...]:
+        """Returns everyone who pushed to, created or force-pushed *branch* (activity API)."""
+
+    def in_team(self, team: str, actor: Actor) -> bool:
+        """Whether membership is active, child teams included; an invisible team is no."""
+
+    def can_write(self, actor: Actor) -> bool:
+        """Whether the account has write, maintain or admin permission on the repository."""

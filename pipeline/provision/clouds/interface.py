@@ -1,0 +1,87 @@
+"""What a cloud can do for us: list what is ours, and carry out changes.
+
+Reading and writing are different objects, so that a job with read credentials cannot even
+construct a writer. Adapters translate their SDK's errors into `CloudError` with its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.model import Binding, Cloud, Target, TargetId
+from pipeline.provision.plan import Change
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foreign:
+    """A binding that is not ours, or claims to be and is not: reported, never changed."""
+
+    target: TargetId
+    handle: str
+    why: str
+    """`no mark`, or what about the mark does not hold."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """What one cloud holds in the targets that were asked about."""
+
+    cloud: Cloud
+    bindings: tuple[Binding, ...]
+    """Ours only, sorted by identity. Includes those past their end."""
+
+    foreign: tuple[Foreign, ...] = ()
+    """Only what lies where ours would (path, title prefix, same principal and role)."""
+
+    unreachable: tuple[tuple[TargetId, str], ...] = ()
+    """Targets that could not be listed in full, with the reason: nothing is changed there."""
+
+
+class CloudReader(Protocol):
+    """Lists what carries our mark, in bulk: never one call per grant."""
+
+    cloud: Cloud
+
+    def observe(self, targets: Sequence[Target], *, now: datetime) -> Observation:
+        """Returns what the *targets* hold.
+
+        A target that fails lands in `unreachable`; nothing is raised for it.
+        """
+
+
+class Status(StrEnum):
+    """How a change came out."""
+
+    DONE = "done"
+    PENDING = "pending"
+    """Accepted, to take effect by itself later (Azure refuses removals for five minutes)."""
+
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """One change and how it came out."""
+
+    change: Change
+    status: Status
+    message: str = ""
+
+
+class CloudWriter(Protocol):
+    """Carries out changes of one cloud.
+
+    Each is repeatable: creating what is there alike and deleting what is gone succeed. A
+    create or update whose window has ended at the moment of the write fails and writes nothing.
+    """
+
+    cloud: Cloud
+
+    def write(
+        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+    ) -> tuple[Result, ...]:
+        """Returns one result per change, in the order given; raises nothing for a failed one."""
