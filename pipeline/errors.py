@@ -74,3 +74,7 @@ class CloudError(Undecided):
 
 class ForgeError(Undecided):
     """Raised when git or GitHub refused, failed or answered beyond a known limit."""
+
+
+class RefMoved(ForgeError):
+    """Raised when a branch moved between reading it and appending to it: read again."""

@@ -1,0 +1,124 @@
+"""When each grant arrived on the default branch, and through which commits: windows from git.
+
+A path may be used again: a life starts at its latest addition. What a window is comes from
+the merge, not from the file: start = `start`, or the moment of the merge; end = start +
+duration; half-open; UTC.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+from pipeline.grants.commits import MainlineCommit, TreeChange
+from pipeline.model import Grant, GrantId, Window
+
+GRANTS = "access/grants/"
+
+# Everything that decides what the pipeline does is governed; doubt governs. What is left
+# out can be changed without touching access.
+_UNGOVERNED_FOLDERS = ("tests/",)
+_UNGOVERNED_NAMES = ("LICENSE",)
+_UNGOVERNED_SUFFIXES = (".md",)
+
+
+def is_grant(path: str) -> bool:
+    """Whether *path* is a grant file."""
+    return path.startswith(GRANTS) and path.endswith(".yaml")
+
+
+def is_governed(path: str) -> bool:
+    """Whether a change of *path* needs proof before anything may be added.
+
+    Policies, catalogue, workflows and the pipeline itself; not grants, which are proven one
+    by one, and not prose.
+    """
+    if path.startswith(GRANTS):
+        # A file below grants/ that is no grant could only confuse a reader of the folder.
+        return False
+    name = PurePosixPath(path).name
+    return not (
+        path.startswith(_UNGOVERNED_FOLDERS)
+        or name in _UNGOVERNED_NAMES
+        or (path.endswith(_UNGOVERNED_SUFFIXES) and not path.startswith(".github/workflows/"))
+    )
+
+
+def grant_id(path: str) -> GrantId:
+    """Returns the id of the grant at *path*, which must be a grant's path."""
+    if not is_grant(path):
+        raise ValueError(f"{path} is no grant")
+    return GrantId(path.removeprefix(GRANTS).removesuffix(".yaml"))
+
+
+def window_of(grant: Grant, *, merged_at: datetime) -> Window:
+    """Returns the window of a grant whose life began with a merge at *merged_at*."""
+    start = grant.start or merged_at
+    return Window(start=start, end=start + timedelta(seconds=grant.duration))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One commit of the default branch that touched a grant's file."""
+
+    commit: MainlineCommit
+    change: TreeChange
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """One life of a grant's path, from its addition on."""
+
+    path: str
+    steps: tuple[Step, ...]
+    """Oldest first; the first one adds the file, a removal is always the last."""
+
+    @property
+    def id(self) -> GrantId:
+        """The grant's id."""
+        return grant_id(self.path)
+
+    @property
+    def added(self) -> MainlineCommit:
+        """The commit that began this life."""
+        return self.steps[0].commit
+
+    @property
+    def present(self) -> bool:
+        """Whether the file is still there."""
+        return self.steps[-1].change.status != "D"
+
+
+def lives(commits: Iterable[MainlineCommit]) -> tuple[Life, ...]:
+    """Returns every life in *commits*, which come oldest first, in order of path and time.
+
+    A file whose addition lies before the first of *commits* has no life here: it cannot be
+    proven, so it gives nothing.
+    """
+    finished: list[Life] = []
+    open_steps: dict[str, list[Step]] = defaultdict(list)
+    for commit in commits:
+        for change in commit.changes:
+            if not is_grant(change.path):
+                continue
+            steps = open_steps[change.path]
+            if change.status == "A":
+                steps.clear()
+            elif not steps:
+                continue
+            steps.append(Step(commit=commit, change=change))
+            if change.status == "D":
+                finished.append(Life(path=change.path, steps=tuple(steps)))
+                steps.clear()
+    finished.extend(
+        Life(path=path, steps=tuple(steps)) for path, steps in open_steps.items() if steps
+    )
+    return tuple(sorted(finished, key=lambda life: (life.path, life.added.committed_at)))
+
+
+def governing(commits: Iterable[MainlineCommit]) -> tuple[MainlineCommit, ...]:
+    """Returns the commits that touched anything governed, in their order."""
+    return tuple(commit for commit in commits if any(is_governed(c.path) for c in commit.changes))

@@ -1,0 +1,88 @@
+"""What the clouds should hold at a moment, from the grants that are proven and live."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.model import Binding, Cloud, Entitlement, Grant, GrantId, Window
+from pipeline.provision.documents import aws, azure, gcp
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveGrant:
+    """A proven grant with its window and what it gives."""
+
+    grant: Grant
+    window: Window
+    entitlements: tuple[Entitlement, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deferred:
+    """Part of a grant that its cloud cannot hold yet: made by a later run, not by the cloud."""
+
+    grant: GrantId
+    target: str
+    window: Window
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desired:
+    """Bindings to hold now, and what has to wait."""
+
+    bindings: tuple[Binding, ...]
+    deferred: tuple[Deferred, ...] = ()
+
+
+def desired(live: Iterable[LiveGrant], *, now: datetime) -> Desired:
+    """Returns the bindings that *live* grants ask for at *now*.
+
+    Grants past their end ask for nothing. AWS and Google hold one binding per line of a
+    grant; Azure holds one per principal, role and scope, with the union of the windows that
+    touch (Microsoft.Authorization 2020-10-01, `RoleAssignmentExists`).
+    """
+    bindings: list[Binding] = []
+    shared: dict[str, list[tuple[LiveGrant, Entitlement]]] = defaultdict(list)
+    for one in live:
+        if one.window.ended(now):
+            continue
+        for entitlement in one.entitlements:
+            match entitlement.target.cloud:
+                case Cloud.AWS:
+                    bindings.append(aws.binding(entitlement, window=one.window))
+                case Cloud.GCP:
+                    bindings.append(gcp.binding(entitlement, window=one.window))
+                case Cloud.AZURE:
+                    probe = azure.binding(
+                        entitlement, grants=(one.grant.id,), window=one.window, now=now
+                    )
+                    shared[f"{probe.locator}|{probe.key}"].append((one, entitlement))
+    deferred: list[Deferred] = []
+    for holders in shared.values():
+        window = azure.union([one.window for one, _ in holders], now=now)
+        if window is None:
+            continue
+        inside = [pair for pair in holders if _within(pair[0].window, window)]
+        grants = tuple(sorted({one.grant.id for one, _ in inside}))
+        bindings.append(azure.binding(inside[0][1], grants=grants, window=window, now=now))
+        deferred.extend(
+            Deferred(
+                grant=one.grant.id,
+                target=entitlement.target.id,
+                window=one.window,
+                why="Azure holds one assignment per principal, role and scope; "
+                "this one is made when the earlier one has ended",
+            )
+            for one, entitlement in holders
+            if not _within(one.window, window)
+        )
+    bindings.sort(key=lambda binding: binding.identity)
+    return Desired(bindings=tuple(bindings), deferred=tuple(deferred))
+
+
+def _within(inner: Window, outer: Window) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end

@@ -1,0 +1,140 @@
+"""Writes the record while a run goes on: intents before the first write, outcomes after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from pipeline.errors import RefMoved, Undecided
+from pipeline.model import Binding, GrantId, timestamp
+from pipeline.provision.apply import Outcome
+from pipeline.provision.plan import Change, Plan
+from pipeline.record.audit import AuditEvent, Chain, Run, Tip, batch, read_chain
+
+_ATTEMPTS = 3
+
+
+class AuditStore(Protocol):
+    """The audit branch."""
+
+    def load(self) -> tuple[str | None, Mapping[str, bytes]]:
+        """Returns the branch's head, None before its first commit, and all its files."""
+
+    def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
+        """Adds *files* in one commit on *parent* and returns its SHA.
+
+        Raises `RefMoved` when the branch is no longer at *parent*.
+        """
+
+
+class AuditJournal:
+    """Appends to the chain; every batch continues what was verified when it was read."""
+
+    def __init__(
+        self,
+        store: AuditStore,
+        *,
+        clock: Callable[[], datetime],
+        run: Run,
+        facts: Mapping[GrantId, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._run = run
+        self.facts = dict(facts or {})
+        """Per grant what its proof says: blob, pull request, approvers, decision digest."""
+
+    def chain(self) -> Chain:
+        """Reads the whole chain. Raises `Undecided` when it does not hold."""
+        return self._read()[1]
+
+    @property
+    def tip(self) -> Tip:
+        """The chain's end, to anchor in a comment."""
+        return self._read()[1].tip
+
+    def record(self, events: Sequence[AuditEvent], message: str) -> Tip:
+        """Appends *events* in one commit. Raises when they could not be recorded."""
+        for _ in range(_ATTEMPTS):
+            head, chain = self._read()
+            path, text, tip = batch(events, after=chain.tip, at=self._clock(), run=self._run)
+            try:
+                self._store.append({path: text}, message, parent=head)
+            except RefMoved:
+                continue
+            return tip
+        raise Undecided(
+            f"the audit branch kept moving during {_ATTEMPTS} attempts to append to it",
+            hint="run again: another run was writing",
+        )
+
+    def intents(self, plan: Plan) -> None:
+        """Records every change that is about to be tried."""
+        self.record(
+            [
+                AuditEvent(
+                    kind="intent",
+                    data={"plan": plan.digest, **_change(change), "grants": self._grants(change)},
+                )
+                for change in plan.changes
+            ],
+            f"Intend {_count(len(plan.changes))}",
+        )
+
+    def outcomes(self, outcome: Outcome) -> None:
+        """Records how every change came out, and what was taken back."""
+        events = [
+            AuditEvent(
+                kind="outcome",
+                data={
+                    "plan": outcome.plan.digest,
+                    **_change(result.change),
+                    "grants": self._grants(result.change),
+                    "status": result.status,
+                    "message": result.message,
+                    "rollback": rollback,
+                },
+            )
+            for results, rollback in ((outcome.results, False), (outcome.rolled_back, True))
+            for result in results
+        ]
+        self.record(events, f"Record the outcome of {_count(len(events))}")
+
+    def _read(self) -> tuple[str | None, Chain]:
+        head, files = self._store.load()
+        chain = read_chain(files)
+        if chain.broken:
+            raise Undecided(
+                f"the audit chain is broken: {chain.broken[0]}",
+                hint="daypass audit verify shows every break; nothing is changed until it holds",
+            )
+        return head, chain
+
+    def _grants(self, change: Change) -> list[dict[str, Any]]:
+        return [{"id": grant, **self.facts.get(grant, {})} for grant in sorted(change.grants)]
+
+
+def _count(changes: int) -> str:
+    return f"{changes} change{'' if changes == 1 else 's'}"
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "change": change.kind,
+        "binding": _binding(change.binding),
+        "before": _binding(change.before) if change.before else None,
+    }
+
+
+def _binding(binding: Binding) -> dict[str, Any]:
+    window = binding.window
+    return {
+        "cloud": binding.cloud,
+        "target": binding.target,
+        "key": binding.key,
+        "principal": binding.principal,
+        "role": binding.role,
+        "start": timestamp(window.start) if window else None,
+        "end": timestamp(window.end) if window else None,
+    }
