@@ -1,0 +1,101 @@
+"""A grant's YAML text to a `Grant`, or to every problem in it at its line and column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.grants.duration import format_duration, parse_duration
+from pipeline.grants.fields import NAME, Reading
+from pipeline.grants.forms import GRANT
+from pipeline.grants.yaml_strict import Report, load, quote
+from pipeline.model import Access, Grant, GrantId, Mark, Problem, TargetId
+
+__all__ = ["Parsed", "format_duration", "parse_duration", "parse_grant", "path_problem"]
+
+_FOLDER = "access/grants/"
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,99}")
+_TOP = Mark(line=1, column=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parsed:
+    """What one file turned out to be: a grant, or problems; never both, never neither."""
+
+    grant: Grant | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.grant is None) == (not self.problems):
+            raise ValueError("a parsed file is a grant or has problems")
+
+
+def path_problem(path: str) -> str | None:
+    """Returns why *path* is no place for a grant, and the way out; None when it is one.
+
+    Grants lie at `access/grants/<subject>/<slug>.yaml`.
+    """
+    place = "access/grants/<subject>/<name>.yaml"
+    if not path.startswith(_FOLDER) or not path.endswith(".yaml"):
+        return f"a grant lies at {place}; move the file there"
+    folder, _, slug = path.removeprefix(_FOLDER).removesuffix(".yaml").partition("/")
+    if not re.fullmatch(NAME, folder, re.ASCII) or "/" in slug:
+        return f"a grant lies at {place}, one folder per subject; move the file"
+    if not _SLUG.fullmatch(slug) or slug.endswith((".", ".lock")):
+        return (
+            f"the name {quote(slug)} is not made of a-z, 0-9, single dots, _ and -, up to 100"
+            " characters; rename the file"
+        )
+    return None
+
+
+def parse_grant(text: bytes, *, path: str) -> Parsed:
+    """Returns the grant in *text*, or all problems of the file.
+
+    *path* is the repository path. Nothing outside the file is asked: whether names exist is
+    for `validate`.
+    """
+    report = Report(path)
+    misplaced = path_problem(path)
+    if misplaced is not None:
+        report.add(_TOP, "path", misplaced)
+    reading = Reading(report)
+    node = load(text, report=report)
+    found = None if node is None else GRANT.read(node, "", reading)
+    subject = found and found["subject"]
+    folder = path.removeprefix(_FOLDER).partition("/")[0]
+    if found is not None and misplaced is None and subject != folder:
+        report.add(
+            reading.marks["subject"],
+            "folder",
+            f"subject {quote(str(subject))} is not the folder {quote(folder)};"
+            f" move the file to {_FOLDER}{subject}/ or correct the subject",
+        )
+    if found is None or len(report):
+        return Parsed(problems=report.problems)
+    return Parsed(grant=_grant(found, path, reading.marks))
+
+
+def _grant(found: dict[str, Any], path: str, marks: dict[str, Mark]) -> Grant:
+    """Returns the value for fields that were all read without a problem."""
+    return Grant(
+        id=GrantId(path.removeprefix(_FOLDER).removesuffix(".yaml")),
+        path=path,
+        subject=found["subject"],
+        reason=found["reason"],
+        duration=found["duration"],
+        access=tuple(
+            Access(
+                target=TargetId(line["target"]),
+                role=line["role"],
+                parameters=tuple(sorted(line["parameters"].items())),
+            )
+            for line in found["access"]
+        ),
+        ticket=found.get("ticket"),
+        start=found.get("start"),
+        emergency=found.get("emergency", False),
+        requested_by=found.get("requested_by"),
+        marks=marks,
+    )
