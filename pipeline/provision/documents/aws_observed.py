@@ -57,7 +57,7 @@ def observed(
         grants=(GrantId(tags[TAG_PREFIX + "grant"]),),
         principal=tags[TAG_PREFIX + "principal"],
         role=tags[TAG_PREFIX + "role"],
-        window=None if attached else _read_window(trust, inline),
+        window=None if attached else read_window(trust, inline),
         document=canonical(document),
         handle=handle,
     )
@@ -86,7 +86,7 @@ def _decoded(policy: Any) -> Any:
         return policy
 
 
-def _read_window(trust: Any, inline: Mapping[str, Any]) -> Window | None:
+def read_window(trust: Any, inline: Mapping[str, Any]) -> Window | None:
     """Returns the window that the documents carry, None when any statement is not of our form.
 
     The permission policy decides, being what ends open sessions; the trust policy alone
