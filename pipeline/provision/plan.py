@@ -138,9 +138,9 @@ def make_plan(
             continue
         twin = first.setdefault(binding.identity, binding)
         want = wanted.get(binding.identity)
-        if want is None:
+        if want is None or twin is not binding:
             changes.append(Change(kind=Kind.DELETE, binding=binding))
-        elif twin is binding and want.document != binding.document:
+        elif want.document != binding.document:
             changes.append(Change(kind=Kind.UPDATE, binding=want, before=binding))
     changes.extend(
         Change(kind=Kind.CREATE, binding=binding)

@@ -1,0 +1,85 @@
+"""Grants past their window: which may be retired now, and the revert that retires them.
+
+The clouds ended the access already. A grant is retired, its file deleted by a revert pull
+request, only once the clouds read back as clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.grants.history import Life
+from pipeline.model import Binding, GrantId, TargetId, digest
+from pipeline.provision.desired import LiveGrant
+
+BRANCH_PREFIX = "daypass/expire-"
+
+
+def ended(grants: Iterable[LiveGrant], *, now: datetime) -> tuple[LiveGrant, ...]:
+    """Returns the grants whose window is over at *now*, in order of their end."""
+    over = [one for one in grants if one.window.ended(now)]
+    return tuple(sorted(over, key=lambda one: (one.window.end, one.grant.id)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retirement:
+    """What an expire run may delete, and what has to wait."""
+
+    ready: tuple[str, ...]
+    """Paths, sorted."""
+
+    waiting: tuple[tuple[GrantId, str], ...]
+    """Grants that lapsed but cannot be retired yet, with the reason."""
+
+    @property
+    def branch(self) -> str:
+        """The branch of the revert: the same for the same files."""
+        return f"{BRANCH_PREFIX}{digest(list(self.ready))[:12]}"
+
+
+def retire(
+    lapsed: Sequence[Life],
+    *,
+    held: Iterable[Binding],
+    unreachable: Mapping[TargetId, str],
+    targets_of: Mapping[GrantId, Collection[TargetId]],
+    already_open: Collection[str] = (),
+) -> Retirement:
+    """Returns which *lapsed* grants can be retired.
+
+    A grant waits while any binding in *held* names it, and while one of its targets was
+    *unreachable*: only what reads back as gone is gone. Paths in *already_open* are being
+    deleted by an open pull request.
+    """
+    still: dict[GrantId, list[str]] = {}
+    for binding in held:
+        for grant in binding.grants:
+            still.setdefault(grant, []).append(f"{binding.target} still holds {binding.key}")
+    ready: list[str] = []
+    waiting: list[tuple[GrantId, str]] = []
+    for life in lapsed:
+        down = [
+            f"{target} could not be read: {unreachable[target]}"
+            for target in sorted(targets_of.get(life.id, unreachable.keys()))
+            if target in unreachable
+        ]
+        if reasons := still.get(life.id, []) + down:
+            waiting.append((life.id, "; ".join(sorted(reasons))))
+        elif life.path not in already_open:
+            ready.append(life.path)
+    return Retirement(ready=tuple(sorted(ready)), waiting=tuple(sorted(waiting)))
+
+
+def revert_text(paths: Sequence[str]) -> tuple[str, str]:
+    """Returns title and body of the pull request that deletes *paths*."""
+    count = len(paths)
+    title = f"Retire {count} lapsed grant{'' if count == 1 else 's'}"
+    listed = "\n".join(f"- `{path}`" for path in paths)
+    body = (
+        "The clouds ended this access at its time; every binding was read back as gone. "
+        "Deleting the files keeps the folder to what is live; history keeps the rest.\n\n"
+        f"{listed}\n"
+    )
+    return title, body

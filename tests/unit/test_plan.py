@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.model import Binding, GrantId, TargetId
+from pipeline.provision.plan import Kind, SurprisingPlan, make_plan
+from tests.unit.support_values import NOON, binding, window
+
+bindings = st.lists(
+    st.builds(
+        binding,
+        st.sampled_from("abcdef"),
+        target=st.sampled_from(["gcp/prod", "gcp/dev"]),
+        document=st.sampled_from(["{}", '{"x":1}']),
+    ),
+    max_size=8,
+    unique_by=lambda one: one.identity,
+)
+
+
+def carried_out(observed: list[Binding], plan_changes: object) -> dict[tuple[str, str, str], str]:
+    state = {one.identity: one.document for one in observed}
+    for change in plan_changes:  # type: ignore[attr-defined]
+        if change.kind is Kind.DELETE:
+            del state[change.binding.identity]
+        else:
+            state[change.binding.identity] = change.binding.document
+    return state
+
+
+@given(bindings, bindings)
+def test_carrying_out_a_plan_gives_exactly_what_is_desired(
+    desired: list[Binding], observed: list[Binding]
+) -> None:
+    plan = make_plan(desired, observed, now=NOON)
+    after = carried_out(observed, plan.changes)
+    assert after == {one.identity: one.document for one in desired}
+
+
+@given(bindings, bindings)
+def test_a_second_plan_after_the_first_is_empty(
+    desired: list[Binding], observed: list[Binding]
+) -> None:
+    assert make_plan(desired, desired, now=NOON).changes == ()
+    assert make_plan(desired, observed, now=NOON).digest == (
+        make_plan(reversed(desired), reversed(observed), now=NOON).digest
+    )
+
+
+@given(bindings, bindings)
+def test_deletes_come_first_and_creates_last(
+    desired: list[Binding], observed: list[Binding]
+) -> None:
+    kinds = [change.kind for change in make_plan(desired, observed, now=NOON).changes]
+    order = [Kind.DELETE, Kind.UPDATE, Kind.CREATE]
+    assert kinds == sorted(kinds, key=order.index)
+
+
+def test_an_extension_is_an_update_in_place() -> None:
+    (change,) = make_plan(
+        [binding(document='{"end":2}')], [binding(document='{"end":1}')], now=NOON
+    ).changes
+    assert change.kind is Kind.UPDATE
+    assert change.before is not None
+
+
+def test_a_twin_of_a_binding_is_deleted() -> None:
+    one = replace(binding(), handle="1")
+    two = replace(binding(), handle="2")
+    (change,) = make_plan([binding()], [one, two], now=NOON).changes
+    assert (change.kind, change.binding.handle) == (Kind.DELETE, "2")
+
+
+def test_two_desired_bindings_that_are_the_same_are_refused() -> None:
+    with pytest.raises(ValueError, match="same"):
+        make_plan([binding(), binding(document="{1}")], [], now=NOON)
+
+
+def test_nothing_changes_in_a_target_that_could_not_be_listed() -> None:
+    plan = make_plan(
+        [], [binding(target="gcp/prod")], now=NOON, unreachable=[(TargetId("gcp/prod"), "503")]
+    )
+    assert plan.changes == ()
+
+
+def test_a_new_grant_with_an_unreachable_part_is_held_as_a_whole() -> None:
+    desired = [binding("a", target="gcp/prod"), binding("b", target="gcp/dev")]
+    down = [(TargetId("gcp/prod"), "503")]
+    plan = make_plan(desired, [], now=NOON, unreachable=down)
+    assert plan.changes == ()
+    assert plan.held == ((GrantId("alice/x"), "gcp/prod: 503"),)
+
+
+def test_an_established_grant_is_repaired_where_it_can_be_reached() -> None:
+    desired = [binding("a", target="gcp/prod"), binding("b", target="gcp/dev")]
+    down = [(TargetId("gcp/prod"), "503")]
+    plan = make_plan(
+        desired, [], now=NOON, unreachable=down, established=frozenset({GrantId("alice/x")})
+    )
+    assert [change.binding.key for change in plan.changes] == ["b"]
+    assert plan.held == ()
+
+
+def test_ten_of_thirty_three_surprise_and_nine_never_do() -> None:
+    held = [binding(str(i)) for i in range(33)]
+    make_plan(held[9:], held, now=NOON).raise_if_surprising(now=NOON)
+    with pytest.raises(SurprisingPlan, match="10 of 33"):
+        make_plan(held[10:], held, now=NOON).raise_if_surprising(now=NOON)
+    held.append(binding("34"))
+    make_plan(held[10:], held, now=NOON).raise_if_surprising(now=NOON)
+
+
+def test_bindings_past_their_end_do_not_count_as_a_surprise() -> None:
+    over = [binding(str(i), held=window(-2, 0)) for i in range(20)]
+    make_plan([], over, now=NOON).raise_if_surprising(now=NOON)
+    endless = [binding(str(i), endless=True) for i in range(20)]
+    with pytest.raises(SurprisingPlan):
+        make_plan([], endless, now=NOON).raise_if_surprising(now=NOON)
+
+
+def test_the_digest_names_what_is_done() -> None:
+    one = make_plan([binding(document="{1}")], [], now=NOON)
+    two = make_plan([binding(document="{2}")], [], now=NOON)
+    assert one.digest != two.digest
