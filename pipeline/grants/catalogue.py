@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.fields import Reading
-from pipeline.grants.forms import LOCATORS, PRINCIPAL, ROLES, TARGETS
+from pipeline.grants.forms import PRINCIPAL
 from pipeline.grants.patterns import pattern_problem
+from pipeline.grants.scalars import Reading
+from pipeline.grants.tables import LOCATORS, ROLES, TARGETS
 from pipeline.grants.validate import validate_grant
 from pipeline.grants.yaml_strict import Report, Table, closest, load, quote
 from pipeline.model import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.grants.duration import format_duration, parse_duration
-from pipeline.grants.fields import NAME, Reading
 from pipeline.grants.forms import GRANT
+from pipeline.grants.scalars import NAME, Reading
 from pipeline.grants.yaml_strict import Report, load, quote
 from pipeline.model import Access, Grant, GrantId, Mark, Problem, TargetId
 

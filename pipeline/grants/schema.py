@@ -1,0 +1,40 @@
+"""JSON Schemas of the files in `access/`, from the tables that the parser reads by.
+
+Editors complete and check with them while people type. They say less than the parser:
+positions, look-alike letters and what only the whole catalogue shows are for `daypass check`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.grants.fields import MapOf, Object
+from pipeline.grants.forms import GRANT, PRINCIPAL
+from pipeline.grants.tables import ROLES, TARGETS
+from pipeline.model import Cloud
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FOLDER = "access/schemas"
+"""Where the generated files lie in a repository."""
+
+
+def schemas() -> Mapping[str, dict[str, Any]]:
+    """Returns the schema of every kind of file by name: `grant`, `roles-aws`, …"""
+    kinds: dict[str, Object | MapOf] = {"grant": GRANT, "principal": PRINCIPAL}
+    for cloud in Cloud:
+        kinds[f"targets-{cloud}"] = TARGETS[cloud]
+        kinds[f"roles-{cloud}"] = ROLES[cloud]
+    return {
+        name: {"$schema": DIALECT, "title": f"Daypass: {name.replace('-', ' of ')}"} | kind.schema()
+        for name, kind in kinds.items()
+    }
+
+
+def render() -> Mapping[str, str]:
+    """Returns the text of every schema file by repository path, the same on every run."""
+    return {
+        f"{FOLDER}/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in schemas().items()
+    }
