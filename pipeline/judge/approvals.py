@@ -1,0 +1,299 @@
+"""Which reviews count for which commit, and who is still missing. Pure: facts come in.
+
+GitHub lets anyone who can read approve, keeps approvals across pushes, and counts machine
+accounts as users. Here an approval counts only if every condition is known to hold; what
+is not known counts against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pipeline.judge.pulls import Review
+
+MAX_AGE = timedelta(hours=24)
+"""An approval older than this, at the merge or now, does not count."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of our clock GitHub's may run."""
+
+_SILENT = frozenset({"COMMENTED", "PENDING"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirement:
+    """One step of approval that policy asks for: *count* people of any of these."""
+
+    id: str
+    teams: tuple[str, ...] = ()
+    """GitHub team slugs."""
+
+    people: tuple[str, ...] = ()
+    """Names of principals."""
+
+    count: int
+    because: str
+    """Why policy asks for it, for people."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"approval step {self.id!r} asks for {self.count} people")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Voter:
+    """What is known of a reviewer now, asked of the catalogue and of GitHub beforehand."""
+
+    principal: str | None
+    """Name of the enabled principal of kind person with this GitHub id, if there is one."""
+
+    teams: frozenset[str] = frozenset()
+    """Of the teams asked about: those with an active membership."""
+
+    can_write: bool = False
+
+
+class Counted(NamedTuple):
+    """A review that counts, and whose it is."""
+
+    review: Review
+    principal: str
+
+
+class Rejected(NamedTuple):
+    """A review that does not count, and why, for people."""
+
+    review: Review
+    why: str
+
+
+class Step(NamedTuple):
+    """How far a requirement is filled."""
+
+    requirement: Requirement
+    people: tuple[str, ...]
+    """Principals who fill a place, sorted."""
+
+    missing: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approvals:
+    """The count."""
+
+    counted: tuple[Counted, ...]
+    """By principal. Who counts may still fill no place: nobody asked for them."""
+
+    rejected: tuple[Rejected, ...]
+    """The last word of everyone else, by time."""
+
+    blocking: tuple[Rejected, ...]
+    """Standing requests for changes; also in *rejected*."""
+
+    steps: tuple[Step, ...]
+    """In the order required."""
+
+    complete: bool
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What still stands between this and completeness, for people; empty if nothing."""
+        lines = [
+            f"{step.missing} more of {_who(step.requirement)} must approve: "
+            f"{step.requirement.because}"
+            for step in self.steps
+            if step.missing
+        ]
+        lines.extend(why for _, why in self.blocking)
+        if not lines and not self.complete:
+            lines.append("no approval is required, which nothing says is right")
+        return tuple(lines)
+
+
+def tally(
+    reviews: Iterable[Review],
+    *,
+    head: str,
+    required: Sequence[Requirement],
+    electorate: Mapping[int, Voter],
+    excluded: Mapping[int, str],
+    at: datetime,
+    merged_at: datetime | None = None,
+    max_age: timedelta = MAX_AGE,
+    none_required: bool = False,
+) -> Approvals:
+    """Returns which *reviews* count for the commit *head* and what is missing.
+
+    *electorate* is by GitHub id: a reviewer without an entry is unknown and does not count.
+    *excluded* says by GitHub id why someone may not approve here ("opened the pull
+    request"). Of each person only the last review that is not a comment speaks. After the
+    merge, the count is as of *merged_at*: later reviews are as if they were not there.
+    One person fills one place in one step. A standing request for changes, on whatever
+    commit, by someone eligible or unknown keeps it incomplete. With nothing required it is
+    complete only if the caller says so by *none_required*.
+
+    Raises `ValueError` for naive times.
+    """
+    moment = at if merged_at is None else merged_at
+    if at.tzinfo is None or moment.tzinfo is None:
+        raise ValueError("counting approvals needs times with an offset")
+    rejected: list[Rejected] = []
+    counted: dict[str, Counted] = {}
+    blocking: list[Rejected] = []
+    last_words, ignored = _last_words(reviews, merged_at)
+    rejected.extend(ignored)
+    for review in last_words:
+        bar = _bar(review, electorate, excluded)
+        if review.state == "CHANGES_REQUESTED" and (
+            bar is None or _is_unknown(review, electorate, excluded)
+        ):
+            blocking.append(Rejected(review, f"{_name(review)} asks for changes"))
+            rejected.append(blocking[-1])
+            continue
+        why = bar or _fault(review, head, moment, max_age)
+        principal = _principal(review, electorate)
+        if why is None and principal in counted:
+            why = f"{_name(review)} is {principal}, who has approved with another account"
+        if why is not None or principal is None:
+            rejected.append(Rejected(review, why or f"{_name(review)} is unknown"))
+            continue
+        counted[principal] = Counted(review, principal)
+    people = {
+        name: electorate[one.review.author.id]
+        for name, one in sorted(counted.items())
+        if one.review.author is not None
+    }
+    steps = _fill(required, people)
+    filled = bool(steps) and not any(step.missing for step in steps)
+    return Approvals(
+        counted=tuple(counted[name] for name in people),
+        rejected=tuple(sorted(rejected, key=lambda one: _order(one.review))),
+        blocking=tuple(blocking),
+        steps=steps,
+        complete=(filled or (none_required and not steps)) and not blocking,
+    )
+
+
+def _last_words(
+    reviews: Iterable[Review], merged_at: datetime | None
+) -> tuple[list[Review], list[Rejected]]:
+    """Returns each account's last review that says something, and those that cannot speak."""
+    last: dict[int, Review] = {}
+    ignored: list[Rejected] = []
+    for review in sorted(reviews, key=_order):
+        if review.state in _SILENT:
+            continue
+        if review.author is None:
+            ignored.append(Rejected(review, "the reviewer's account is gone"))
+        elif merged_at is not None and review.submitted_at > merged_at:
+            ignored.append(
+                Rejected(review, f"{_name(review)} reviewed after the merge: it came too late")
+            )
+        else:
+            last[review.author.id] = review
+    return sorted(last.values(), key=_order), ignored
+
+
+def _bar(
+    review: Review, electorate: Mapping[int, Voter], excluded: Mapping[int, str]
+) -> str | None:
+    """Why this person may not approve here, whatever they say."""
+    author = review.author
+    if author is None:
+        return "the reviewer's account is gone"
+    if author.type != "User":
+        return f"{author.login} is a {author.type}, not a person"
+    if author.id in excluded:
+        return f"{author.login} {excluded[author.id]}, and nobody approves their own request"
+    voter = electorate.get(author.id)
+    if voter is None:
+        return f"nothing is known of {author.login}"
+    if voter.principal is None:
+        return f"{author.login} is no enabled person in access/principals"
+    if not voter.can_write:
+        return f"{author.login} has no write permission on the repository"
+    return None
+
+
+def _is_unknown(
+    review: Review, electorate: Mapping[int, Voter], excluded: Mapping[int, str]
+) -> bool:
+    # Facts that were not asked for must not silence an objection.
+    author = review.author
+    return author is not None and author.id not in electorate and author.id not in excluded
+
+
+def _fault(review: Review, head: str, moment: datetime, max_age: timedelta) -> str | None:
+    """Why this review is no approval of *head*."""
+    name = _name(review)
+    if review.state != "APPROVED":
+        return f"{name}'s last review says {review.state.lower().replace('_', ' ')}"
+    if review.commit != head:
+        seen = review.commit[:7] if review.commit else "a commit that is gone"
+        return f"{name} approved {seen}, head is {head[:7]}"
+    if moment - review.submitted_at > max_age:
+        hours = max_age / timedelta(hours=1)
+        return f"{name} approved more than {hours:g} hours ago"
+    if review.submitted_at - moment > CLOCK_SKEW:
+        return f"{name}'s approval is dated in the future"
+    return None
+
+
+def _fill(required: Sequence[Requirement], people: Mapping[str, Voter]) -> tuple[Step, ...]:
+    """Fills the places with as many people as possible: augmenting paths, in order.
+
+    Taking whoever comes first could seat the only security engineer as one of three owners.
+    """
+    places = [
+        (index, requirement)
+        for index, requirement in enumerate(required)
+        # Never more places than could be filled, however large a count policy asks for.
+        for _ in range(min(requirement.count, len(people)))
+    ]
+    seat_of: dict[str, int] = {}
+
+    def seat(place: int, tried: set[str]) -> bool:
+        requirement = places[place][1]
+        for name, voter in people.items():
+            if name in tried or not _may_fill(requirement, name, voter):
+                continue
+            tried.add(name)
+            if name not in seat_of or seat(seat_of[name], tried):
+                seat_of[name] = place
+                return True
+        return False
+
+    for place in range(len(places)):
+        seat(place, set())
+    steps = []
+    for index, requirement in enumerate(required):
+        sitting = tuple(
+            sorted(name for name, place in seat_of.items() if places[place][0] == index)
+        )
+        steps.append(Step(requirement, sitting, requirement.count - len(sitting)))
+    return tuple(steps)
+
+
+def _may_fill(requirement: Requirement, name: str, voter: Voter) -> bool:
+    return name in requirement.people or not voter.teams.isdisjoint(requirement.teams)
+
+
+def _principal(review: Review, electorate: Mapping[int, Voter]) -> str | None:
+    voter = electorate.get(review.author.id) if review.author else None
+    return voter.principal if voter else None
+
+
+def _order(review: Review) -> tuple[datetime, int]:
+    # Ids grow, and times are whole seconds.
+    return (review.submitted_at, review.id)
+
+
+def _name(review: Review) -> str:
+    return review.author.login if review.author else "someone"
+
+
+def _who(requirement: Requirement) -> str:
+    return " or ".join([*requirement.teams, *requirement.people]) or "nobody in particular"

@@ -1,0 +1,600 @@
+"""Which approvals count: every rule alone, then properties over generated reviews."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import Denied, ForgeError
+from pipeline.judge.approvals import Approvals, Requirement, Voter, tally
+from pipeline.judge.electorate import gather
+from pipeline.judge.pulls import Actor, PullFile, PullRequest, Review
+from pipeline.model import Catalogue, Principal, PrincipalKind
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HEAD = "def5678" + "0" * 33
+OLD = "abc1234" + "0" * 33
+OWNER = Requirement(id="owners", teams=("payments-leads",), count=1, because="medium risk")
+SECURITY = Requirement(id="security", teams=("security",), count=1, because="high risk")
+ALICE = Actor(id=1, login="alice", type="User")
+BOB = Actor(id=2, login="bob", type="User")
+CAROL = Actor(id=3, login="carol", type="User")
+ELECTORATE = {
+    2: Voter(principal="bob", teams=frozenset({"payments-leads"}), can_write=True),
+    3: Voter(principal="carol", teams=frozenset({"security"}), can_write=True),
+}
+
+
+def review(
+    author: Actor | None = BOB,
+    state: str = "APPROVED",
+    *,
+    id: int = 1,
+    commit: str | None = HEAD,
+    minutes_ago: float = 10,
+) -> Review:
+    return Review(
+        id=id,
+        author=author,
+        state=state,
+        commit=commit,
+        submitted_at=NOW - timedelta(minutes=minutes_ago),
+    )
+
+
+def count(
+    *reviews: Review,
+    required: Sequence[Requirement] = (OWNER,),
+    electorate: Mapping[int, Voter] = ELECTORATE,
+    excluded: Mapping[int, str] | None = None,
+    merged_at: datetime | None = None,
+    none_required: bool = False,
+) -> Approvals:
+    return tally(
+        reviews,
+        head=HEAD,
+        required=required,
+        electorate=electorate,
+        excluded={1: "opened the pull request"} if excluded is None else excluded,
+        at=NOW,
+        merged_at=merged_at,
+        none_required=none_required,
+    )
+
+
+def test_an_owners_approval_of_the_head_completes() -> None:
+    approvals = count(review())
+    assert approvals.complete
+    assert approvals.missing == ()
+    assert [(step.people, step.missing) for step in approvals.steps] == [(("bob",), 0)]
+    assert [(one.principal, one.review.id) for one in approvals.counted] == [("bob", 1)]
+
+
+def test_nobody_yet_says_who_is_missing() -> None:
+    approvals = count()
+    assert not approvals.complete
+    assert approvals.missing == ("1 more of payments-leads must approve: medium risk",)
+
+
+@pytest.mark.parametrize(
+    "bad, why",
+    [
+        (review(commit=OLD), "bob approved abc1234, head is def5678"),
+        (review(commit=None), "bob approved a commit that is gone, head is def5678"),
+        (review(commit=HEAD.upper()), "bob approved DEF5678, head is def5678"),
+        (review(state="DISMISSED"), "bob's last review says dismissed"),
+        (review(state="SOMETHING_NEW"), "bob's last review says something new"),
+        (review(state="approved"), "bob's last review says approved"),
+        (review(minutes_ago=24 * 60 + 1), "bob approved more than 24 hours ago"),
+        (review(minutes_ago=-6), "bob's approval is dated in the future"),
+        (review(None), "the reviewer's account is gone"),
+        (review(Actor(id=2, login="bob", type="Bot")), "bob is a Bot, not a person"),
+        (review(Actor(id=2, login="bob", type="Mannequin")), "bob is a Mannequin, not a person"),
+        (
+            review(ALICE),
+            "alice opened the pull request, and nobody approves their own request",
+        ),
+        (review(Actor(id=9, login="zed", type="User")), "nothing is known of zed"),
+    ],
+)
+def test_what_does_not_count_says_why(bad: Review, why: str) -> None:
+    approvals = count(bad)
+    assert not approvals.complete
+    assert approvals.counted == ()
+    assert [one.why for one in approvals.rejected] == [why]
+
+
+@pytest.mark.parametrize(
+    "voter, why",
+    [
+        (
+            Voter(principal=None, teams=frozenset({"payments-leads"}), can_write=True),
+            "bob is no enabled person in access/principals",
+        ),
+        (
+            Voter(principal="bob", teams=frozenset({"payments-leads"}), can_write=False),
+            "bob has no write permission on the repository",
+        ),
+    ],
+)
+def test_a_reviewer_must_be_a_person_who_can_write(voter: Voter, why: str) -> None:
+    approvals = count(review(), electorate={2: voter})
+    assert not approvals.complete
+    assert [one.why for one in approvals.rejected] == [why]
+
+
+def test_an_eligible_approval_by_someone_not_asked_fills_nothing() -> None:
+    approvals = count(review(CAROL))
+    assert [one.principal for one in approvals.counted] == ["carol"]
+    assert approvals.steps[0].missing == 1
+    assert not approvals.complete
+
+
+@pytest.mark.parametrize("minutes", [0, 24 * 60, -5])
+def test_the_limits_of_age_belong_to_it(minutes: float) -> None:
+    assert count(review(minutes_ago=minutes)).complete
+
+
+@pytest.mark.parametrize("reason", ["is the subject", "pushed to its branch", "asked for it"])
+def test_parties_to_the_request_never_count(reason: str) -> None:
+    approvals = count(review(), excluded={2: reason})
+    assert not approvals.complete
+    assert reason in approvals.rejected[0].why
+
+
+def test_a_later_comment_leaves_the_approval_standing() -> None:
+    assert count(
+        review(id=1, minutes_ago=10),
+        review(state="COMMENTED", id=2, minutes_ago=5),
+        review(state="PENDING", id=3, minutes_ago=4),
+    ).complete
+
+
+@pytest.mark.parametrize("state", ["CHANGES_REQUESTED", "DISMISSED"])
+def test_a_later_objection_voids_the_approval(state: str) -> None:
+    approvals = count(review(id=1, minutes_ago=10), review(state=state, id=2, minutes_ago=5))
+    assert not approvals.complete
+    assert approvals.counted == ()
+
+
+def test_a_later_approval_of_an_old_commit_voids_the_one_of_the_head() -> None:
+    # A force-push back and forth: only the last word counts.
+    approvals = count(review(id=1, minutes_ago=10), review(id=2, commit=OLD, minutes_ago=5))
+    assert not approvals.complete
+
+
+def test_of_two_reviews_in_the_same_second_the_higher_id_is_the_later() -> None:
+    objection = review(state="CHANGES_REQUESTED", id=2)
+    assert not count(objection, review(id=1)).complete
+    assert count(objection, review(id=3)).complete
+
+
+def test_a_standing_objection_blocks_although_everyone_needed_approved() -> None:
+    approvals = count(review(), review(CAROL, "CHANGES_REQUESTED", id=2, commit=OLD))
+    assert [step.missing for step in approvals.steps] == [0]
+    assert not approvals.complete
+    assert approvals.missing == ("carol asks for changes",)
+
+
+def test_an_objection_of_someone_unknown_blocks() -> None:
+    unknown = Actor(id=9, login="zed", type="User")
+    assert not count(review(), review(unknown, "CHANGES_REQUESTED", id=2)).complete
+
+
+@pytest.mark.parametrize(
+    "author, voter",
+    [
+        (ALICE, None),
+        (Actor(id=9, login="zed", type="User"), Voter(principal=None)),
+        (Actor(id=9, login="zed", type="User"), Voter(principal="zed", can_write=False)),
+    ],
+)
+def test_an_objection_of_someone_who_could_not_approve_does_not_block(
+    author: Actor, voter: Voter | None
+) -> None:
+    electorate = {**ELECTORATE, **({author.id: voter} if voter else {})}
+    assert count(
+        review(), review(author, "CHANGES_REQUESTED", id=2), electorate=electorate
+    ).complete
+
+
+def test_a_review_after_the_merge_is_as_if_it_were_not_there() -> None:
+    merged_at = NOW - timedelta(minutes=8)
+    late = count(review(minutes_ago=7), merged_at=merged_at)
+    assert not late.complete
+    assert late.rejected[0].why == "bob reviewed after the merge: it came too late"
+    withdrawn = count(
+        review(id=1, minutes_ago=9),
+        review(state="CHANGES_REQUESTED", id=2, minutes_ago=7),
+        merged_at=merged_at,
+    )
+    assert withdrawn.complete
+    assert count(review(minutes_ago=8), merged_at=merged_at).complete
+
+
+def test_age_is_measured_at_the_merge() -> None:
+    merged_at = NOW - timedelta(days=30)
+    fresh = review(minutes_ago=30 * 24 * 60 + 23 * 60)
+    stale = review(minutes_ago=30 * 24 * 60 + 25 * 60)
+    assert count(fresh, merged_at=merged_at).complete
+    assert not count(stale, merged_at=merged_at).complete
+
+
+def test_one_person_fills_one_place_across_all_steps() -> None:
+    both = Voter(principal="bob", teams=frozenset({"payments-leads", "security"}), can_write=True)
+    approvals = count(review(), required=(OWNER, SECURITY), electorate={2: both})
+    assert [step.missing for step in approvals.steps] == [0, 1]
+    assert not approvals.complete
+
+
+def test_a_step_of_two_needs_two_people() -> None:
+    two = Requirement(id="two", teams=("security",), count=2, because="critical")
+    approvals = count(review(CAROL), required=(two,))
+    assert approvals.missing == ("1 more of security must approve: critical",)
+
+
+def test_two_accounts_of_one_principal_are_one_person() -> None:
+    two = Requirement(id="two", people=("bob",), count=2, because="critical")
+    electorate = {number: Voter(principal="bob", can_write=True) for number in (BOB.id, CAROL.id)}
+    approvals = count(review(), review(CAROL, id=2), required=(two,), electorate=electorate)
+    assert approvals.steps[0].people == ("bob",)
+    assert not approvals.complete
+
+
+def test_a_scarce_reviewer_is_seated_where_needed() -> None:
+    # bob could fill either step, dave only the first: taking bob first would strand dave.
+    dave = Actor(id=4, login="dave", type="User")
+    electorate = {
+        2: Voter(principal="bob", teams=frozenset({"payments-leads", "security"}), can_write=True),
+        4: Voter(principal="dave", teams=frozenset({"payments-leads"}), can_write=True),
+    }
+    approvals = count(
+        review(), review(dave, id=2), required=(OWNER, SECURITY), electorate=electorate
+    )
+    assert approvals.complete
+    assert [step.people for step in approvals.steps] == [("dave",), ("bob",)]
+
+
+def test_people_are_named_by_principal() -> None:
+    named = Requirement(id="named", people=("carol",), count=1, because="named")
+    assert count(review(CAROL), required=(named,)).complete
+    assert not count(review(BOB), required=(named,)).complete
+
+
+def test_nothing_required_is_complete_only_if_said_so() -> None:
+    assert not count(required=()).complete
+    assert count(required=()).missing == ("no approval is required, which nothing says is right",)
+    assert count(required=(), none_required=True).complete
+    objection = review(state="CHANGES_REQUESTED")
+    assert not count(objection, required=(), none_required=True).complete
+    assert not count(required=(OWNER,), none_required=True).complete
+
+
+def test_a_step_that_nobody_can_fill_stays_open() -> None:
+    nobody = Requirement(id="nobody", count=1, because="a target without owners")
+    approvals = count(review(), review(CAROL, id=2), required=(nobody,))
+    assert approvals.missing == (
+        "1 more of nobody in particular must approve: a target without owners",
+    )
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_step_of_nobody_cannot_be_asked_for(number: int) -> None:
+    with pytest.raises(ValueError, match="asks for"):
+        Requirement(id="none", teams=("x",), count=number, because="x")
+
+
+def test_a_huge_count_is_only_a_large_number_missing() -> None:
+    huge = Requirement(id="huge", teams=("payments-leads",), count=10**9, because="x")
+    assert count(review(), required=(huge,)).steps[0].missing == 10**9 - 1
+
+
+def test_naive_times_are_refused() -> None:
+    with pytest.raises(ValueError, match="offset"):
+        tally(
+            [],
+            head=HEAD,
+            required=[OWNER],
+            electorate={},
+            excluded={},
+            at=NOW.replace(tzinfo=None),
+        )
+
+
+TEAMS = ("red", "green", "blue")
+_people = st.integers(min_value=1, max_value=6)
+_reviews = st.lists(
+    st.builds(
+        lambda who, state, commit, ago, type: (who, state, commit, ago, type),
+        _people | st.none(),
+        st.sampled_from(["APPROVED"] * 4 + ["CHANGES_REQUESTED", "COMMENTED", "DISMISSED"]),
+        st.sampled_from([HEAD, HEAD, HEAD, OLD, None]),
+        st.integers(min_value=-10, max_value=2000),
+        st.sampled_from(["User", "User", "User", "Bot"]),
+    ),
+    max_size=10,
+).map(
+    lambda rows: [
+        review(
+            None if who is None else Actor(id=who, login=f"u{who}", type=type),
+            state,
+            id=index,
+            commit=commit,
+            minutes_ago=ago,
+        )
+        for index, (who, state, commit, ago, type) in enumerate(rows)
+    ]
+)
+_electorate = st.dictionaries(
+    _people,
+    st.builds(
+        Voter,
+        principal=st.sampled_from(["a", "b", "c", "d", "e", None]),
+        teams=st.frozensets(st.sampled_from(TEAMS)),
+        can_write=st.sampled_from([True, True, True, False]),
+    ),
+)
+_required = st.lists(
+    st.builds(
+        Requirement,
+        id=st.just("r"),
+        teams=st.lists(st.sampled_from(TEAMS), max_size=2).map(tuple),
+        people=st.lists(st.sampled_from("abcde"), max_size=2).map(tuple),
+        count=st.integers(min_value=1, max_value=3),
+        because=st.just("so"),
+    ),
+    max_size=4,
+)
+_excluded = st.dictionaries(_people, st.just("pushed"), max_size=2)
+
+
+def _case(
+    reviews: Sequence[Review],
+    electorate: Mapping[int, Voter],
+    required: Sequence[Requirement],
+    excluded: Mapping[int, str],
+) -> Approvals:
+    return count(*reviews, electorate=electorate, required=required, excluded=excluded)
+
+
+@given(_reviews, _electorate, _required, _excluded, st.randoms(use_true_random=False))
+def test_the_order_of_reviews_is_irrelevant(
+    reviews: list[Review],
+    electorate: dict[int, Voter],
+    required: list[Requirement],
+    excluded: dict[int, str],
+    chance: random.Random,
+) -> None:
+    before = _case(reviews, electorate, required, excluded)
+    shuffled = list(reviews)
+    chance.shuffle(shuffled)
+    assert _case(shuffled, electorate, required, excluded) == before
+
+
+@given(_reviews, _electorate, _required, _excluded)
+def test_nobody_is_counted_twice(
+    reviews: list[Review],
+    electorate: dict[int, Voter],
+    required: list[Requirement],
+    excluded: dict[int, str],
+) -> None:
+    approvals = _case(reviews, electorate, required, excluded)
+    seated = [name for step in approvals.steps for name in step.people]
+    principals = [one.principal for one in approvals.counted]
+    assert len(seated) == len(set(seated))
+    assert set(seated) <= set(principals)
+    assert len(principals) == len(set(principals))
+    for one in approvals.counted:
+        assert one.review.author is not None
+        assert one.review.author.id not in excluded
+
+
+@given(_reviews, _electorate, _required, _excluded, st.frozensets(st.sampled_from(TEAMS)))
+def test_one_more_eligible_approval_never_breaks_completeness(
+    reviews: list[Review],
+    electorate: dict[int, Voter],
+    required: list[Requirement],
+    excluded: dict[int, str],
+    teams: frozenset[str],
+) -> None:
+    before = _case(reviews, electorate, required, excluded)
+    added = Actor(id=77, login="new", type="User")
+    voters = {**electorate, 77: Voter(principal="new", teams=teams, can_write=True)}
+    after = _case([*reviews, review(added, id=77)], voters, required, excluded)
+    assert after.complete or not before.complete
+    assert sum(s.missing for s in after.steps) <= sum(s.missing for s in before.steps)
+
+
+@given(_reviews, _electorate, _required, _excluded)
+def test_taking_back_an_approval_never_completes(
+    reviews: list[Review],
+    electorate: dict[int, Voter],
+    required: list[Requirement],
+    excluded: dict[int, str],
+) -> None:
+    # Of one who said more than one thing, an earlier word would speak instead: take them all.
+    before = _case(reviews, electorate, required, excluded)
+    for one in before.counted:
+        others = [r for r in reviews if r.author != one.review.author]
+        after = _case(others, electorate, required, excluded)
+        assert before.complete or not after.complete
+
+
+@given(_reviews, _electorate, _required, _excluded)
+def test_as_many_places_are_filled_as_can_be(
+    reviews: list[Review],
+    electorate: dict[int, Voter],
+    required: list[Requirement],
+    excluded: dict[int, str],
+) -> None:
+    approvals = _case(reviews, electorate, required, excluded)
+    voters = {
+        one.principal: electorate[one.review.author.id]
+        for one in approvals.counted
+        if one.review.author is not None
+    }
+    places = [need for need in required for _ in range(min(need.count, len(voters)))]
+    best = 0
+    names = sorted(voters)
+    for chosen in itertools.permutations([*places, *[None] * len(names)], len(names)):
+        seats = sum(
+            1
+            for name, need in zip(names, chosen, strict=True)
+            if need and (name in need.people or voters[name].teams & set(need.teams))
+        )
+        best = max(best, seats)
+        if best == min(len(places), len(names)):
+            break
+    assert sum(len(step.people) for step in approvals.steps) == best
+
+
+class Desk:
+    """A forge that knows one pull request."""
+
+    def __init__(
+        self,
+        reviews: Sequence[Review],
+        *,
+        pushers: Sequence[Actor] = (ALICE,),
+        members: Mapping[str, set[int]] | None = None,
+        writers: set[int] | None = None,
+    ) -> None:
+        self._reviews = tuple(reviews)
+        self._pushers = tuple(pushers)
+        self._members = members or {}
+        self._writers = {1, 2, 3} if writers is None else writers
+        self.asked: list[str] = []
+
+    def pull(self, number: int) -> PullRequest:
+        raise ForgeError("not asked here")
+
+    def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
+        raise ForgeError("not asked here")
+
+    def files(self, number: int) -> tuple[PullFile, ...]:
+        raise ForgeError("not asked here")
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        return self._reviews
+
+    def pushers(self, branch: str) -> tuple[Actor, ...]:
+        return self._pushers
+
+    def in_team(self, team: str, actor: Actor) -> bool:
+        self.asked.append(f"{actor.login} in {team}")
+        return actor.id in self._members.get(team, set())
+
+    def can_write(self, actor: Actor) -> bool:
+        self.asked.append(f"{actor.login} writes")
+        return actor.id in self._writers
+
+
+def person(name: str, number: int, **changes: object) -> Principal:
+    values: dict[str, object] = {
+        "name": name,
+        "kind": PrincipalKind.PERSON,
+        "github": name,
+        "github_id": number,
+    }
+    return Principal(**{**values, **changes})  # type: ignore[arg-type]
+
+
+PEOPLE = Catalogue(
+    principals={
+        "alice": person("alice", 1),
+        "bob": person("bob", 2),
+        "carol": person("carol", 3, disabled=True),
+        "robot": person("robot", 4, kind=PrincipalKind.WORKLOAD),
+    },
+    targets={},
+    roles={},
+)
+PULL = PullRequest(
+    number=7,
+    author=ALICE,
+    state="open",
+    base_ref="main",
+    head_ref="alice/request",
+    head_sha=HEAD,
+    same_repository=True,
+)
+
+
+def test_facts_are_gathered_of_those_who_could_count_and_of_nobody_else() -> None:
+    robot = Actor(id=4, login="robot", type="User")
+    desk = Desk(
+        [
+            review(ALICE, id=1),
+            review(BOB, id=2),
+            review(CAROL, id=3),
+            review(robot, id=4),
+            review(Actor(id=8, login="talk", type="User"), "COMMENTED", id=5),
+            review(None, id=6),
+        ],
+        members={"payments-leads": {1, 2, 3, 4}},
+    )
+    gathered = gather(desk, PULL, PEOPLE, [OWNER, SECURITY])
+    assert desk.asked == ["bob writes", "bob in payments-leads", "bob in security"]
+    assert gathered.electorate == {
+        2: Voter(principal="bob", teams=frozenset({"payments-leads"}), can_write=True),
+        3: Voter(principal=None),
+        4: Voter(principal=None),
+    }
+    assert gathered.excluded == {1: "opened the pull request"}
+
+
+def test_a_reviewer_without_write_permission_is_in_no_team() -> None:
+    desk = Desk([review(BOB)], members={"payments-leads": {2}}, writers=set())
+    gathered = gather(desk, PULL, PEOPLE, [OWNER])
+    assert gathered.electorate == {2: Voter(principal="bob")}
+
+
+def test_pushers_author_and_parties_are_excluded_each_with_a_reason() -> None:
+    gathered = gather(
+        Desk([], pushers=(ALICE, BOB)), PULL, PEOPLE, [OWNER], interested={3: "is the subject"}
+    )
+    assert gathered.excluded == {
+        1: "opened the pull request",
+        2: "pushed to its branch",
+        3: "is the subject",
+    }
+
+
+def test_a_second_pusher_cannot_approve_what_they_pushed() -> None:
+    # A forged commit author would hide bob; the push does not.
+    desk = Desk([review(BOB)], pushers=(ALICE, BOB), members={"payments-leads": {2}})
+    gathered = gather(desk, PULL, PEOPLE, [OWNER])
+    approvals = tally(
+        gathered.reviews,
+        head=HEAD,
+        required=[OWNER],
+        electorate=gathered.electorate,
+        excluded=gathered.excluded,
+        at=NOW,
+    )
+    assert not approvals.complete
+    assert approvals.rejected[0].why.startswith("bob pushed to its branch")
+
+
+@pytest.mark.parametrize("change", [{"author": None}, {"same_repository": False}])
+def test_an_unknowable_author_or_pusher_denies(change: dict[str, object]) -> None:
+    values = {
+        name: getattr(PULL, name)
+        for name in (
+            "number",
+            "author",
+            "state",
+            "base_ref",
+            "head_ref",
+            "head_sha",
+            "same_repository",
+        )
+    }
+    with pytest.raises(Denied):
+        gather(Desk([]), PullRequest(**{**values, **change}), PEOPLE, [OWNER])
