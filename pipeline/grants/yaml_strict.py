@@ -159,6 +159,9 @@ def load(
         return _Builder(report, nodes).build(_checked(decoded, report))
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
+        if getattr(error, "context", None) == "while scanning a quoted scalar":
+            # Where the quote opens helps; where the file ends does not.
+            where = getattr(error, "context_mark", where)
         mark = top if where is None else Mark(line=where.line + 1, column=where.column + 1)
         what = getattr(error, "problem", None) or "it cannot be read"
         if not any(known.line == mark.line for known in report.problems):
