@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from pipeline.model import digest
 
+ENTRYPOINT = "data.access.decision.result"
+"""The one rule that engines are asked for."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyBundle:

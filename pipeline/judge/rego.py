@@ -1,0 +1,60 @@
+"""The embedded policy engine: regorus, Microsoft's Rego interpreter, in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.errors import EngineError
+from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
+from pipeline.model import canonical
+
+
+class RegorusEngine:
+    """Evaluates one bundle. Needs no server and no file; a decision takes about 2 ms.
+
+    regorus raises on errors inside built-ins by itself, and answers nothing from outside:
+    `http.send` and its like are not in it. Evaluating ends because Rego has neither loops nor
+    recursion; the binding knows no time limit.
+    """
+
+    name = "regorus"
+
+    def __init__(self, bundle: PolicyBundle) -> None:
+        """Compiles *bundle*. Raises `EngineError` when it is no valid Rego."""
+        self._engine = _guarded("loading the policies", lambda: _load(bundle))
+
+    def decide(self, document: Mapping[str, Any]) -> object:
+        """See `PolicyEngine.decide`."""
+        return _guarded("deciding", lambda: self._decide(document))
+
+    def _decide(self, document: Mapping[str, Any]) -> object:
+        # A clone carries nothing over from the request before.
+        engine = self._engine.clone()
+        engine.set_input_json(canonical(document))
+        answer = json.loads(engine.eval_rule_as_json(ENTRYPOINT))
+        if answer == "<undefined>":
+            raise EngineError(f"regorus: {ENTRYPOINT} is undefined")
+        return answer
+
+
+def _load(bundle: PolicyBundle) -> Any:
+    from regorus import Engine
+
+    engine = Engine()
+    for path, text in sorted(bundle.modules.items()):
+        engine.add_policy(path, text)
+    engine.add_data_json(canonical(dict(bundle.data)))
+    return engine
+
+
+def _guarded(doing: str, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, EngineError):
+        raise
+    # A panic in Rust arrives as `pyo3_runtime.PanicException`, a BaseException.
+    except BaseException as error:
+        reason = str(error).partition("Stack backtrace")[0].strip() or type(error).__name__
+        raise EngineError(f"regorus failed while {doing}: {reason}") from error

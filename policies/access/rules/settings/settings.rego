@@ -1,0 +1,101 @@
+# METADATA
+# title: Settings are what the rules expect
+# description: >-
+#   One definition for each setting says when it is usable; a setting that is not is named, so
+#   that nobody has to guess why everything is denied.
+package access.rules.settings
+
+import data.lib.request
+import data.lib.result
+import data.lib.settings
+
+# METADATA
+# description: Every code of this package.
+codes := {"setting-invalid"}
+
+# METADATA
+# title: Every setting is there and of its type
+# description: Less access is never held up by a setting.
+# custom:
+#   code: setting-invalid
+#   message: the setting {setting} is missing or of the wrong type
+#   solution: correct it under policies/settings
+deny contains result.whole("setting-invalid", {"setting": setting}) if {
+	not request.takes_away
+	some setting in _expected
+	not setting in _valid
+}
+
+_expected := {
+	"justification.boilerplate",
+	"justification.min_length",
+	"justification.ticket_environments",
+	"justification.ticket_pattern",
+	"limits.max_duration",
+	"limits.max_duration_by_environment",
+	"limits.max_duration_pipeline",
+	"limits.max_live_grants",
+	"limits.start_within",
+	"limits.sum_within",
+	"reviewers.by_risk",
+	"reviewers.governance",
+	"reviewers.low_merges_by_itself",
+	"reviewers.security_teams",
+	"roles.critical_only",
+	"targets.pipeline_enforced",
+}
+
+_valid contains "justification.boilerplate" if settings.texts(["justification", "boilerplate"])
+
+_valid contains "justification.min_length" if settings.positive(["justification", "min_length"])
+
+_valid contains "justification.ticket_environments" if settings.texts(["justification", "ticket_environments"])
+
+# Classes such as \d and flags such as (?i) mean different things to different engines.
+_valid contains "justification.ticket_pattern" if {
+	pattern := settings.at(["justification", "ticket_pattern"])
+	is_string(pattern)
+	startswith(pattern, "^")
+	endswith(pattern, "$")
+	not contains(pattern, "\\")
+	not contains(pattern, "(?")
+}
+
+_valid contains "limits.max_duration" if settings.positive(["limits", "max_duration"])
+
+_valid contains "limits.max_duration_by_environment" if {
+	limits := settings.at(["limits", "max_duration_by_environment"])
+	is_object(limits)
+	every limit in limits {
+		is_number(limit)
+		limit > 0
+	}
+}
+
+_valid contains "limits.max_duration_pipeline" if settings.positive(["limits", "max_duration_pipeline"])
+
+_valid contains "limits.max_live_grants" if settings.positive(["limits", "max_live_grants"])
+
+_valid contains "limits.start_within" if settings.positive(["limits", "start_within"])
+
+_valid contains "limits.sum_within" if settings.positive(["limits", "sum_within"])
+
+_valid contains "reviewers.by_risk" if {
+	every risk in ["low", "medium", "high", "critical"] {
+		settings.steps(risk)
+	}
+}
+
+_valid contains "reviewers.governance" if settings.positive(["reviewers", "governance"])
+
+_valid contains "reviewers.low_merges_by_itself" if is_boolean(settings.at(["reviewers", "low_merges_by_itself"]))
+
+_valid contains "reviewers.security_teams" if settings.security_teams
+
+_valid contains "roles.critical_only" if {
+	every cloud in ["aws", "azure", "gcp"] {
+		settings.texts(["roles", "critical_only", cloud])
+	}
+}
+
+_valid contains "targets.pipeline_enforced" if settings.texts(["targets", "pipeline_enforced"])
