@@ -1,0 +1,158 @@
+"""Clone, fetch and push over HTTP, by git's own `http-backend`.
+
+Rulesets speak through an `update` hook, which is told in its environment which refs it must
+refuse and which it must keep moving forward; git itself hides `refs/pull/` from pushes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.sandbox.github import moves, rules
+from pipeline.sandbox.github.gitstore import git_environment, git_program
+from pipeline.sandbox.github.gitvalues import ZERO
+from pipeline.sandbox.github.routing import may
+from pipeline.sandbox.github.state import Repository, Viewer, World
+from pipeline.sandbox.github.wire import Request, Response
+
+HOOK = """#!/bin/sh
+# $1 ref, $2 before, $3 after
+refuse() {
+    echo "GH013: Repository rule violations found for $1." >&2
+    echo "- $2" >&2
+    exit 1
+}
+while read -r ref reason; do
+    [ "$ref" = "$1" ] && refuse "$1" "$reason"
+done <<END
+$SANDBOX_REFUSED
+END
+for ref in $SANDBOX_FORWARD_ONLY; do
+    [ "$ref" = "$1" ] || continue
+    git merge-base --is-ancestor "$2" "$3" || refuse "$1" "Cannot force-push to this branch"
+done
+exit 0
+"""
+
+
+def install_hook(repository: Path) -> None:
+    """Writes the hook that enforces rulesets on pushes."""
+    hook = repository / "hooks" / "update"
+    hook.write_text(HOOK)
+    hook.chmod(0o755)
+
+
+def operation(request: Request) -> tuple[str, str, str] | None:
+    """Returns owner, repository and service of a git request, None for any other request."""
+    path, dot, tail = request.path.partition(".git/")
+    parts = path.strip("/").split("/")
+    if not dot or len(parts) != 2:
+        return None
+    service = request.query.get("service", "") if tail == "info/refs" else tail
+    return (*parts, service.removeprefix("git-")) if service.startswith("git-") else None  # type: ignore[return-value]
+
+
+def refuse_access(
+    world: World, viewer: Viewer | None, repository: Repository | None, service: str
+) -> Response | None:
+    """Returns the refusal that a token deserves, None where it may go on."""
+    writing = service == "receive-pack"
+    if repository is not None and may(world, viewer, repository, "read", "contents"):
+        if not writing or may(world, viewer, repository, "write", "contents"):
+            return None
+        if viewer is not None:
+            name = viewer.account.login
+            said = f"Permission to {repository.full_name}.git denied to {name}."
+            return Response(status=403, body=said.encode(), headers=_PLAIN)
+    if viewer is None:
+        ask = {**_PLAIN, "WWW-Authenticate": 'Basic realm="GitHub"'}
+        return Response(status=401, body=b"Authentication required.", headers=ask)
+    return Response(status=404, body=b"Repository not found.", headers=_PLAIN)
+
+
+_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+def receive(world: World, viewer: Viewer, repository: Repository, request: Request) -> Response:
+    """Takes a push, under the rules, and records what it moved. The caller holds the lock."""
+    before = dict(repository.git.refs())
+    no: list[str] = []
+    forward: list[str] = []
+    for old, new, ref in _commands(request):
+        branch = ref.removeprefix("refs/heads/")
+        if branch == ref:
+            continue
+        there, then = (None if sha == ZERO else sha for sha in (old, new))
+        no += [f"{ref} {why}" for why in rules.refused(repository, branch, there, then)[:1]]
+        if there and then and rules.wants_fast_forward(repository, branch):
+            forward.append(ref)
+    answer = serve(
+        repository,
+        request,
+        {"SANDBOX_REFUSED": "\n".join(no), "SANDBOX_FORWARD_ONLY": " ".join(forward)},
+    )
+    moves.pushed(world, repository, viewer.account, before)
+    return answer
+
+
+def _commands(request: Request) -> list[tuple[str, str, str]]:
+    """Reads the ref updates at the start of a push: old, new, ref."""
+    body = request.body
+    if request.headers.get("content-encoding") == "gzip":
+        body = gzip.decompress(body)
+    found = []
+    at = 0
+    while (size := int(body[at : at + 4] or b"0", 16)) > 4:
+        line = body[at + 4 : at + size].split(b"\0")[0].decode().strip()
+        parts = line.split(" ", 2)
+        if len(parts) == 3:
+            found.append((parts[0], parts[1], parts[2]))
+        at += size
+    return found
+
+
+def serve(
+    repository: Repository, request: Request, extra: Mapping[str, str] | None = None
+) -> Response:
+    """Hands a request to git and returns its answer."""
+    path = repository.git.path
+    tail = request.path.partition(".git/")[2]
+    environment = {
+        **git_environment(path.parent),
+        "GIT_PROJECT_ROOT": str(path.parent),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": f"/{path.name}/{tail}",
+        "REQUEST_METHOD": request.method,
+        "QUERY_STRING": "&".join(f"{k}={v}" for k, v in request.query.items()),
+        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "CONTENT_LENGTH": str(len(request.body)),
+        "REMOTE_ADDR": "127.0.0.1",
+        # Git trusts the server's word for this: http-backend refuses pushes without it.
+        "REMOTE_USER": "authenticated",
+        **(extra or {}),
+    }
+    for header, name in (
+        ("git-protocol", "GIT_PROTOCOL"),
+        ("content-encoding", "HTTP_CONTENT_ENCODING"),
+    ):
+        if header in request.headers:
+            environment[name] = request.headers[header]
+    done = subprocess.run(
+        [git_program(), "http-backend"],
+        env=environment,
+        input=request.body,
+        capture_output=True,
+        check=False,
+    )
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    headers: dict[str, str] = {}
+    for line in head.decode().split("\r\n"):
+        name, _, value = line.partition(": ")
+        headers[name] = value
+    status = int(headers.pop("Status", "200").split(" ")[0])
+    if done.returncode and not done.stdout:
+        return Response(status=500, body=done.stderr, headers=_PLAIN)
+    return Response(status=status, body=body, headers=headers)
