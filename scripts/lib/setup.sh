@@ -5,6 +5,7 @@
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 python=$root/.venv/bin/python
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV # another environment's must not leak in
+outside=$PATH
 PATH=$root/.tools/bin:$root/.venv/bin:$PATH
 export PATH
 
@@ -25,7 +26,10 @@ find_python() {
 # set_up LOCK: LOCK is sandbox or dev. Costs a fraction of a second when nothing changed.
 set_up() {
     if ! "$python" -I "$root/scripts/lib/setup.py" "$1" --current 2>/dev/null; then
-        base=$(find_python)
-        "$base" -I "$root/scripts/lib/setup.py" "$1"
+        (
+            PATH=$outside
+            base=$(find_python)
+            "$base" -I "$root/scripts/lib/setup.py" "$1"
+        )
     fi
 }
