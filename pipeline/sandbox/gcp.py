@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.gcp_rules import Aborted, InvalidArgument, accepted, shown
@@ -196,7 +196,7 @@ class GcpSandbox:
     ) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         raw = environ["wsgi.input"].read(length) if length else b""
-        path = unquote(environ["PATH_INFO"])
+        path = environ["PATH_INFO"]
         match = _PATH.fullmatch(path)
         project = match.group(1) if match else ""
         method = (match.group(2) or "get") if match else ""

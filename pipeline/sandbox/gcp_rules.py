@@ -41,6 +41,11 @@ _MEMBER = re.compile(  # [API] Binding.members
 _ROLE = re.compile(r"(?:(?:projects/[^/]+|organizations/[0-9]+)/)?roles/[A-Za-z0-9_.]{1,64}")
 
 
+_POLICY = {"version": int, "etag": str, "bindings": list, "auditConfigs": list}
+_BINDING = {"role": str, "members": list, "condition": dict}
+_CONDITION = {"title": str, "description": str, "expression": str, "location": str}
+
+
 class InvalidArgument(Exception):
     """Raised when Google would answer 400 INVALID_ARGUMENT."""
 
@@ -86,6 +91,7 @@ def accepted(
     A policy without etag overwrites what is there, conditions included: the documented
     danger of [API] Policy.etag, kept as it is.
     """
+    _check_shape(policy)
     version = policy.get("version", 0)
     if version not in _VERSIONS:
         raise InvalidArgument(f"Invalid policy version {version}: 0, 1 and 3 are valid.")
@@ -109,6 +115,26 @@ def accepted(
         _check_condition(entry)
     _check_limits(entries)
     return entries
+
+
+def _check_shape(policy: Mapping[str, Any]) -> None:
+    """Refuses unknown names and wrong types, as JSON to proto3 does [API]."""
+    _check_fields(policy, _POLICY)
+    for entry in policy.get("bindings", ()):
+        _check_fields(entry, _BINDING)
+        _check_fields(entry.get("condition", {}), _CONDITION)
+        if not all(isinstance(member, str) for member in entry.get("members", ())):
+            raise InvalidArgument("Invalid JSON payload received. Invalid value at 'members'.")
+
+
+def _check_fields(value: Any, fields: Mapping[str, type]) -> None:
+    if not isinstance(value, dict):
+        raise InvalidArgument("Invalid JSON payload received. An object is expected.")
+    for name, given in value.items():
+        if name not in fields:
+            raise InvalidArgument(f"Invalid JSON payload received. Unknown name {name!r}.")
+        if not isinstance(given, fields[name]):
+            raise InvalidArgument(f"Invalid JSON payload received. Invalid value at {name!r}.")
 
 
 def _check_role(entry: Entry, *, stored: Sequence[Entry]) -> None:

@@ -5,59 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.oauth2.credentials import Credentials
 
-from pipeline.model import (
-    Cloud,
-    Entitlement,
-    GcpIdentity,
-    GcpPermissions,
-    GrantId,
-    Principal,
-    PrincipalKind,
-    Risk,
-    Role,
-    RoleId,
-    Target,
-    TargetId,
-    Window,
-    canonical,
-)
+from pipeline.model import Cloud, GrantId, Window, canonical
 from pipeline.provision.clouds.gcp import GcpReader, GcpWriter
-from pipeline.provision.clouds.interface import Result, Status
-from pipeline.provision.documents.gcp import binding
-from pipeline.provision.plan import Change, Kind
-from pipeline.sandbox.cel import allowed
+from pipeline.provision.clouds.interface import Status
+from pipeline.provision.plan import Kind
 from pipeline.sandbox.clock import Clock
-from pipeline.sandbox.gcp import LOST, Exchange, GcpSandbox
+from pipeline.sandbox.gcp import LOST, GcpSandbox
+from pipeline.sandbox.server import Server
 from tests.contract.support_gcp import Contract
-
-NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
-START = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
-END = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
-WINDOW = Window(start=START, end=END)
-MILLISECOND = timedelta(milliseconds=1)
-PROJECT = "acme-payments-prod"
-ROLE = "roles/logging.viewer"
-ALICE = "user:alice@example.com"
-BOT = "serviceAccount:ledger@acme-payments-prod.iam.gserviceaccount.com"
-ACCOUNTS = [ALICE, BOT, "user:Bob.Builder@Example.com", "group:sre@example.com"]
-FOREIGN: list[dict[str, Any]] = [
-    {"role": "roles/owner", "members": ["user:founder@example.com"]},
-    {"role": ROLE, "members": ["group:sre@example.com", "deleted:user:x@example.com?uid=123"]},
-    {
-        "role": "roles/storage.admin",
-        "members": ["user:Zed@Example.com", "user:amy@example.com"],
-        "condition": {"title": "office", "expression": "request.time.getHours() < 18"},
-    },
-]
-
-Parts = tuple[GcpSandbox, GcpReader, GcpWriter]
+from tests.contract.support_gcp_scenario import (
+    ACCOUNTS,
+    ALICE,
+    BOT,
+    END,
+    FOREIGN,
+    MILLISECOND,
+    NOW,
+    PROJECT,
+    PROJECTS,
+    ROLE,
+    START,
+    WINDOW,
+    altered,
+    change,
+    held,
+    may,
+    statuses,
+    target,
+)
 
 
 @pytest.fixture
@@ -76,7 +58,7 @@ def clock() -> Clock:
 def cloud(clock: Clock, contract: Contract) -> Iterator[GcpSandbox]:
     with GcpSandbox(
         clock,
-        projects=[PROJECT, "acme-sandbox-dev"],
+        projects=PROJECTS,
         members=ACCOUNTS,
         observer=contract,
     ) as sandbox:
@@ -98,57 +80,8 @@ def writer(cloud: GcpSandbox, pauses: list[float]) -> GcpWriter:
     return GcpWriter(credentials=AnonymousCredentials(), endpoint=cloud.url, pause=pauses.append)
 
 
-def target(project: str = PROJECT, name: str = "payments-prod") -> Target:
-    return Target(
-        id=TargetId(f"gcp/{name}"),
-        cloud=Cloud.GCP,
-        name=name,
-        locator=project,
-        environment="prod",
-    )
-
-
-def entitlement(
-    grant: str = "alice/ledger", *, member: str = ALICE, role: str = ROLE, to: Target | None = None
-) -> Entitlement:
-    subject = grant.partition("/")[0]
-    return Entitlement(
-        grant=GrantId(grant),
-        principal=Principal(
-            name=subject,
-            kind=PrincipalKind.PERSON,
-            github=subject,
-            github_id=1,
-            gcp=GcpIdentity(member=member),
-        ),
-        target=to or target(),
-        role=Role(
-            id=RoleId("gcp/log-viewer"),
-            cloud=Cloud.GCP,
-            name="log-viewer",
-            title="Read logs",
-            risk=Risk.LOW,
-            max_duration=28800,
-            permissions=GcpPermissions(role=role),
-        ),
-    )
-
-
-def change(kind: Kind = Kind.CREATE, *, window: Window = WINDOW, **facts: Any) -> Change:
-    return Change(kind=kind, binding=binding(entitlement(**facts), window=window))
-
-
-def statuses(results: tuple[Result, ...]) -> list[Status]:
-    return [result.status for result in results]
-
-
-def may(cloud: GcpSandbox, at: datetime, *, member: str = ALICE, role: str = ROLE) -> bool:
-    return allowed(cloud.policy(PROJECT), member=member, role=role, at=at)
-
-
-def held(cloud: GcpSandbox) -> list[dict[str, Any]]:
-    bindings: list[dict[str, Any]] = cloud.policy(PROJECT).get("bindings", [])
-    return bindings
+def void(_: object) -> None:
+    """Discards a value where a callback returns nothing."""
 
 
 class TestAccessEndsInTheCloud:
@@ -253,10 +186,6 @@ class TestAccessEndsInTheCloud:
         no_end = replace(asked, binding=replace(asked.binding, window=None))
         assert statuses(writer.write([no_end], clock=clock.now)) == [Status.FAILED]
         assert held(cloud) == []
-
-
-def void(_: object) -> None:
-    """Discards a value where a callback returns nothing."""
 
 
 class TestRepeatable:
@@ -455,13 +384,6 @@ class TestOthers:
         assert held(cloud) == entries
 
 
-def altered(edit: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    said = json.loads(change().binding.document)
-    entry = {"role": said["role"], "members": [said["member"]], "condition": said["condition"]}
-    edit(entry)
-    return entry
-
-
 ALTERATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a member added": lambda e: e["members"].append(BOT),
     "the end removed": lambda e: e["condition"].update(expression="true"),
@@ -527,6 +449,49 @@ class TestAltered:
         assert "does not exist" in result.message
         assert statuses(writer.write([change(Kind.DELETE)], clock=clock.now)) == [Status.DONE]
         assert held(cloud) == []
+
+
+def answering(*policies: dict[str, Any]) -> Server:
+    """Serves one policy after another, whatever is asked."""
+    waiting = list(policies)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = json.dumps(waiting.pop(0)).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    return Server(app)
+
+
+class TestOddAnswers:
+    def test_a_policy_without_an_etag_is_not_written_back(self, clock: Clock) -> None:
+        with answering({"version": 1, "bindings": [{"role": ROLE, "members": [BOT]}]}) as odd:
+            writer = GcpWriter(credentials=AnonymousCredentials(), endpoint=odd.url)
+            (result,) = writer.write([change()], clock=clock.now)
+
+        assert result.status is Status.FAILED
+        assert "without an etag" in result.message
+
+    def test_a_write_whose_answer_does_not_show_it_has_failed(self, clock: Clock) -> None:
+        with answering({"etag": "BwE="}, {"etag": "BwI="}) as odd:
+            writer = GcpWriter(credentials=AnonymousCredentials(), endpoint=odd.url)
+            (result,) = writer.write([change()], clock=clock.now)
+
+        assert result.status is Status.FAILED
+        assert "does not show it" in result.message
+
+    def test_exemptions_from_audit_logs_count_towards_the_limit(self, clock: Clock) -> None:
+        crowd = [f"user:u{n}@example.com" for n in range(1500)]
+        audited = {
+            "service": "allServices",
+            "auditLogConfigs": [{"logType": "DATA_READ", "exemptedMembers": crowd}],
+        }
+        with answering({"etag": "BwE=", "auditConfigs": [audited]}) as odd:
+            writer = GcpWriter(credentials=AnonymousCredentials(), endpoint=odd.url)
+            (result,) = writer.write([change()], clock=clock.now)
+
+        assert "Google allows 1500 principals" in result.message
 
 
 class TestOutages:
@@ -598,6 +563,16 @@ class TestOutages:
         cloud.fail_next("getIamPolicy", LOST, times=100)
         assert len(reader.observe([target()], now=NOW).unreachable) == 1
 
+    def test_an_answer_without_conditions_is_not_taken_for_the_policy(
+        self, cloud: GcpSandbox, reader: GcpReader, writer: GcpWriter, clock: Clock
+    ) -> None:
+        mangled = [{"role": f"{ROLE}_withcond_2b17cc25d2cd9e2c54d8", "members": [ALICE]}]
+        cloud.set_policy(PROJECT, mangled)
+
+        assert len(reader.observe([target()], now=NOW).unreachable) == 1
+        assert statuses(writer.write([change()], clock=clock.now)) == [Status.FAILED]
+        assert held(cloud) == mangled
+
     def test_a_stopped_cloud_is_unreachable_and_fails(
         self, cloud: GcpSandbox, reader: GcpReader, writer: GcpWriter, clock: Clock
     ) -> None:
@@ -623,6 +598,15 @@ class TestOutages:
         assert failed == [ghost]
         assert "ghost@example.com does not exist" in results[6].message
         assert len(held(cloud)) == 9
+
+    def test_one_role_that_we_may_not_grant_does_not_hold_up_the_others(
+        self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
+    ) -> None:
+        cloud.fail_next("setIamPolicy", 403, times=2)
+        results = writer.write([change(), change(grant="alice/two")], clock=clock.now)
+
+        assert statuses(results) == [Status.FAILED, Status.DONE]
+        assert "403" in results[0].message
 
     def test_looking_for_refused_changes_is_bounded(
         self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
@@ -675,209 +659,3 @@ class TestLimits:
         assert result.status is Status.FAILED
         assert "Google allows 250 domains and groups" in result.message
         assert cloud.count("setIamPolicy") == 0
-
-
-class TestStandIn:
-    """The rules that Google documents, met by the stand-in; see `sandbox/gcp_rules.py`."""
-
-    @pytest.fixture
-    def call(self, cloud: GcpSandbox) -> Callable[..., Exchange]:
-        import requests
-
-        def post(method: str, body: Any, project: str = PROJECT) -> Exchange:
-            requests.post(
-                f"{cloud.url}/v3/projects/{project}:{method}", json=body, timeout=10
-            ).close()
-            return cloud.exchanges[-1]
-
-        return post
-
-    def put(self, cloud: GcpSandbox, **policy: Any) -> dict[str, Any]:
-        return {"policy": {"version": 3, "etag": cloud.policy(PROJECT)["etag"], **policy}}
-
-    @pytest.mark.parametrize(
-        "entry, message",
-        [
-            ({"role": ROLE, "members": []}, "at least one principal"),
-            ({"role": ROLE, "members": ["allUsers"]}, "does not support allUsers"),
-            ({"role": ROLE, "members": ["alice@example.com"]}, "Invalid member"),
-            ({"role": ROLE, "members": ["USER:alice@example.com"]}, "Invalid member"),
-            ({"role": ROLE, "members": ["user:nobody@example.com"]}, "does not exist"),
-            ({"role": "viewer", "members": [ALICE]}, "not supported"),
-            ({"role": "roles/owner", "members": [ALICE]}, "owner role"),
-            (
-                {
-                    "role": "roles/viewer",
-                    "members": [ALICE],
-                    "condition": {"title": "t", "expression": "true"},
-                },
-                "primitive roles",
-            ),
-            (
-                {"role": ROLE, "members": [ALICE], "condition": {"expression": "true"}},
-                "title",
-            ),
-            ({"role": ROLE, "members": [ALICE], "condition": {"title": "t"}}, "expression"),
-            *(
-                (
-                    {
-                        "role": ROLE,
-                        "members": [ALICE],
-                        "condition": {"title": "t", "expression": text},
-                    },
-                    message,
-                )
-                for text, message in [
-                    ("request.time <", "compilation failed"),
-                    ("request.nope == 1", "compilation failed"),
-                    ('request.time < "2026-01-01T00:00:00Z"', "compilation failed"),
-                    ("1 + 1", "not bool"),
-                    (" && ".join(["true"] * 14), "12 logic operators"),
-                ]
-            ),
-            (
-                {"role": ROLE, "members": [f"user:u{n}@example.com" for n in range(1501)]},
-                "larger than the maximum allowed size 1500",
-            ),
-            (
-                {"role": ROLE, "members": [f"group:g{n}@example.com" for n in range(251)]},
-                "larger than the maximum allowed size 250",
-            ),
-        ],
-    )
-    def test_an_invalid_policy_is_refused(
-        self, cloud: GcpSandbox, call: Callable[..., Exchange], entry: Any, message: str
-    ) -> None:
-        for member in entry["members"]:
-            if len(entry["members"]) > 250:
-                cloud.add_member(member)
-        answer = call("setIamPolicy", self.put(cloud, bindings=[entry]))
-
-        assert answer.status == 400
-        assert message in answer.response["error"]["message"]
-        assert held(cloud) == []
-
-    def test_21_conditions_for_one_role_and_account_are_refused(
-        self, cloud: GcpSandbox, call: Callable[..., Exchange]
-    ) -> None:
-        entries = [
-            {
-                "role": ROLE,
-                "members": [ALICE],
-                "condition": {"title": f"t{n}", "expression": "true"},
-            }
-            for n in range(21)
-        ]
-        assert call("setIamPolicy", self.put(cloud, bindings=entries)).status == 400
-        assert call("setIamPolicy", self.put(cloud, bindings=entries[1:])).status == 200
-
-    def test_a_stale_etag_is_a_conflict(
-        self, cloud: GcpSandbox, call: Callable[..., Exchange]
-    ) -> None:
-        body = self.put(cloud, bindings=[])
-        cloud.set_policy(PROJECT, FOREIGN)
-        answer = call("setIamPolicy", body)
-
-        assert answer.status == 409
-        assert answer.response["error"]["status"] == "ABORTED"
-        assert held(cloud) == FOREIGN
-
-    def test_without_an_etag_a_version_1_policy_overwrites_conditions(
-        self, cloud: GcpSandbox, call: Callable[..., Exchange]
-    ) -> None:
-        cloud.set_policy(PROJECT, FOREIGN)
-        plain = [{"role": ROLE, "members": [ALICE]}]
-        body = {"policy": {"version": 1, "bindings": plain}}
-
-        assert call("setIamPolicy", body).status == 200
-        assert held(cloud) == plain
-
-    def test_conditions_need_version_3(
-        self, cloud: GcpSandbox, call: Callable[..., Exchange]
-    ) -> None:
-        for version in (0, 1):
-            conditional = self.put(cloud, version=version, bindings=[altered(lambda _: None)])
-            assert call("setIamPolicy", conditional).status == 400
-        cloud.set_policy(PROJECT, FOREIGN)
-        assert call("setIamPolicy", self.put(cloud, version=1, bindings=[])).status == 400
-        assert call("setIamPolicy", self.put(cloud, version=2, bindings=[])).status == 400
-        assert call("getIamPolicy", {"options": {"requestedPolicyVersion": 2}}).status == 400
-
-    def test_a_version_1_answer_leaves_conditions_out_and_alters_role_names(
-        self, cloud: GcpSandbox, call: Callable[..., Exchange]
-    ) -> None:
-        cloud.set_policy(PROJECT, FOREIGN)
-        answer = call("getIamPolicy", {})
-
-        assert answer.response["version"] == 1
-        assert answer.response["bindings"][2]["role"].startswith("roles/storage.admin_withcond_")
-        assert "condition" not in answer.response["bindings"][2]
-        assert (
-            call("getIamPolicy", {"options": {"requestedPolicyVersion": 3}}).response["bindings"]
-            == FOREIGN
-        )
-
-    def test_an_answer_without_conditions_is_not_taken_for_the_policy(
-        self, cloud: GcpSandbox, reader: GcpReader, writer: GcpWriter, clock: Clock
-    ) -> None:
-        mangled = [{"role": f"{ROLE}_withcond_2b17cc25d2cd9e2c54d8", "members": [ALICE]}]
-        cloud.set_policy(PROJECT, mangled)
-
-        assert len(reader.observe([target()], now=NOW).unreachable) == 1
-        assert statuses(writer.write([change()], clock=clock.now)) == [Status.FAILED]
-        assert held(cloud) == mangled
-
-    def test_an_unknown_project_is_denied(self, call: Callable[..., Exchange]) -> None:
-        assert call("getIamPolicy", {}, project="nope").status == 403
-
-    def test_a_project_is_described(self, cloud: GcpSandbox, clock: Clock) -> None:
-        from google.api_core.client_options import ClientOptions
-        from google.cloud.resourcemanager_v3 import ProjectsClient
-
-        client = ProjectsClient(
-            credentials=AnonymousCredentials(),
-            transport="rest",
-            client_options=ClientOptions(api_endpoint=cloud.url),
-        )
-        project = client.get_project(name=f"projects/{PROJECT}")
-        assert project.project_id == PROJECT
-        assert client.get_project(name=project.name).project_id == PROJECT
-        asked = ["resourcemanager.projects.setIamPolicy", "storage.buckets.list"]
-        held = client.test_iam_permissions(resource=f"projects/{PROJECT}", permissions=asked)
-        assert list(held.permissions) == asked[:1]
-
-    def test_permissions_with_wildcards_are_refused(self, call: Callable[..., Exchange]) -> None:
-        assert call("testIamPermissions", {"permissions": ["storage.*"]}).status == 400
-
-
-class TestContract:
-    def test_what_the_document_does_not_describe_is_found(self, contract: Contract) -> None:
-        good = Exchange(
-            method="getIamPolicy",
-            project=PROJECT,
-            verb="POST",
-            path=f"/v3/projects/{PROJECT}:getIamPolicy",
-            query={"$alt": "json;enum-encoding=int"},
-            request={},
-            status=200,
-            response={"version": 1, "etag": "BwE="},
-        )
-        assert contract.problems(good) == []
-        for flaw in (
-            {"verb": "GET"},
-            {"query": {"colour": "red"}},
-            {"request": {"option": {}}},
-            {"request": {"options": {"requestedPolicyVersion": "3"}}},
-            {"response": {"bindings": [{"role": 1}]}},
-            {"response": {"etag": "not base64!"}},
-            {"response": {"bindings": [{"condition": {"text": "true"}}]}},
-            {"status": 409, "response": {"error": {"code": 409, "message": "x"}}},
-            {"method": "", "path": "/v1/projects/x"},
-        ):
-            assert contract.problems(replace(good, **flaw)), flaw  # type: ignore[arg-type]
-
-    def test_every_exchange_of_a_write_is_judged(
-        self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock, contract: Contract
-    ) -> None:
-        writer.write([change()], clock=clock.now)
-        assert contract.judged == len(cloud.exchanges) == 2

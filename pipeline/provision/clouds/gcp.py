@@ -40,7 +40,11 @@ class _Busy(CloudError):
 
 
 class _Refused(CloudError):
-    """Raised when Google finds the policy invalid (400): one change may spoil a batch."""
+    """Raised when Google refuses a write: one change may have spoilt the batch.
+
+    400 is an invalid policy, 412 an organisation policy, 403 also the condition on the
+    pipeline's own role that limits which roles it may grant (`modifiedGrantsByRole`).
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +70,8 @@ class _Projects:
         self._timeout = timeout
 
     def read(self, project: str) -> _Policy:
-        return self._call(
-            self._client.get_iam_policy,
-            {"resource": f"projects/{project}", "options": {"requested_policy_version": 3}},
-        )
+        request = {"resource": f"projects/{project}", "options": {"requested_policy_version": 3}}
+        return self._call(self._client.get_iam_policy, request, writing=False)
 
     def write(self, project: str, policy: _Policy) -> _Policy:
         """Replaces the project's bindings, unless they changed since *policy* was read."""
@@ -82,11 +84,12 @@ class _Projects:
         # Version 3 keeps conditions; audit settings stay, as they are not in the default mask.
         body = {"version": 3, "etag": policy.etag, "bindings": list(policy.bindings)}
         message = json_format.ParseDict(body, policy_pb2.Policy())
-        return self._call(
-            self._client.set_iam_policy, {"resource": f"projects/{project}", "policy": message}
-        )
+        request = {"resource": f"projects/{project}", "policy": message}
+        return self._call(self._client.set_iam_policy, request, writing=True)
 
-    def _call(self, method: Callable[..., Any], request: dict[str, Any]) -> _Policy:
+    def _call(
+        self, method: Callable[..., Any], request: dict[str, Any], *, writing: bool
+    ) -> _Policy:
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.exceptions import GoogleAuthError, TransportError
         from google.protobuf import json_format
@@ -97,7 +100,7 @@ class _Projects:
             # The library's own retries neither cover 409 and 429 nor re-read in between.
             answer = method(request=request, retry=None, timeout=self._timeout)
         except GoogleAPICallError as error:
-            raise _translated(what, error.code, str(error.message)) from error
+            raise _translated(what, error.code, str(error.message), writing=writing) from error
         except (RequestException, TransportError, json_format.ParseError) as error:
             raise _Busy(f"{what}: no usable answer: {error}") from error
         except GoogleAuthError as error:
@@ -282,16 +285,16 @@ class GcpWriter:
         ]
 
 
-def _translated(what: str, code: int | None, message: str) -> CloudError:
+def _translated(what: str, code: int | None, message: str, *, writing: bool) -> CloudError:
+    text = f"{what}: {code} {message}"
     match code:
-        case 400:
-            return _Refused(f"{what}: {message}")
         case 409 | 429 | 500 | 502 | 503 | 504:
-            return _Busy(f"{what}: {code} {message}")
+            return _Busy(text)
+        case 400 | 403 | 412 if writing:
+            return _Refused(text)
         case _:
             return CloudError(
-                f"{what}: {code} {message}",
-                hint="the project id and the pipeline's role on it are the usual causes",
+                text, hint="the project id and the pipeline's role on it are the usual causes"
             )
 
 
