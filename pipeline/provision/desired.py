@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.errors import PipelineError
 from pipeline.model import Binding, Cloud, Entitlement, Grant, GrantId, Window
 from pipeline.provision.documents import aws, azure, gcp
 
@@ -32,10 +33,30 @@ class Deferred:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desired:
-    """Bindings to hold now, and what has to wait."""
+    """Bindings to hold now, what has to wait, and what cannot be held at all."""
 
     bindings: tuple[Binding, ...]
     deferred: tuple[Deferred, ...] = ()
+    refused: tuple[tuple[GrantId, str], ...] = ()
+    """Grants that no cloud object can carry, with the reason; none of their parts is wanted."""
+
+
+def render(one: LiveGrant, *, now: datetime) -> tuple[Binding, ...]:
+    """Returns what the clouds would hold because of one grant alone.
+
+    Raises `PipelineError` where a part cannot be put into a cloud object.
+    """
+    return tuple(_binding(entitlement, one, now=now) for entitlement in one.entitlements)
+
+
+def _binding(entitlement: Entitlement, one: LiveGrant, *, now: datetime) -> Binding:
+    match entitlement.target.cloud:
+        case Cloud.AWS:
+            return aws.binding(entitlement, window=one.window)
+        case Cloud.GCP:
+            return gcp.binding(entitlement, window=one.window)
+        case Cloud.AZURE:
+            return azure.binding(entitlement, grants=(one.grant.id,), window=one.window, now=now)
 
 
 def desired(live: Iterable[LiveGrant], *, now: datetime) -> Desired:
@@ -46,21 +67,21 @@ def desired(live: Iterable[LiveGrant], *, now: datetime) -> Desired:
     touch (Microsoft.Authorization 2020-10-01, `RoleAssignmentExists`).
     """
     bindings: list[Binding] = []
-    shared: dict[str, list[tuple[LiveGrant, Entitlement]]] = defaultdict(list)
+    refused: list[tuple[GrantId, str]] = []
+    shared: dict[tuple[str, str, str], list[tuple[LiveGrant, Entitlement]]] = defaultdict(list)
     for one in live:
         if one.window.ended(now):
             continue
-        for entitlement in one.entitlements:
-            match entitlement.target.cloud:
-                case Cloud.AWS:
-                    bindings.append(aws.binding(entitlement, window=one.window))
-                case Cloud.GCP:
-                    bindings.append(gcp.binding(entitlement, window=one.window))
-                case Cloud.AZURE:
-                    probe = azure.binding(
-                        entitlement, grants=(one.grant.id,), window=one.window, now=now
-                    )
-                    shared[f"{probe.locator}|{probe.key}"].append((one, entitlement))
+        try:
+            alone = render(one, now=now)
+        except PipelineError as error:
+            refused.append((one.grant.id, str(error)))
+            continue
+        for entitlement, binding in zip(one.entitlements, alone, strict=True):
+            if binding.cloud is Cloud.AZURE:
+                shared[binding.identity].append((one, entitlement))
+            else:
+                bindings.append(binding)
     deferred: list[Deferred] = []
     for holders in shared.values():
         window = azure.union([one.window for one, _ in holders], now=now)
@@ -81,7 +102,9 @@ def desired(live: Iterable[LiveGrant], *, now: datetime) -> Desired:
             if not _within(one.window, window)
         )
     bindings.sort(key=lambda binding: binding.identity)
-    return Desired(bindings=tuple(bindings), deferred=tuple(deferred))
+    return Desired(
+        bindings=tuple(bindings), deferred=tuple(deferred), refused=tuple(sorted(refused))
+    )
 
 
 def _within(inner: Window, outer: Window) -> bool:

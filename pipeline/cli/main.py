@@ -1,0 +1,139 @@
+"""The `daypass` command: the group, its options, and the one place that exits."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.context import Context
+from pipeline.errors import InvalidInput, PipelineError
+from pipeline.output.text import stderr
+
+_COMMANDS = {
+    "apply": "pipeline.cli.apply",
+    "audit": "pipeline.cli.audit",
+    "check": "pipeline.cli.check",
+    "demo": "pipeline.cli.demo",
+    "expire": "pipeline.cli.expire",
+    "plan": "pipeline.cli.plan",
+    "status": "pipeline.cli.status",
+}
+
+_HELP = {
+    "apply": "Make the clouds hold what the default branch proves, and record it.",
+    "audit": "Read and verify the record.",
+    "check": "Validate and judge a grant, the tree, or a pull request.",
+    "demo": "Tell the whole life of a grant on local stand-ins.",
+    "expire": "Clean up after lapsed grants and open their revert pull request.",
+    "plan": "Show what apply would change, or what a grant would give.",
+    "status": "Who has access now, until when, and why.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command when it is used: `check` never waits for the SDKs of others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name])
+        command = getattr(module, cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{_COMMANDS[cmd_name]}.{cmd_name} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table, so that --help loads no command either.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _HELP[name]) for name in sorted(_COMMANDS)])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fine; 1 denied, drifted or not converged; 2 usage or invalid input; "
+    '3 could not decide. Completion: eval "$(_DAYPASS_COMPLETE=bash_source daypass)".',
+)
+@click.option(
+    "-C",
+    "--repo",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The access repository (default: this folder).",
+)
+@click.option(
+    "--sandbox",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Use the local stand-ins that this file describes; `daypass demo --keep` writes it.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.version_option(package_name="daypass")
+@click.pass_context
+def cli(ctx: click.Context, repo: Path, sandbox: Path | None, verbose: bool) -> None:
+    """Cloud access for minutes or hours through a pull request.
+
+    The clouds end it; git proves it.
+    """
+    ctx.obj = Context(root=repo, sandbox_file=sandbox, verbose=verbose)
+
+
+def report(error: PipelineError, *, as_json: bool) -> None:
+    """Tells an error: to people on stderr, to tools as one JSON object on stdout."""
+    problems = error.problems if isinstance(error, InvalidInput) else ()
+    if as_json:
+        document: dict[str, Any] = {
+            "error": error.message,
+            "hint": error.hint,
+            "exit_code": error.exit_code,
+            "problems": [problem_document(p) for p in problems],
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    out = stderr()
+    for problem in problems:
+        out.line(str(problem), "red")
+    out.line(f"daypass: {error.message}", "red")
+    if error.hint:
+        out.line(f"  {error.hint}", "dim")
+
+
+def problem_document(problem: Any) -> dict[str, Any]:
+    """Returns a problem as tools read it."""
+    return {
+        "path": problem.path,
+        "line": problem.line,
+        "column": problem.column,
+        "code": problem.code,
+        "message": problem.message,
+    }
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="daypass", standalone_mode=False)
+    except click.exceptions.Abort:
+        stderr().line("daypass: interrupted", "red")
+        return 3
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except PipelineError as error:
+        report(error, as_json="--json" in arguments)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away; say so by code only.
+        return 3
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The entry point of the distribution."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,505 @@
+"""Judges one pull request: what it changes, what policy says, who approved.
+
+The same steps serve the check of an open pull request and the proof of a merged one; only
+the base commit and the moment differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.errors import Denied, EngineError, InvalidInput, PipelineError
+from pipeline.grants.catalogue import entitlements
+from pipeline.grants.commits import MainlineCommit, TreeChange
+from pipeline.grants.history import GRANTS, is_grant, lives, window_of
+from pipeline.grants.validate import validate_grant
+from pipeline.judge.approvals import Approvals, Requirement, tally
+from pipeline.judge.bundle import load_rules
+from pipeline.judge.decide import Decision, Verdict, decide
+from pipeline.judge.electorate import gather
+from pipeline.judge.engine import PolicyBundle, PolicyEngine
+from pipeline.judge.evaluate import (
+    Evaluation,
+    OtherLife,
+    Previous,
+    Requester,
+    evaluate,
+    governance_document,
+    input_document,
+)
+from pipeline.judge.narrowing import Change, classify
+from pipeline.judge.pulls import ForgeReader, PullRequest
+from pipeline.judge.sources import Sources, at_top
+from pipeline.model import (
+    Binding,
+    Catalogue,
+    Entitlement,
+    Grant,
+    Problem,
+    RoleId,
+    Window,
+    digest,
+)
+from pipeline.provision.desired import LiveGrant, render
+
+Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One grant that a pull request changes."""
+
+    path: str
+    change: Change
+    grant: Grant
+    """As asked for; of a deletion, as it was."""
+
+    previous: Previous | None
+    window: Window | None
+    """As it would be if merged at the moment judged."""
+
+    entitlements: tuple[Entitlement, ...]
+    bindings: tuple[Binding, ...]
+    """What the clouds would hold because of it; empty for a deletion."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assessment:
+    """Everything that was found about one pull request at one head."""
+
+    pull: PullRequest
+    base: str
+    kind: str
+    """`grant` or `governance`."""
+
+    items: tuple[Item, ...]
+    evaluations: tuple[Evaluation, ...]
+    approvals: Approvals | None
+    problems: tuple[Problem, ...]
+    decision: Decision
+    policies: str
+    """Digest of the policies that judged it."""
+
+    requester: str | None = None
+    """The principal who opened it; None for an App or a stranger."""
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Principals whose approval filled a place, sorted."""
+        if self.approvals is None:
+            return ()
+        return tuple(sorted({name for step in self.approvals.steps for name in step.people}))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the decision: policies, what they said, and whose approval counted."""
+        return digest(
+            {
+                "policies": self.policies,
+                "evaluations": [one.digest for one in self.evaluations],
+                "approvers": self.approvers,
+                "verdict": self.decision.verdict,
+                "reasons": self.decision.reasons,
+            }
+        )
+
+
+class Assessor:
+    """Judges pull requests of one repository."""
+
+    def __init__(
+        self,
+        *,
+        sources: Sources,
+        forge: ForgeReader,
+        engines: Engines,
+        default_branch: str,
+        app_id: int | None,
+    ) -> None:
+        """*app_id* is the account id of the App that may ask for less access."""
+        self._sources = sources
+        self._forge = forge
+        self._engines = engines
+        self._default_branch = default_branch
+        self._app_id = app_id
+
+    def assess(
+        self,
+        pull: PullRequest,
+        *,
+        base: str,
+        changes: Sequence[TreeChange],
+        history: Sequence[MainlineCommit],
+        previous: Mapping[str, Previous | None],
+        now: datetime,
+    ) -> Assessment:
+        """Returns the assessment of *pull*, whose head differs from the base by *changes*.
+
+        Policies and catalogue are those of *base*; *history* is the default branch up to it;
+        *previous* holds the last proven version of every grant that is modified. A merged
+        pull request is judged as of its `merged_at`, which then is *now*.
+
+        Raises `ForgeError` and `EngineError` where something did not answer.
+        """
+        problems: list[Problem] = self._shape(pull, changes)
+        kind = "grant" if any(c.path.startswith(GRANTS) for c in changes) else "governance"
+        items: tuple[Item, ...] = ()
+        evaluations: tuple[Evaluation, ...] = ()
+        approvals: Approvals | None = None
+        policies = ""
+        requester: str | None = None
+        try:
+            catalogue = self._sources.catalogue(base)
+            bundle = self._sources.policies(base)
+            policies = bundle.digest
+        except InvalidInput as error:
+            problems.extend(error.problems)
+        else:
+            person = catalogue.person(pull.author.id) if pull.author else None
+            requester = person.name if person else None
+            if kind == "grant":
+                items, found = self._items(pull, base, changes, previous, catalogue, now)
+                problems.extend(found)
+            if not problems:
+                evaluations, approvals, denial = self._judge(
+                    pull, kind, changes, items, history, catalogue, bundle, now
+                )
+                if denial:
+                    return Assessment(
+                        pull=pull,
+                        base=base,
+                        kind=kind,
+                        items=items,
+                        evaluations=evaluations,
+                        approvals=None,
+                        problems=(),
+                        decision=Decision(verdict=Verdict.DENIED, reasons=(denial,)),
+                        policies=policies,
+                        requester=requester,
+                    )
+        return Assessment(
+            pull=pull,
+            base=base,
+            kind=kind,
+            items=items,
+            evaluations=evaluations,
+            approvals=approvals,
+            problems=tuple(sorted(set(problems))),
+            decision=decide(problems, evaluations, approvals),
+            policies=policies,
+            requester=requester,
+        )
+
+    def _shape(self, pull: PullRequest, changes: Sequence[TreeChange]) -> list[Problem]:
+        """What is wrong with the pull request itself."""
+        problems = []
+        if pull.base_ref != self._default_branch:
+            problems.append(
+                at_top(
+                    "access",
+                    "base",
+                    f"#{pull.number} goes to {pull.base_ref}; open it against "
+                    f"{self._default_branch}",
+                )
+            )
+        if not pull.same_repository:
+            problems.append(
+                at_top(
+                    "access",
+                    "fork",
+                    f"#{pull.number} comes from a fork, whose pushers cannot be known; "
+                    "push the branch to this repository",
+                )
+            )
+        if not changes:
+            problems.append(at_top("access", "empty", f"#{pull.number} changes nothing"))
+        grants = [c for c in changes if c.path.startswith(GRANTS)]
+        others = [c for c in changes if not c.path.startswith(GRANTS)]
+        if grants and others:
+            problems.append(
+                at_top(
+                    others[0].path,
+                    "mixed",
+                    f"#{pull.number} changes grants and other files; open one pull request "
+                    "for each",
+                )
+            )
+        asking = [c for c in grants if c.status != "D"]
+        if len(asking) > 1 or (asking and len(grants) > 1):
+            problems.append(
+                at_top(
+                    grants[1].path,
+                    "several",
+                    f"#{pull.number} changes {len(grants)} grants; ask for one grant in one "
+                    "pull request (only deletions may come together)",
+                )
+            )
+        problems.extend(
+            at_top(c.path, "place", "only grants, <subject>/<name>.yaml, lie below access/grants/")
+            for c in grants
+            if not is_grant(c.path)
+        )
+        return problems
+
+    def _items(
+        self,
+        pull: PullRequest,
+        base: str,
+        changes: Sequence[TreeChange],
+        previous: Mapping[str, Previous | None],
+        catalogue: Catalogue,
+        now: datetime,
+    ) -> tuple[tuple[Item, ...], list[Problem]]:
+        items: list[Item] = []
+        problems: list[Problem] = []
+        for change in changes:
+            if not is_grant(change.path):
+                continue
+            if change.status == "D":
+                before = self._sources.entry(base, change.path)
+                parsed = self._sources.grant(before) if before else None
+                if parsed is None or parsed.grant is None:
+                    # What never was a grant gave nothing; taking it away changes no access.
+                    continue
+                items.append(
+                    Item(
+                        path=change.path,
+                        change="delete",
+                        grant=parsed.grant,
+                        previous=previous.get(change.path),
+                        window=None,
+                        entitlements=_known(parsed.grant, catalogue),
+                        bindings=(),
+                    )
+                )
+                continue
+            parsed = self._sources.grant_after(pull.head_sha, change)
+            if parsed is None or parsed.grant is None:
+                problems.extend(parsed.problems if parsed else ())
+                continue
+            found = self._asked(change, parsed.grant, previous, catalogue, now)
+            if isinstance(found, Item):
+                items.append(found)
+            else:
+                problems.extend(found)
+        return tuple(items), problems
+
+    def _asked(
+        self,
+        change: TreeChange,
+        grant: Grant,
+        previous: Mapping[str, Previous | None],
+        catalogue: Catalogue,
+        now: datetime,
+    ) -> Item | tuple[Problem, ...]:
+        problems = validate_grant(grant, catalogue)
+        if problems:
+            return problems
+        before = previous.get(change.path)
+        if change.status != "A" and before is None:
+            return (
+                at_top(
+                    change.path,
+                    "unproven",
+                    "the version on the default branch was never proven, so it cannot be "
+                    "changed; delete the file and ask again under another name",
+                ),
+            )
+        lines = entitlements(grant, catalogue)
+        start = before.window.start if before and grant.start is None else now
+        window = window_of(grant, merged_at=start)
+        try:
+            bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+        except PipelineError as error:
+            return (at_top(change.path, "cannot-be-provisioned", str(error)),)
+        return Item(
+            path=change.path,
+            change=classify(before.grant if before else None, grant),
+            grant=grant,
+            previous=before,
+            window=window,
+            entitlements=lines,
+            bindings=bindings,
+        )
+
+    def _judge(
+        self,
+        pull: PullRequest,
+        kind: str,
+        changes: Sequence[TreeChange],
+        items: Sequence[Item],
+        history: Sequence[MainlineCommit],
+        catalogue: Catalogue,
+        bundle: PolicyBundle,
+        now: datetime,
+    ) -> tuple[tuple[Evaluation, ...], Approvals | None, str]:
+        """Returns evaluations, the count, and a reason to deny before anything is judged."""
+        engines = self._engines(bundle)
+        rules = load_rules(bundle)
+        concerned = _interested(items, catalogue)
+
+        def documents(counted: Sequence[str]) -> list[dict[str, object]]:
+            requester = self._requester(pull, catalogue, items, bundle)
+            if kind == "governance" or not items:
+                return [
+                    governance_document(
+                        paths=[c.path for c in changes],
+                        now=now,
+                        requester=requester,
+                        pull=pull,
+                        approvals=counted,
+                    )
+                ]
+            return [
+                input_document(
+                    change=item.change,
+                    grant=item.grant,
+                    entitlements=item.entitlements,
+                    window=item.window,
+                    now=now,
+                    requester=requester,
+                    subject=catalogue.principals.get(item.grant.subject),
+                    previous=item.previous,
+                    lives=self._other_lives(item, history),
+                    pull=pull,
+                    approvals=counted,
+                )
+                for item in items
+            ]
+
+        first = [evaluate(document, engines, rules) for document in documents(())]
+        required = _merged_requirements(first)
+        if not required:
+            return tuple(first), None, ""
+        try:
+            gathered = gather(
+                self._forge,
+                pull,
+                catalogue,
+                required,
+                interested={**concerned, **_excluded(first, catalogue)},
+            )
+        except Denied as error:
+            return tuple(first), None, str(error)
+        approvals = tally(
+            gathered.reviews,
+            head=pull.head_sha,
+            required=required,
+            electorate=gathered.electorate,
+            excluded=gathered.excluded,
+            at=now,
+            merged_at=pull.merged_at,
+        )
+        counted = [one.principal for one in approvals.counted]
+        # Asked again with the names of those who approved: a rule may object to them, and
+        # what it requires may not change because of them.
+        again = [evaluate(document, engines, rules) for document in documents(counted)]
+        if _merged_requirements(again) != required:
+            raise EngineError(
+                "the approvals required change with who approved",
+                hint="the request stays denied; correct the policies",
+            )
+        return tuple(again), approvals, ""
+
+    def _requester(
+        self,
+        pull: PullRequest,
+        catalogue: Catalogue,
+        items: Sequence[Item],
+        bundle: PolicyBundle,
+    ) -> Requester:
+        author = pull.author
+        if author is None:
+            return Requester(actor=None, principal=None)
+        person = catalogue.person(author.id)
+        teams = {
+            team for item in items for line in item.entitlements for team in line.target.owners
+        }
+        teams |= _security_teams(bundle)
+        return Requester(
+            actor=author,
+            principal=person.name if person else None,
+            teams=frozenset(team for team in sorted(teams) if self._forge.in_team(team, author)),
+            is_app=self._app_id is not None and author.id == self._app_id,
+        )
+
+    def _other_lives(self, item: Item, history: Sequence[MainlineCommit]) -> list[OtherLife]:
+        """The subject's other lives, by the committer's dates.
+
+        Proof ties those to within five minutes of the merge. Unproven lives count too: doubt
+        makes a sum larger, never smaller.
+        """
+        folder = f"{GRANTS}{item.grant.subject}/"
+        found: list[OtherLife] = []
+        for life in lives(history):
+            if not life.path.startswith(folder) or (life.path == item.path and life.present):
+                continue
+            last = life.steps[-1]
+            shown = [step for step in life.steps if step.change.status != "D"][-1]
+            parsed = self._sources.grant_after(shown.commit.sha, shown.change)
+            if parsed is None or parsed.grant is None:
+                continue
+            window = window_of(parsed.grant, merged_at=life.added.committed_at)
+            end = window.end if life.present else min(window.end, last.commit.committed_at)
+            if end <= window.start:
+                continue
+            found.extend(
+                OtherLife(
+                    grant=life.id,
+                    target=line.target,
+                    role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
+                    window=Window(start=window.start, end=end),
+                )
+                for line in parsed.grant.access
+            )
+        return found
+
+
+def _known(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement, ...]:
+    """The lines of a grant as far as the catalogue still knows them: all, or none."""
+    return () if validate_grant(grant, catalogue) else entitlements(grant, catalogue)
+
+
+def _security_teams(bundle: PolicyBundle) -> set[str]:
+    """The teams that settings call security: whether a requester is in one is a fact."""
+    settings = bundle.data.get("settings")
+    reviewers = settings.get("reviewers") if isinstance(settings, Mapping) else None
+    teams = reviewers.get("security_teams") if isinstance(reviewers, Mapping) else None
+    return {team for team in teams if isinstance(team, str)} if isinstance(teams, list) else set()
+
+
+def _interested(items: Sequence[Item], catalogue: Catalogue) -> dict[int, str]:
+    """Who is party to the request, by GitHub id."""
+    found: dict[int, str] = {}
+    for item in items:
+        for name, why in (
+            (item.grant.subject, "would get the access"),
+            (item.grant.requested_by, "asked for the access"),
+        ):
+            principal = catalogue.principals.get(name) if name else None
+            if principal is not None and principal.github_id is not None:
+                found.setdefault(principal.github_id, why)
+    return found
+
+
+def _excluded(evaluations: Sequence[Evaluation], catalogue: Catalogue) -> dict[int, str]:
+    """Whom policy excludes, by GitHub id."""
+    found: dict[int, str] = {}
+    for name in sorted({name for one in evaluations for name in one.excluded}):
+        principal = catalogue.principals.get(name)
+        if principal is not None and principal.github_id is not None:
+            found[principal.github_id] = "is party to the request"
+    return found
+
+
+def _merged_requirements(evaluations: Sequence[Evaluation]) -> tuple[Requirement, ...]:
+    """The steps that satisfy every evaluation: of equal ones the larger count."""
+    merged: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Requirement] = {}
+    for evaluation in evaluations:
+        for step in evaluation.approvals:
+            key = (step.id, step.teams, step.people)
+            if key not in merged or merged[key].count < step.count:
+                merged[key] = step
+    return tuple(merged[key] for key in sorted(merged))

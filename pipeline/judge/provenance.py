@@ -1,0 +1,409 @@
+"""Proof that what is on the default branch is what was approved.
+
+GitHub's merge gate is advice; this is the authority. A commit is proven when exactly one
+merged pull request brought it, its counting approvals satisfy the policies of the commit's
+first parent as of `merged_at`, and path, mode and blob on the branch are those at the
+approved head. What is not proven is quarantined alone, with its reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pipeline.errors import InvalidInput
+from pipeline.grants.catalogue import entitlements
+from pipeline.grants.commits import MainlineCommit
+from pipeline.grants.history import (
+    GRANTS,
+    Life,
+    governing,
+    is_governed,
+    is_grant,
+    lives,
+    window_of,
+)
+from pipeline.judge.assess import Assessor
+from pipeline.judge.evaluate import Previous
+from pipeline.judge.pulls import ForgeReader, PullRequest
+from pipeline.judge.sources import Sources
+from pipeline.model import Catalogue, GrantId
+from pipeline.provision.desired import LiveGrant
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far a committer date may lie from `merged_at`: a commit can carry any date."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """Why a commit counts. Recorded once, as of the merge; facts outside git included."""
+
+    commit: str
+    pull: int
+    head: str
+    merged_at: datetime
+    requester: str | None
+    """The principal who opened the pull request; None for an App or a stranger."""
+
+    approvers: tuple[str, ...]
+    """Principals, sorted; empty where policy let it merge by itself."""
+
+    decision: str
+    """Digest of the decision, which names every rule that ran."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unproven:
+    """Why a commit does not count."""
+
+    commit: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quarantine:
+    """Something on the default branch that is not applied."""
+
+    path: str
+    commit: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What the default branch amounts to at one moment."""
+
+    tip: str
+    live: tuple[LiveGrant, ...]
+    """Proven, not past their end, subject not offboarded."""
+
+    lapsed: tuple[Life, ...]
+    """Still on the branch, past their end (or never proven and past it by their own dates)."""
+
+    quarantined: tuple[Quarantine, ...]
+    ungoverned: tuple[Quarantine, ...]
+    """Unproven changes to policies, catalogue or workflows: while there are any, nothing is
+    added."""
+
+    proofs: Mapping[GrantId, tuple[Proof, ...]] = field(default_factory=dict)
+    fresh: tuple[Proof, ...] = ()
+    """Proofs made in this run, to be recorded."""
+
+    lives: Mapping[GrantId, Life] = field(default_factory=dict)
+    """The present life of every grant on the branch."""
+
+
+class Prover:
+    """Proves commits of one default branch, from a trusted commit (*anchor*) on."""
+
+    def __init__(
+        self,
+        *,
+        sources: Sources,
+        forge: ForgeReader,
+        assessor: Assessor,
+        default_branch: str,
+        fetch_head: Callable[[int, str], None],
+        known: Mapping[str, Proof] | None = None,
+    ) -> None:
+        """*fetch_head* makes a pull request's head available as git objects; *known* are
+        proofs of earlier runs, from an audit chain whose signatures were checked."""
+        self._sources = sources
+        self._forge = forge
+        self._assessor = assessor
+        self._default_branch = default_branch
+        self._fetch_head = fetch_head
+        self._known = dict(known or {})
+        self._answers: dict[str, Proof | Unproven] = {}
+        self._fresh: list[Proof] = []
+
+    def stand(self, *, anchor: str, tip: str, now: datetime) -> Standing:
+        """Returns what the default branch at *tip* amounts to at *now*.
+
+        Raises `ForgeError` when git or GitHub did not answer: an outage is no verdict.
+        """
+        commits = self._sources.objects.mainline(tip, since=anchor)
+        tainted_at, ungoverned = self._taint(commits)
+        live: list[LiveGrant] = []
+        lapsed: list[Life] = []
+        quarantined: list[Quarantine] = []
+        proofs: dict[GrantId, tuple[Proof, ...]] = {}
+        present = {life.id: life for life in lives(commits) if life.present}
+        on_branch = [
+            entry for entry in self._sources.objects.tree(tip, GRANTS) if is_grant(entry.path)
+        ]
+        self._sources.prefetch(on_branch)
+        try:
+            today: Catalogue | None = self._sources.catalogue(tip)
+        except InvalidInput as error:
+            today = None
+            quarantined.extend(
+                Quarantine(path=p.path, commit=tip, reasons=(str(p),)) for p in error.problems
+            )
+        for life in present.values():
+            if self._over_by_its_own_dates(life, now):
+                lapsed.append(life)
+                continue
+            one = self._live(life, commits, tainted_at)
+            quarantined.extend(one.quarantined)
+            if one.grant is None:
+                continue
+            if one.grant.window.ended(now):
+                lapsed.append(life)
+                continue
+            proofs[life.id] = one.proofs
+            subject = today.principals.get(one.grant.grant.subject) if today else None
+            if today is not None and (subject is None or subject.disabled):
+                continue
+            live.append(one.grant)
+        known = {life.path for life in present.values()}
+        quarantined.extend(
+            Quarantine(
+                path=entry.path,
+                commit=anchor,
+                reasons=("it was there before the first commit that is trusted",),
+            )
+            for entry in on_branch
+            if entry.path not in known
+        )
+        return Standing(
+            tip=tip,
+            live=tuple(live),
+            lapsed=tuple(lapsed),
+            quarantined=tuple(sorted(set(quarantined), key=lambda q: (q.path, q.commit))),
+            ungoverned=ungoverned,
+            proofs=proofs,
+            fresh=tuple(self._fresh),
+            lives=present,
+        )
+
+    def last_proven(self, path: str, *, anchor: str, tip: str) -> Previous | None:
+        """Returns the last proven version of the grant at *path* in its present life."""
+        commits = self._sources.objects.mainline(tip, since=anchor)
+        tainted_at, _ = self._taint(commits)
+        for life in lives(commits):
+            if life.path == path and life.present:
+                return self._live(life, commits, tainted_at).previous
+        return None
+
+    def prove(
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Previous | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        """Returns the proof of *commit*, or why there is none.
+
+        *previous* holds the last proven version of each grant that the commit modifies,
+        *commits* the default branch from the anchor on, *commit* among them.
+        """
+        if commit.sha not in self._answers:
+            known = self._known.get(commit.sha)
+            self._answers[commit.sha] = known or self._judge(commit, previous, commits)
+        return self._answers[commit.sha]
+
+    def _judge(
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Previous | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        merged = [
+            pull
+            for pull in self._forge.pulls_of_commit(commit.sha)
+            if pull.merged_at is not None and pull.merge_commit_sha == commit.sha
+        ]
+        if len(merged) != 1:
+            return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
+        pull = merged[0]
+        reasons = self._shape(commit, pull)
+        if reasons:
+            return self._no(commit, *reasons)
+        self._fetch_head(pull.number, pull.head_sha)
+        reasons = self._content(commit, pull)
+        if reasons:
+            return self._no(commit, *reasons)
+        merged_at = pull.merged_at or commit.committed_at
+        history = commits[: commits.index(commit)]
+        assessment = self._assessor.assess(
+            pull,
+            base=commit.parents[0],
+            changes=commit.changes,
+            history=history,
+            previous=previous,
+            now=merged_at,
+        )
+        if not assessment.decision.allowed:
+            return self._no(commit, *assessment.decision.reasons)
+        proof = Proof(
+            commit=commit.sha,
+            pull=pull.number,
+            head=pull.head_sha,
+            merged_at=merged_at,
+            requester=assessment.requester,
+            approvers=assessment.approvers,
+            decision=assessment.digest,
+        )
+        self._fresh.append(proof)
+        return proof
+
+    def _shape(self, commit: MainlineCommit, pull: PullRequest) -> list[str]:
+        """What is wrong with how the commit came to the branch."""
+        reasons = []
+        if pull.base_ref != self._default_branch:
+            reasons.append(f"#{pull.number} was merged into {pull.base_ref}")
+        if not pull.same_repository:
+            reasons.append(f"#{pull.number} came from a fork: who pushed to it is unknowable")
+        if len(commit.parents) not in (1, 2):
+            reasons.append(f"it has {len(commit.parents)} parents")
+        elif len(commit.parents) == 2 and commit.parents[1] != pull.head_sha:
+            reasons.append(
+                f"its second parent is {commit.parents[1][:7]}, #{pull.number} ends at "
+                f"{pull.head_sha[:7]}"
+            )
+        if pull.merged_at is None or abs(commit.committed_at - pull.merged_at) > CLOCK_TOLERANCE:
+            reasons.append(
+                f"its committer date {commit.committed_at.isoformat()} is more than five minutes "
+                f"from the merge"
+            )
+        return reasons
+
+    def _content(self, commit: MainlineCommit, pull: PullRequest) -> list[str]:
+        """Where the commit differs from what was approved: paths, modes, blobs."""
+        reasons = []
+        named = {
+            path
+            for file in self._forge.files(pull.number)
+            for path in (file.path, file.previous if file.status == "renamed" else None)
+            if path
+        }
+        changed = {change.path for change in commit.changes}
+        for path in sorted(changed ^ named):
+            where = "the commit" if path in changed else f"#{pull.number}"
+            reasons.append(f"{path} is changed in {where} only")
+        for change in commit.changes:
+            entry = self._sources.entry(pull.head_sha, change.path)
+            approved = (entry.mode, entry.blob) if entry else None
+            merged = (change.new_mode, change.new_blob) if change.status != "D" else None
+            if approved != merged:
+                reasons.append(f"{change.path} is not what was approved at {pull.head_sha[:7]}")
+        return reasons
+
+    def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
+        return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))
+
+    def _taint(
+        self, commits: Sequence[MainlineCommit]
+    ) -> tuple[Mapping[str, frozenset[str]], tuple[Quarantine, ...]]:
+        """Returns, per commit, the governed paths that are not as proven after it.
+
+        A path heals when it is again exactly what was last proven: a proven change on top of
+        an unproven one shows its reviewers only the difference.
+        """
+        proven: dict[str, tuple[str, str | None]] = {}
+        tainted: dict[str, Quarantine] = {}
+        after: dict[str, frozenset[str]] = {}
+        governed = {commit.sha for commit in governing(commits)}
+        for commit in commits:
+            before = frozenset(tainted)
+            if commit.sha in governed:
+                answer = self.prove(commit, {}, commits)
+                for change in commit.changes:
+                    if not is_governed(change.path):
+                        continue
+                    old = (change.old_mode, change.old_blob)
+                    new = (change.new_mode, change.new_blob)
+                    good = proven.setdefault(change.path, old)
+                    if new == good:
+                        tainted.pop(change.path, None)
+                    elif isinstance(answer, Unproven):
+                        tainted[change.path] = Quarantine(
+                            path=change.path, commit=commit.sha, reasons=answer.reasons
+                        )
+                    elif before:
+                        # Policies that are unproven themselves may have let it through.
+                        tainted[change.path] = Quarantine(
+                            path=change.path, commit=commit.sha, reasons=(_judged_while(before),)
+                        )
+                    else:
+                        proven[change.path] = new
+            after[commit.sha] = frozenset(tainted)
+        return after, tuple(tainted[path] for path in sorted(tainted))
+
+    def _live(
+        self,
+        life: Life,
+        commits: Sequence[MainlineCommit],
+        tainted_at: Mapping[str, frozenset[str]],
+    ) -> _Judged:
+        """Folds the steps of a life: what is proven stands, what is not changes nothing."""
+        previous: Previous | None = None
+        base = ""
+        proofs: list[Proof] = []
+        quarantined: list[Quarantine] = []
+        for step in life.steps:
+            parent = step.commit.parents[0] if step.commit.parents else ""
+            answer = self.prove(step.commit, {life.path: previous}, commits)
+            tainted = tainted_at.get(parent)
+            parsed = self._sources.grant_after(step.commit.sha, step.change)
+            if isinstance(answer, Unproven):
+                reasons = answer.reasons
+            elif tainted:
+                reasons = (_judged_while(tainted),)
+            elif parsed is None or parsed.grant is None:
+                reasons = tuple(str(problem) for problem in parsed.problems) if parsed else ()
+            else:
+                start = previous.window.start if previous else answer.merged_at
+                previous = Previous(
+                    grant=parsed.grant,
+                    window=window_of(parsed.grant, merged_at=start),
+                    requester=answer.requester,
+                )
+                base = parent
+                proofs.append(answer)
+                continue
+            quarantined.append(Quarantine(path=life.path, commit=step.commit.sha, reasons=reasons))
+            if previous is None:
+                # Without a proven beginning there is no window that a later step could keep.
+                break
+        live = None
+        if previous is not None:
+            live = LiveGrant(
+                grant=previous.grant,
+                window=previous.window,
+                entitlements=entitlements(previous.grant, self._sources.catalogue(base)),
+            )
+        return _Judged(
+            grant=live,
+            previous=previous,
+            proofs=tuple(proofs),
+            quarantined=tuple(quarantined),
+        )
+
+    def _over_by_its_own_dates(self, life: Life, now: datetime) -> bool:
+        """Whether no proof could give it a window that still holds.
+
+        Proof needs a committer date within five minutes of the merge, so a life whose latest
+        possible end has passed needs no proof to be known as lapsed.
+        """
+        ends = []
+        for step in life.steps:
+            parsed = self._sources.grant_after(step.commit.sha, step.change)
+            if parsed is None or parsed.grant is None:
+                continue
+            latest = life.added.committed_at + CLOCK_TOLERANCE
+            ends.append(window_of(parsed.grant, merged_at=latest).end)
+        return bool(ends) and max(ends) <= now
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Judged:
+    grant: LiveGrant | None
+    previous: Previous | None
+    proofs: tuple[Proof, ...]
+    quarantined: tuple[Quarantine, ...]
+
+
+def _judged_while(tainted: frozenset[str]) -> str:
+    return f"it was judged while {', '.join(sorted(tainted))} was unproven"

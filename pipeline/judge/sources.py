@@ -1,0 +1,157 @@
+"""What the judge reads from git objects, at a commit: catalogue, policies, grant files.
+
+Everything comes from blobs by their id, never from a working tree: what was approved is what
+is read. Sizes are capped before anything is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pipeline.errors import InvalidInput
+from pipeline.grants.catalogue import TABLE_LIMIT, load_catalogue
+from pipeline.grants.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
+from pipeline.grants.parse import Parsed, parse_grant
+from pipeline.grants.yaml_strict import FILE_LIMIT
+from pipeline.judge.bundle import load_bundle
+from pipeline.judge.engine import PolicyBundle
+from pipeline.model import Catalogue, Mark, Problem
+
+_CATALOGUE = ("access/principals/", "access/targets/", "access/roles/")
+_POLICIES = "policies/"
+_POLICY_BYTES = 1024 * 1024
+
+
+class Objects(Protocol):
+    """A git repository's objects. Raises `ForgeError`."""
+
+    def resolve(self, ref: str) -> str:
+        """Returns the commit that *ref* names."""
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Whether *descendant* contains *ancestor*."""
+
+    def merge_base(self, one: str, other: str) -> str:
+        """Returns the best common ancestor."""
+
+    def tree(self, commit: str, prefix: str = "") -> tuple[TreeEntry, ...]:
+        """Returns every leaf below *prefix*."""
+
+    def read_many(self, blobs: Sequence[str], *, limit: int) -> Mapping[str, bytes]:
+        """Returns the content of blobs, refusing larger ones than *limit* bytes."""
+
+    def diff(self, before: str, after: str) -> tuple[TreeChange, ...]:
+        """Returns what differs between two commits' trees."""
+
+    def mainline(
+        self, tip: str, *, since: str | None = None, paths: Sequence[str] = ()
+    ) -> tuple[MainlineCommit, ...]:
+        """Returns first-parent commits after *since*, oldest first."""
+
+
+class Sources:
+    """Reads and caches, by tree content, what commits hold."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self._catalogues: dict[tuple[TreeEntry, ...], tuple[Catalogue, tuple[Problem, ...]]] = {}
+        self._bundles: dict[tuple[TreeEntry, ...], PolicyBundle] = {}
+        self._contents: dict[str, bytes] = {}
+
+    def catalogue(self, commit: str) -> Catalogue:
+        """Returns the catalogue at *commit*. Raises `InvalidInput` with all its problems."""
+        entries = tuple(
+            entry for prefix in _CATALOGUE for entry in self.objects.tree(commit, prefix)
+        )
+        if entries not in self._catalogues:
+            self._catalogues[entries] = load_catalogue(self._files(entries, TABLE_LIMIT))
+        catalogue, problems = self._catalogues[entries]
+        if problems:
+            raise InvalidInput(problems)
+        return catalogue
+
+    def policies(self, commit: str) -> PolicyBundle:
+        """Returns the policies at *commit*. Raises `InvalidInput` or `EngineError`."""
+        entries = self.objects.tree(commit, _POLICIES)
+        if entries not in self._bundles:
+            self._bundles[entries] = load_bundle(
+                {
+                    path.removeprefix(_POLICIES): content.decode("utf-8", "strict")
+                    for path, content in self._files(
+                        [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
+                        _POLICY_BYTES,
+                    ).items()
+                }
+            )
+        return self._bundles[entries]
+
+    def grant(self, entry: TreeEntry) -> Parsed:
+        """Returns the grant that a tree entry holds; anything but a plain file is a problem."""
+        if entry.kind != "blob" or entry.mode != FILE_MODE:
+            return Parsed(
+                problems=(
+                    at_top(
+                        entry.path,
+                        "mode",
+                        f"mode {entry.mode} is not that of a plain file ({FILE_MODE})",
+                    ),
+                )
+            )
+        if entry.size is None or entry.size > FILE_LIMIT:
+            return Parsed(
+                problems=(
+                    at_top(
+                        entry.path,
+                        "too-large",
+                        f"{entry.size} bytes, a grant holds at most {FILE_LIMIT}",
+                    ),
+                )
+            )
+        if entry.blob not in self._contents:
+            self.prefetch([entry])
+        return parse_grant(self._contents[entry.blob], path=entry.path)
+
+    def prefetch(self, entries: Sequence[TreeEntry]) -> None:
+        """Reads grants of reasonable size at once, so that many cost one process."""
+        wanted = [
+            entry.blob
+            for entry in entries
+            if entry.kind == "blob" and entry.size is not None and entry.size <= FILE_LIMIT
+        ]
+        self._contents.update(self.objects.read_many(wanted, limit=FILE_LIMIT))
+
+    def grant_after(self, commit: str, change: TreeChange) -> Parsed | None:
+        """Returns the grant that *change* left behind in *commit*; None for a removal."""
+        if change.new_blob is None:
+            return None
+        if change.new_mode == FILE_MODE and change.new_blob in self._contents:
+            return parse_grant(self._contents[change.new_blob], path=change.path)
+        entry = self.entry(commit, change.path)
+        if entry is None:
+            return Parsed(problems=(at_top(change.path, "missing", f"not in {commit[:7]}"),))
+        return self.grant(entry)
+
+    def entry(self, commit: str, path: str) -> TreeEntry | None:
+        """Returns what *commit* holds at *path* exactly."""
+        for entry in self.objects.tree(commit, path):
+            if entry.path == path:
+                return entry
+        return None
+
+    def _files(self, entries: Sequence[TreeEntry], limit: int) -> dict[str, bytes]:
+        odd = tuple(
+            at_top(entry.path, "mode", f"mode {entry.mode} is not that of a plain file")
+            for entry in entries
+            if entry.kind != "blob" or entry.mode not in (FILE_MODE, "100755")
+        )
+        if odd:
+            raise InvalidInput(odd)
+        contents = self.objects.read_many([entry.blob for entry in entries], limit=limit)
+        return {entry.path: contents[entry.blob] for entry in entries}
+
+
+def at_top(path: str, code: str, message: str) -> Problem:
+    """Returns a problem of a file as a whole."""
+    mark = Mark(line=1, column=1)
+    return Problem(path=path, line=mark.line, column=mark.column, code=code, message=message)
