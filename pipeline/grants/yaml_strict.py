@@ -74,7 +74,8 @@ class Report:
     """Collects the problems of one file."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        # Git allows line breaks in names; a log line must not be forged by one.
+        self.path = visible(path)
         self._problems: list[Problem] = []
 
     def __len__(self) -> int:
@@ -108,10 +109,19 @@ class Report:
 def quote(text: str, limit: int = 60) -> str:
     """Returns *text* in double quotes on one line, shortened, invisible characters escaped."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    shown = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
+    return f'"{visible(cut)}"'
+
+
+def visible(text: str) -> str:
+    """Returns *text* with characters that do not print written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char
+        if char.isprintable()
+        else char.encode("unicode_escape", errors="surrogatepass").decode("ascii")
+        for char in text
     )
-    return f'"{shown}"'
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -154,7 +154,6 @@ BAD: list[tuple[str, str, str | bytes, tuple[int, int, str]]] = [
     ("notes", "access/principals/README.md", "", (1, 1, "unknown-file")),
     ("deeper", "access/principals/x/new.yaml", PERSON, (1, 1, "unknown-file")),
     ("upper case", "access/principals/New.yaml", PERSON, (1, 1, "unknown-file")),
-    ("line break", "access/principals/new.yaml\n", PERSON, (1, 1, "unknown-file")),
     ("empty", NEW, "", (1, 1, "empty-file")),
     ("big", NEW, PERSON + "#" * 70_000, (1, 1, "file-size")),
     ("big table", AWS_TARGETS, b"#" * (TABLE_LIMIT + 1), (1, 1, "file-size")),
@@ -318,6 +317,12 @@ def test_a_bad_file_is_refused_where_it_is_bad(
     # What else is told is about the same file, or about what a replaced file no longer has.
     others = {other for other in found if other[0] != path}
     assert all(other[3] in {"unknown-target", "duplicate"} for other in others)
+
+
+def test_a_file_s_name_cannot_forge_a_line_of_a_log() -> None:
+    found = told({"access/principals/new.yaml\n::error::": PERSON})
+
+    assert found == [("access/principals/new.yaml\\n::error::", 1, 1, "unknown-file")]
 
 
 def test_problems_of_all_files_are_told_at_once_in_order() -> None:
