@@ -1,0 +1,382 @@
+"""GitHub's REST API, read: the only file that imports PyGithub, and only when used.
+
+Of PyGithub this takes authentication, pacing, retries and rate limits. Its objects are left
+alone: they fetch what an answer lacks by themselves, where a missing fact must be an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.errors import ForgeError
+from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
+from pipeline.forge.plumbing import is_object_id, object_id, ref_name, remote_url
+from pipeline.judge.pulls import Actor, PullFile, PullRequest, Review
+
+API_URL = "https://api.github.com"
+FILES_CAP = 3000
+"""https://docs.github.com/rest/pulls/pulls#list-pull-requests-files"""
+
+COMMITS_CAP = 250
+"""https://docs.github.com/rest/pulls/pulls#list-commits-on-a-pull-request"""
+
+_PER_PAGE = 100
+_MOST_PAGES = 100
+_NEXT = re.compile(r'<([^>]+)>;[^,]*rel="next"')
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_PUSHES = frozenset({"push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge"})
+_WRITERS = frozenset({"admin", "maintain", "write"})
+_ADVICE = {
+    401: "the token is wrong or has expired",
+    403: "the token lacks a permission for this, or GitHub limits the rate: see its message",
+    404: "it does not exist, or the token may not see it",
+}
+
+
+class Refused(ForgeError):
+    """Raised when GitHub answered with an error *status*."""
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class Api:
+    """Requests about one repository. Raises `ForgeError`; no message holds the token.
+
+    *repository* is `owner/name`, *timeout* seconds per request. *pace* keeps to GitHub's
+    limits (four requests and one write a second, reads tried again); without it, as fits a
+    server of one's own, nothing waits and nothing is tried twice.
+    """
+
+    def __init__(
+        self,
+        repository: str,
+        token: str,
+        *,
+        api_url: str = API_URL,
+        timeout: int = 30,
+        pace: bool = True,
+    ) -> None:
+        if not _REPOSITORY.fullmatch(repository):
+            raise ForgeError(f"{repository!r} is no repository", hint="write owner/name")
+        if not re.fullmatch(r"[!-~]+", token):
+            raise ForgeError("the token for GitHub holds white space or is empty")
+        from github import Auth, Github, GithubRetry
+
+        self.owner = repository.partition("/")[0]
+        self.root = f"/repos/{repository}"
+        self._url = remote_url(api_url).rstrip("/")
+        self._token = token
+        # A write that is sent again could happen twice, so only reads are.
+        retry = GithubRetry(
+            total=4, backoff_factor=0.5, max_rate_limit_wait=120, allowed_methods=["GET"]
+        )
+        self._requester = Github(
+            auth=Auth.Token(token),
+            base_url=self._url,
+            timeout=timeout,
+            user_agent="daypass",
+            retry=retry if pace else None,
+            seconds_between_requests=0.25 if pace else 0,
+            seconds_between_writes=1.0 if pace else 0,
+        ).requester
+
+    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Returns the JSON at *path*, which begins with a slash."""
+        return self._request("GET", path, parameters=parameters)[1]
+
+    def find(self, path: str) -> Any | None:
+        """Returns the JSON at *path*; None where GitHub says there is nothing."""
+        try:
+            return self.get(path)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def send(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Writes, and returns the JSON answered."""
+        return self._request(verb, path, body=body)[1]
+
+    def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Returns the items of every page; a list that does not end is an error."""
+        items: list[Any] = []
+        address: str = path
+        query: Mapping[str, Any] | None = {"per_page": _PER_PAGE, **(parameters or {})}
+        for _ in range(_MOST_PAGES):
+            headers, page = self._request("GET", address, parameters=query)
+            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+                raise ForgeError(f"GitHub answered {path} with something other than a list")
+            items.extend(page)
+            following = _NEXT.search(str(headers.get("link", "")))
+            if following is None:
+                return items
+            address, query = following.group(1), None
+            if not address.startswith(f"{self._url}/"):
+                raise ForgeError(f"GitHub's list at {path} goes on at another host")
+        raise ForgeError(f"GitHub's list at {path} has more than {_MOST_PAGES} pages")
+
+    def _request(
+        self,
+        verb: str,
+        path: str,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> tuple[Mapping[str, Any], Any]:
+        from github import GithubException
+        from requests import RequestException
+
+        where = f"{verb} {path.removeprefix(self._url)}"
+        try:
+            return self._requester.requestJsonAndCheck(
+                verb,
+                path,
+                parameters=dict(parameters) if parameters else None,
+                input=dict(body) if body is not None else None,
+            )
+        except GithubException as error:
+            said = error.data.get("message") if isinstance(error.data, dict) else None
+            details = error.data.get("errors") if isinstance(error.data, dict) else None
+            text = self._clean(f"{said or 'no message'}{f' {details}' if details else ''}")
+            hint = _ADVICE.get(error.status, "")
+            if error.status >= 500 or error.status == 429:
+                hint = "GitHub has trouble or limits the rate: run it again later"
+            raise Refused(
+                f"GitHub answered {error.status} to {where}: {text}",
+                status=error.status,
+                hint=hint,
+            ) from error
+        except RequestException as error:
+            raise ForgeError(
+                f"GitHub did not answer {where}: {self._clean(str(error))}",
+                hint="check the network, then run it again",
+            ) from error
+        except (AssertionError, AttributeError, RuntimeError, ValueError) as error:
+            # How PyGithub meets redirects to other hosts and answers that are no JSON object.
+            raise ForgeError(
+                f"GitHub's answer to {where} cannot be used: {self._clean(repr(error))}"
+            ) from error
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._token, "[redacted]")[:500]
+
+
+class GitHubReader:
+    """A `ForgeReader` over GitHub's API; it cannot write.
+
+    Team membership and permissions are asked once per instance: make one per run. Token
+    permissions: pull requests, contents, metadata and (organisation) members, all read.
+    """
+
+    def __init__(
+        self,
+        repository: str,
+        token: str,
+        *,
+        api_url: str = API_URL,
+        timeout: int = 30,
+        pace: bool = True,
+    ) -> None:
+        self._api = Api(repository, token, api_url=api_url, timeout=timeout, pace=pace)
+        self._root = self._api.root
+        self._members: dict[tuple[str, int], bool] = {}
+        self._writers: dict[int, bool] = {}
+        self._heads: dict[str, set[str]] = {}
+
+    def pull(self, number: int) -> PullRequest:
+        """See `ForgeReader.pull`."""
+        return self._pull(self._api.get(f"{self._root}/pulls/{number:d}"))
+
+    def open_pulls(
+        self, *, head: str | None = None, base: str | None = None
+    ) -> tuple[PullRequest, ...]:
+        """Returns the open pull requests, optionally from branch *head* and into *base*."""
+        query: dict[str, Any] = {"state": "open"}
+        if head is not None:
+            query["head"] = f"{self._api.owner}:{head}"
+        if base is not None:
+            query["base"] = base
+        return tuple(self._pull(item) for item in self._api.pages(f"{self._root}/pulls", query))
+
+    def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
+        """See `ForgeReader.pulls_of_commit`."""
+        listed = self._api.pages(f"{self._root}/commits/{object_id(sha)}/pulls")
+        # The list leaves out who merged, so each is read in full.
+        return tuple(
+            self.pull(number) for number in sorted({number_at(i, "number") for i in listed})
+        )
+
+    def files(self, number: int) -> tuple[PullFile, ...]:
+        """See `ForgeReader.files`; also raises when the count is not the pull request's."""
+        items = self._api.pages(f"{self._root}/pulls/{number:d}/files")
+        whole = number_at(self._api.get(f"{self._root}/pulls/{number:d}"), "changed_files")
+        if len(items) >= FILES_CAP or len(items) != whole:
+            raise ForgeError(
+                f"#{number} changes {whole} files, GitHub lists {len(items)}",
+                hint=f"GitHub stops at {FILES_CAP}: split the pull request",
+            )
+        return tuple(
+            PullFile(
+                path=text_at(item, "filename"),
+                status=text_at(item, "status"),
+                blob=text_at(item, "sha"),
+                previous=text_at(item, "previous_filename")
+                if "previous_filename" in item
+                else None,
+            )
+            for item in items
+        )
+
+    def commits(self, number: int) -> tuple[str, ...]:
+        """Returns the ids of a pull request's commits, oldest first; raises at 250."""
+        items = self._api.pages(f"{self._root}/pulls/{number:d}/commits")
+        whole = number_at(self._api.get(f"{self._root}/pulls/{number:d}"), "commits")
+        if len(items) >= COMMITS_CAP or len(items) != whole:
+            raise ForgeError(
+                f"#{number} has {whole} commits, GitHub lists {len(items)}",
+                hint=f"GitHub stops at {COMMITS_CAP}: squash the branch",
+            )
+        return tuple(object_id(text_at(item, "sha")) for item in items)
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """See `ForgeReader.reviews`."""
+        items = self._api.pages(f"{self._root}/pulls/{number:d}/reviews")
+        found = [
+            Review(
+                id=number_at(item, "id"),
+                author=actor_of(item.get("user")),
+                state=text_at(item, "state"),
+                commit=text_at(item, "commit_id") if item.get("commit_id") is not None else None,
+                submitted_at=moment_at(item, "submitted_at"),
+            )
+            for item in items
+            # One's own draft of a review: not submitted, so it has no time.
+            if text_at(item, "state") != "PENDING"
+        ]
+        return tuple(sorted(found, key=lambda review: (review.submitted_at, review.id)))
+
+    def pushers(self, branch: str) -> tuple[Actor, ...]:
+        """See `ForgeReader.pushers`.
+
+        Raises when a push has no known actor, and when the head of a pull request that this
+        reader was asked for is in no push listed: the list may lag behind, or forget.
+        """
+        ref = ref_name(f"refs/heads/{branch}")
+        items = [
+            item
+            for item in self._api.pages(f"{self._root}/activity", {"ref": ref})
+            if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
+        ]
+        pushed = {text_at(item, "after") for item in items}
+        unknown = self._heads.get(branch, set()) - pushed
+        if not items or unknown:
+            which = f"{sorted(unknown)[0][:7]} to {branch}" if unknown else branch
+            raise ForgeError(
+                f"GitHub does not say who pushed {which}",
+                hint="run it again in a minute; if it stays so, push the branch under a new name",
+            )
+        actors = set()
+        for item in items:
+            actor = actor_of(item.get("actor"))
+            if actor is None:
+                raise ForgeError(
+                    f"an account that is gone pushed {text_at(item, 'after')[:7]} to {branch}",
+                    hint="push the branch under a new name",
+                )
+            actors.add(actor)
+        return tuple(sorted(actors))
+
+    def in_team(self, team: str, actor: Actor) -> bool:
+        """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation."""
+        if not _SLUG.fullmatch(team):
+            raise ForgeError(f"{team!r} is no team slug")
+        key = (team, actor.id)
+        if key not in self._members:
+            found = self._api.find(
+                f"/orgs/{self._api.owner}/teams/{team}/memberships/{_part(actor.login)}"
+            )
+            self._members[key] = found is not None and text_at(found, "state") == "active"
+        return self._members[key]
+
+    def can_write(self, actor: Actor) -> bool:
+        """See `ForgeReader.can_write`."""
+        if actor.id not in self._writers:
+            found = self._api.find(f"{self._root}/collaborators/{_part(actor.login)}/permission")
+            self._writers[actor.id] = (
+                found is not None
+                and text_at(found, "permission") in _WRITERS
+                # A login that changed hands since the review was read is someone else.
+                and number_at(found, "user", "id") == actor.id
+            )
+        return self._writers[actor.id]
+
+    def default_branch(self) -> str:
+        """Returns the name of the default branch."""
+        return text_at(self._api.get(self._root), "default_branch")
+
+    def tip(self, branch: str) -> str | None:
+        """Returns the commit that *branch* is at; None where there is no such branch."""
+        return tip_of(self._api, branch)
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """Returns the comments on a pull request's conversation, oldest first."""
+        return comments_of(self._api, number)
+
+    def _pull(self, data: Any) -> PullRequest:
+        head_repository = value_at(data, "head", "repo")
+        merged_at = moment_at(data, "merged_at") if data.get("merged_at") is not None else None
+        merge_sha = data.get("merge_commit_sha")
+        pull = PullRequest(
+            number=number_at(data, "number"),
+            author=actor_of(data.get("user")),
+            state=text_at(data, "state"),
+            base_ref=text_at(data, "base", "ref"),
+            head_ref=text_at(data, "head", "ref"),
+            head_sha=object_id(text_at(data, "head", "sha")),
+            # A fork that was deleted has no repository.
+            same_repository=head_repository is not None
+            and number_at(head_repository, "id") == number_at(data, "base", "repo", "id"),
+            draft=data.get("draft") is True,
+            merged_at=merged_at,
+            merge_commit_sha=merge_sha
+            if merged_at and isinstance(merge_sha, str) and is_object_id(merge_sha)
+            else None,
+            merged_by=actor_of(data.get("merged_by")),
+        )
+        if pull.same_repository:
+            self._heads.setdefault(pull.head_ref, set()).add(pull.head_sha)
+        return pull
+
+
+def comments_of(api: Api, number: int) -> tuple[Comment, ...]:
+    """Returns the comments on a pull request's conversation, oldest first."""
+    return tuple(
+        Comment(
+            id=number_at(item, "id"),
+            author=actor_of(item.get("user")),
+            body=item.get("body") or "",
+        )
+        for item in api.pages(f"{api.root}/issues/{number:d}/comments")
+    )
+
+
+def tip_of(api: Api, branch: str) -> str | None:
+    """Returns the commit that *branch* is at; None where there is no such branch."""
+    found = api.find(f"{api.root}/git/{ref_path(branch, 'ref')}")
+    return None if found is None else object_id(text_at(found, "object", "sha"))
+
+
+def ref_path(branch: str, kind: str = "refs") -> str:
+    """Returns the end of the address of *branch*: `refs/heads/feature/x`."""
+    ref_name(f"refs/heads/{branch}")
+    return f"{kind}/heads/{quote(branch, safe='/')}"
+
+
+def _part(login: str) -> str:
+    return quote(login, safe="")
