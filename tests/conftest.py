@@ -57,6 +57,7 @@ def find_node() -> str | None:
 def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
     def guard(self: socket.socket, address: Any) -> Any:
         if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+            self.close()
             # No OSError: clients would take it for weather, and retry or carry on.
             raise AssertionError(f"a test tried to leave this machine, for {address[0]!r}")
         return connect(self, address)
@@ -84,6 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     missing = [name for name, find in (("opa", find_opa), ("node", find_node)) if not find()]
     for tool in missing:
@@ -91,9 +93,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if needing and IN_CI:
             message = f"CI=true, and {tool} is missing, which {len(needing)} tests need"
             raise pytest.UsageError(message)
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
-        config.stash[left_out][tool] = len(needing)
+        if needing:
+            config.hook.pytest_deselected(items=needing)
+            items[:] = [item for item in items if not _needs(item, tool)]
+            config.stash[left_out][tool] = len(needing)
 
 
 def _needs(item: pytest.Item, tool: str) -> bool:
@@ -121,7 +124,10 @@ def pytest_terminal_summary(
         "opa": "the policies' own tests and {} that need OPA (.ci/run builds it)",
         "node": "{} that need Node.js (npm ci in tests/node)",
     }
-    said = [parts[tool].format(f"{n} tests") for tool, n in config.stash[left_out].items()]
+    said = [
+        parts[tool].format(f"{count} test{'s'[: count > 1]}")
+        for tool, count in config.stash[left_out].items()
+    ]
     if said:
         terminalreporter.write_line(f"left out: {'; '.join(said)}", yellow=True)
     if IN_CI:
