@@ -89,9 +89,12 @@ def read_response(service: str, action: str, status: int, body: bytes) -> dict[s
     """
     operation = service_model(service).operation_model(action)
     shape = operation.output_shape
-    parsed: dict[str, Any] = botocore.parsers.create_parser("query").parse(
-        {"status_code": status, "headers": {}, "body": body}, shape
-    )
+    try:
+        parsed: dict[str, Any] = botocore.parsers.create_parser("query").parse(
+            {"status_code": status, "headers": {}, "body": body}, shape
+        )
+    except (KeyError, botocore.parsers.ResponseParserError) as error:
+        raise ContractViolation(f"{action}: unreadable: {error}") from error
     if status >= 300:
         code = parsed.get("Error", {}).get("Code", "")
         known = {error.metadata.get("error", {}).get("code") for error in operation.error_shapes}
@@ -121,6 +124,9 @@ def _read(shape: Any, prefix: str, form: Mapping[str, str], used: set[str]) -> A
         return found
     if shape.type_name == "list":
         items: list[Any] = []
+        if not form.get(prefix, "-"):
+            # An empty list is sent as its bare name.
+            used.add(prefix)
         if not shape.serialization.get("flattened"):
             prefix += "." + shape.member.serialization.get("name", "member")
         while any(

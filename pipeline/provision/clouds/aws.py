@@ -28,7 +28,8 @@ class Accounts:
     exchanged for). *credentials* are boto3's `aws_access_key_id`, `aws_secret_access_key` and
     `aws_session_token`. *endpoint* is for stand-ins only: configured endpoints are ignored.
     Sessions last one hour, which is AWS's limit for chained roles, and are not renewed: make
-    one object per run.
+    one object per run. IAM publishes no rates, so botocore's retry mode is `adaptive`: clients
+    slow down when they are told to.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Accounts:
         region: str = "us-east-1",
         endpoint: str | None = None,
         credentials: Mapping[str, str] | None = None,
+        retry_mode: str = "adaptive",
         attempts: int = 8,
         timeout: float = 20,
     ) -> None:
@@ -47,7 +49,7 @@ class Accounts:
         self._region = region
         self._endpoint = endpoint
         self._credentials = dict(credentials or {})
-        self._attempts = attempts
+        self._retries = {"mode": retry_mode, "total_max_attempts": attempts}
         self._timeout = timeout
         self._lock = threading.Lock()
         self._ambient: Any = None
@@ -74,30 +76,30 @@ class Accounts:
 
         if self._ambient is None:
             self._ambient = boto3.Session(region_name=self._region, **self._credentials)
-        assumed = self._client(self._ambient, "sts").assume_role(
+        assumed = self._client("sts").assume_role(
             RoleArn=f"arn:aws:iam::{account}:role/{self._role}",
             RoleSessionName=self._session_name,
             DurationSeconds=3600,
         )["Credentials"]
-        session = boto3.Session(
+        return self._client(
+            "iam",
             aws_access_key_id=assumed["AccessKeyId"],
             aws_secret_access_key=assumed["SecretAccessKey"],
             aws_session_token=assumed["SessionToken"],
-            region_name=self._region,
         )
-        return self._client(session, "iam")
 
-    def _client(self, session: Any, service: str) -> Any:
+    def _client(self, service: str, **credentials: str) -> Any:
         from botocore.config import Config
 
-        return session.client(
+        # One session for all: it reads AWS's service descriptions once.
+        return self._ambient.client(
             service,
+            **credentials,
             endpoint_url=self._endpoint,
             config=Config(
                 connect_timeout=self._timeout,
                 read_timeout=self._timeout,
-                # IAM publishes no rates: the client slows down when it is told to.
-                retries={"mode": "adaptive", "total_max_attempts": self._attempts},
+                retries=self._retries,
                 # A planted AWS_ENDPOINT_URL must not receive the pipeline's requests.
                 ignore_configured_endpoint_urls=True,
             ),
