@@ -21,7 +21,8 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from pipeline.sandbox.azure_rules import PROVIDER, ArmError, Json, Pim, Schedule, write_time
+from pipeline.sandbox.azure_rules import PROVIDER, ArmError, Json, Pim, write_time
+from pipeline.sandbox.azure_shapes import instance, policy, role, schedule
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.server import Server
 
@@ -314,13 +315,15 @@ class AzureSandbox:
         if operation == LIST:
             return [pim.shown(one, now) for (at, _), one in pim.requests.items() if at == scope]
         if operation in (SCHEDULES, SCHEDULE):
-            return [self._schedule(one) for one in pim.listed(scope, now)]
+            return [schedule(self._pim, one) for one in pim.listed(scope, now)]
         if operation in (INSTANCES, INSTANCE):
             listed = {one.name for one in pim.listed(scope, now)}
-            return [self._instance(one) for one in pim.active(scope, now) if one.name in listed]
+            return [
+                instance(self._pim, one) for one in pim.active(scope, now) if one.name in listed
+            ]
         if operation == POLICIES:
-            return [_policy(scope, role) for role in sorted(pim.role_definitions)]
-        return [_role(scope, guid, title) for guid, title in sorted(pim.role_definitions.items())]
+            return [policy(scope, guid) for guid in sorted(pim.role_definitions)]
+        return [role(scope, guid, title) for guid, title in sorted(pim.role_definitions.items())]
 
     def _caller(self, request: Request) -> str:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -342,58 +345,6 @@ class AzureSandbox:
                 f"{self.url}{request.path}?{query}&$skiptoken={skip + self._page_size}"
             )
         return page
-
-    def _schedule(self, schedule: Schedule) -> Json:
-        base = f"{schedule.scope}{PROVIDER}"
-        return {
-            "properties": {
-                **self._common(schedule),
-                "linkedRoleEligibilityScheduleId": schedule.eligibility,
-                "roleAssignmentScheduleRequestId": (
-                    f"{base}/RoleAssignmentScheduleRequests/{schedule.request}"
-                ),
-                "status": "Provisioned",
-                "updatedOn": write_time(schedule.updated),
-            },
-            "name": schedule.name,
-            "id": f"{base}/RoleAssignmentSchedules/{schedule.name}",
-            "type": "Microsoft.Authorization/RoleAssignmentSchedules",
-        }
-
-    def _instance(self, schedule: Schedule) -> Json:
-        base = f"{schedule.scope}{PROVIDER}"
-        name = str(uuid.uuid5(_NAMESPACE, f"instance|{schedule.name}"))
-        return {
-            "properties": {
-                **self._common(schedule),
-                "linkedRoleEligibilityScheduleId": schedule.eligibility,
-                "linkedRoleEligibilityScheduleInstanceId": None,
-                "originRoleAssignmentId": f"{base}/roleAssignments/{name}",
-                "roleAssignmentScheduleId": f"{base}/RoleAssignmentSchedules/{schedule.name}",
-                "status": "Accepted",
-            },
-            "name": name,
-            "id": f"{base}/RoleAssignmentScheduleInstances/{name}",
-            "type": "Microsoft.Authorization/RoleAssignmentScheduleInstances",
-        }
-
-    def _common(self, schedule: Schedule) -> Json:
-        return {
-            "assignmentType": schedule.assignment,
-            "scope": schedule.scope,
-            "roleDefinitionId": f"{schedule.scope}{PROVIDER}/roleDefinitions/{schedule.role}",
-            "principalId": schedule.principal,
-            "principalType": self._pim.principals[schedule.principal],
-            "startDateTime": write_time(schedule.start),
-            "endDateTime": write_time(schedule.end),
-            "memberType": "Direct",
-            "createdOn": write_time(schedule.created),
-            "condition": schedule.condition,
-            "conditionVersion": schedule.condition_version,
-            "expandedProperties": self._pim.expanded(
-                schedule.scope, schedule.principal, schedule.role
-            ),
-        }
 
 
 def _check_version(request: Request, expected: str) -> None:
@@ -425,61 +376,3 @@ def _filtered(request: Request, entries: list[Json]) -> list[Json]:
     if not principal:
         return entries  # one scope above nothing: at scope is all there is
     return [one for one in entries if one["properties"].get("principalId") == principal]
-
-
-def _policy(scope: str, role: str) -> Json:
-    """Returns the default settings for active assignments (example in the REST specification)."""
-
-    def target(level: str) -> Json:
-        return {
-            "caller": "Admin",
-            "operations": ["All"],
-            "level": level,
-            "targetObjects": None,
-            "inheritableSettings": None,
-            "enforcedSettings": None,
-        }
-
-    policy = str(uuid.uuid5(_NAMESPACE, f"policy|{scope}|{role}"))
-    return {
-        "properties": {
-            "scope": scope,
-            "roleDefinitionId": f"{scope}{PROVIDER}/roleDefinitions/{role}",
-            "policyId": f"{scope}{PROVIDER}/roleManagementPolicies/{policy}",
-            "effectiveRules": [
-                {
-                    "isExpirationRequired": False,
-                    "maximumDuration": "P180D",
-                    "id": "Expiration_Admin_Assignment",
-                    "ruleType": "RoleManagementPolicyExpirationRule",
-                    "target": target("Assignment"),
-                },
-                {
-                    "enabledRules": ["Justification"],
-                    "id": "Enablement_Admin_Assignment",
-                    "ruleType": "RoleManagementPolicyEnablementRule",
-                    "target": target("Assignment"),
-                },
-            ],
-        },
-        "name": f"{policy}_{role}",
-        "id": f"{scope}{PROVIDER}/RoleManagementPolicyAssignment/{policy}_{role}",
-        "type": "Microsoft.Authorization/RoleManagementPolicyAssignment",
-    }
-
-
-def _role(scope: str, guid: str, title: str) -> Json:
-    return {
-        "properties": {
-            "roleName": title,
-            "type": "BuiltInRole",
-            "description": title,
-            "assignableScopes": ["/"],
-            "permissions": [
-                {"actions": ["*/read"], "notActions": [], "dataActions": [], "notDataActions": []}
-            ],
-        },
-        "id": f"{scope}{PROVIDER}/roleDefinitions/{guid}",
-        "type": "Microsoft.Authorization/roleDefinitions",
-        "name": guid,
-    }

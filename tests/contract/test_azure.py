@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +36,7 @@ from pipeline.provision.documents.azure_mark import Mark, request_name
 from pipeline.provision.plan import Change, Kind
 from pipeline.sandbox.azure import AzureSandbox
 from pipeline.sandbox.clock import Clock
-from tests.contract.support_azure import contracts, examples, plain
+from tests.contract.support_azure import ROOT, contracts, examples, plain
 
 SUBSCRIPTION = "dfa2a084-766f-4003-8ae1-c4aeb893a99f"
 OTHER = "129ff972-28f8-46b8-a726-e497be039368"
@@ -618,6 +620,22 @@ def test_observing_costs_two_lists_a_subscription(world: World) -> None:
         "RoleAssignmentSchedules_ListForScope": 1,
         "RoleAssignmentScheduleRequests_ListForScope": 1,
     }
+
+
+def test_the_sdk_is_loaded_only_where_it_is_used() -> None:
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, pipeline.provision.clouds.azure\n"
+            "print([name for name in sys.modules if name.split('.')[0] == 'azure'])",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert found.stdout == "[]\n"
 
 
 def test_plain_http_is_for_this_machine_only() -> None:
