@@ -71,8 +71,6 @@ deny contains result.whole("requester-unknown", {"login": request.at(["requester
 	not _requester_known
 }
 
-_requester_known if request.governance
-
 _requester_known if {
 	is_string(input.requester.principal)
 	input.requester.principal != ""

@@ -1,0 +1,63 @@
+package access.decision_test
+
+import data.access.decision
+import data.lib.fixtures_test as f
+
+_result(document, settings) := result if {
+	result := decision.result with input as document with data.settings as settings
+}
+
+_summary(document, settings) := [f.codes(result.violations), result.merges_by_itself, result.why] if {
+	result := _result(document, settings)
+}
+
+_low := f.set(f.request, "/bindings/0/role/risk", "low")
+
+test_low_risk_merges_by_itself if _summary(_low, f.settings) == [set(), true, "low-risk"]
+
+test_medium_risk_waits_for_approval if _summary(f.request, f.settings) == [set(), false, "approvals"]
+
+test_the_rules_never_change_by_themselves if {
+	_summary(f.governance, f.settings) == [set(), false, "approvals"]
+}
+
+test_less_access_merges_by_itself if {
+	document := f.set(f.request, "/change", "delete")
+	_summary(document, f.settings) == [set(), true, "less-access"]
+}
+
+test_a_violation_merges_nothing if {
+	document := f.set(_low, "/subject/disabled", true)
+	_summary(document, f.settings) == [{"subject-disabled"}, false, "violations"]
+}
+
+test_without_rules_nothing_merges if {
+	result := decision.result with input as f.request with data.settings as {} with data.access.rules as {}
+	result.why == "nothing"
+	result.merges_by_itself == false
+	result.evaluated == set()
+}
+
+test_everybody_involved_is_excluded if {
+	document := f.set(f.set(f.request, "/requester/principal", "bob"), "/grant/requested_by", "carol")
+	_result(document, f.settings).excluded == {"alice", "bob", "carol"}
+}
+
+test_warnings_do_not_deny if {
+	settings := f.set(f.settings, "/targets/pipeline_enforced", ["aws/payments-prod"])
+	document := f.set(
+		f.set(f.set(_low, "/bindings/0/target/expiry", "pipeline"), "/grant/duration", 3600),
+		"/window/end", f.request.now + 3600,
+	)
+	_summary(document, settings) == [set(), true, "low-risk"]
+	f.codes(_result(document, settings).warnings) == {"pipeline-enforced"}
+}
+
+test_every_rule_is_named if {
+	result := _result(f.request, f.settings)
+	result.evaluated == {code |
+		some topic
+		some code in data.access.rules[topic].codes
+	}
+	count(result.evaluated) > 20
+}

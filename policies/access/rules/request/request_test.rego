@@ -1,0 +1,74 @@
+package access.rules.request_test
+
+import data.access.rules.request
+import data.lib.fixtures_test as f
+
+_codes(document) := codes if {
+	codes := f.codes(request.deny) with input as document with data.settings as f.settings
+}
+
+_narrow := f.set(f.set(f.request, "/change", "narrow"), "/previous", f.proven)
+
+_by_app := f.set(f.request, "/requester", {
+	"id": 9,
+	"login": "daypass[bot]",
+	"principal": null,
+	"teams": [],
+	"is_app": true,
+})
+
+test_allow_request if _codes(f.request) == set()
+
+test_allow_governance if _codes(f.governance) == set()
+
+test_allow_deletion if _codes(f.set(f.request, "/change", "delete")) == set()
+
+test_deny_unknown_change if _codes(f.set(f.request, "/change", "renew")) == {"request-unreadable"}
+
+test_deny_unknown_kind if _codes(f.set(f.request, "/kind", "wish")) == {"request-unreadable"}
+
+test_deny_without_bindings if _codes(f.set(f.request, "/bindings", [])) == {"request-unreadable"}
+
+test_deny_for_another_subject if _codes(f.set(f.request, "/subject/name", "bob")) == {"request-unreadable"}
+
+test_deny_binding_without_risk if {
+	_codes(f.without(f.request, "/bindings/0/role/risk")) == {"request-unreadable"}
+}
+
+test_deny_unknown_requester if {
+	_codes(f.set(f.request, "/requester/principal", null)) == {"requester-unknown"}
+}
+
+test_deny_unnamed_requester if {
+	_codes(f.set(f.request, "/requester/principal", "")) == {"requester-unknown"}
+}
+
+test_allow_app_for_a_person if {
+	_codes(f.set(_by_app, "/grant/requested_by", "alice")) == set()
+}
+
+test_deny_app_for_nobody if {
+	_codes(_by_app) == {"requester-unknown", "requested-by-unproven"}
+}
+
+test_deny_requested_by_in_anothers_name if {
+	_codes(f.set(f.request, "/grant/requested_by", "bob")) == {"requested-by-unproven"}
+}
+
+test_deny_emergency if {
+	_codes(f.set(f.request, "/grant/emergency", true)) == {"emergency-not-enabled"}
+}
+
+test_deny_without_emergency_said if {
+	_codes(f.without(f.request, "/grant/emergency")) == {"emergency-not-enabled"}
+}
+
+test_allow_narrowing if _codes(_narrow) == set()
+
+test_deny_narrowing_of_nothing if {
+	_codes(f.set(_narrow, "/previous", null)) == {"narrowing-unproven"}
+}
+
+test_deny_narrowing_to_longer if {
+	_codes(f.set(_narrow, "/grant/duration", 7201)) == {"narrowing-unproven"}
+}

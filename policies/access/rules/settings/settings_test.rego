@@ -1,0 +1,49 @@
+package access.rules.settings_test
+
+import data.access.rules.settings
+import data.lib.fixtures_test as f
+
+_invalid(values) := names if {
+	names := {violation.values.setting |
+		some violation in settings.deny
+	} with input as f.request with data.settings as values
+}
+
+_all := {concat(".", [file, name]) | some file, names in f.settings; some name, _ in names}
+
+test_the_settings_are_valid if _invalid(f.settings) == set()
+
+test_the_pack_brings_valid_settings if _invalid(data.settings) == set()
+
+test_every_setting_is_needed if {
+	every setting in _all {
+		path := concat("/", ["", replace(setting, ".", "/")])
+		_invalid(f.without(f.settings, path)) == {setting}
+	}
+}
+
+test_every_setting_has_a_type if {
+	every setting in _all {
+		path := concat("/", ["", replace(setting, ".", "/")])
+		every value in [null, "text", -1, [1], {"odd": 0}] {
+			_invalid(f.set(f.settings, path, value)) == {setting}
+		}
+	}
+}
+
+test_without_settings_all_are_named if {
+	_invalid({}) == _all
+	_invalid(null) == _all
+}
+
+test_patterns_that_engines_read_differently_are_invalid if {
+	every pattern in ["PAY", "^PAY", "PAY$", "^\\d+$", "^(?i)pay$"] {
+		_invalid(f.set(f.settings, "/justification/ticket_pattern", pattern)) == {"justification.ticket_pattern"}
+	}
+}
+
+test_less_access_waits_for_no_setting if {
+	document := f.set(f.request, "/change", "delete")
+	found := settings.deny with input as document with data.settings as {}
+	found == set()
+}

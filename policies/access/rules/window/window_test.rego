@@ -1,0 +1,54 @@
+package access.rules.window_test
+
+import data.access.rules.window
+import data.lib.fixtures_test as f
+
+_codes(document, settings) := codes if {
+	codes := f.codes(window.deny) with input as document with data.settings as settings
+}
+
+_in(seconds) := f.set(f.request, "/window", {
+	"start": f.request.now + seconds,
+	"end": (f.request.now + seconds) + 7200,
+})
+
+_extended(now) := f.set(f.set(f.set(f.request, "/change", "widen"), "/previous", f.proven), "/now", now)
+
+test_allow_now if _codes(_in(0), f.settings) == set()
+
+test_deny_a_second_ago if _codes(_in(-1), f.settings) == {"window-start"}
+
+test_allow_in_seven_days if _codes(_in(604800), f.settings) == set()
+
+test_deny_a_second_later if _codes(_in(604801), f.settings) == {"window-start"}
+
+test_deny_without_the_setting if _codes(_in(0), {}) == {"window-start"}
+
+test_deny_without_now if _codes(f.without(f.request, "/now"), f.settings) == {"window-start"}
+
+test_deny_without_window if {
+	_codes(f.set(f.request, "/window", null), f.settings) == {"window-start", "window-length"}
+}
+
+test_allow_extension_while_alive if {
+	_codes(_extended(f.request.window.end - 1), f.settings) == set()
+}
+
+test_deny_extension_after_the_end if {
+	_codes(_extended(f.request.window.end), f.settings) == {"window-start"}
+}
+
+test_deny_extension_that_moves_the_start if {
+	document := f.set(_extended(f.request.now + 60), "/previous/window/start", f.request.now - 1)
+	_codes(document, f.settings) == {"window-start"}
+}
+
+test_deny_another_length if {
+	document := f.set(f.request, "/window/end", f.request.window.end + 1)
+	_codes(document, f.settings) == {"window-length"}
+}
+
+test_deny_under_five_minutes if {
+	document := f.set(f.set(f.request, "/grant/duration", 299), "/window/end", f.request.now + 299)
+	_codes(document, f.settings) == {"window-length"}
+}

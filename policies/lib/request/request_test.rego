@@ -1,0 +1,25 @@
+package lib.request_test
+
+import data.lib.fixtures_test as f
+import data.lib.request
+
+test_what_is_unclear_adds_access if {
+	every document in [{}, {"kind": "grant"}, {"change": "delete"}, {"kind": "grant", "change": "renew"}] {
+		request.adds_access with input as document
+	}
+}
+
+test_less_access_and_governance_add_none if {
+	not request.adds_access with input as f.governance
+	not request.adds_access with input as f.set(f.request, "/change", "narrow")
+}
+
+test_bindings_that_are_no_list_are_none if {
+	request.bindings == [] with input as {"bindings": {"0": {}}}
+	count(request.bindings) == 1 with input as f.request
+}
+
+test_nobody_is_excluded_by_no_name if {
+	request.excluded == {"alice"} with input as f.request
+	request.excluded == set() with input as {}
+}
