@@ -305,6 +305,7 @@ CALLERS = [
     resources=st.lists(st.sampled_from(RESOURCES), min_size=1, max_size=2),
     action=st.sampled_from(ACTIONS),
     instance=st.sampled_from(INSTANCES),
+    dated=st.booleans(),
     offset=st.one_of(
         st.sampled_from([-1, 0, 1, 7199, 7200, 7201]),
         st.integers(min_value=-86400, max_value=86400),
@@ -318,6 +319,7 @@ def test_our_own_reading_agrees_with_the_evaluator(
     resources: list[str],
     action: str,
     instance: str,
+    dated: bool,
     offset: int,
 ) -> None:
     entitlement = replace(
@@ -330,6 +332,9 @@ def test_our_own_reading_agrees_with_the_evaluator(
     )
     made = wanted(entitlement)
     document = json.loads(made.document)
+    if not dated:
+        # Only the Deny is left to say no outside the window.
+        del document["inline"]["daypass"]["Statement"][0]["Condition"]
     role = {
         "Arn": f"arn:aws:iam::{ACCOUNT}:role/daypass/{made.key}",
         "RoleName": made.key,

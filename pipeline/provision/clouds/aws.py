@@ -53,6 +53,7 @@ class Accounts:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._ambient: Any = None
+        self._sts: Any = None
         self._clients: dict[str, Any] = {}
 
     def iam(self, account: str) -> Any:
@@ -60,33 +61,32 @@ class Accounts:
 
         Raises `CloudError` when the pipeline's role cannot be assumed there.
         """
+        import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
-        # boto3 sessions are not thread-safe, clients are.
-        with self._lock:
-            if account not in self._clients:
-                try:
-                    self._clients[account] = self._open(account)
-                except (BotoCoreError, ClientError) as error:
-                    raise CloudError(f"cannot work in AWS account {account}: {error}") from error
-            return self._clients[account]
-
-    def _open(self, account: str) -> Any:
-        import boto3
-
-        if self._ambient is None:
-            self._ambient = boto3.Session(region_name=self._region, **self._credentials)
-        assumed = self._client("sts").assume_role(
-            RoleArn=f"arn:aws:iam::{account}:role/{self._role}",
-            RoleSessionName=self._session_name,
-            DurationSeconds=3600,
-        )["Credentials"]
-        return self._client(
-            "iam",
-            aws_access_key_id=assumed["AccessKeyId"],
-            aws_secret_access_key=assumed["SecretAccessKey"],
-            aws_session_token=assumed["SessionToken"],
-        )
+        try:
+            # Clients are thread-safe, making them is not; nobody waits for another's request.
+            with self._lock:
+                if account in self._clients:
+                    return self._clients[account]
+                if self._sts is None:
+                    self._ambient = boto3.Session(region_name=self._region, **self._credentials)
+                    self._sts = self._client("sts")
+            assumed = self._sts.assume_role(
+                RoleArn=f"arn:aws:iam::{account}:role/{self._role}",
+                RoleSessionName=self._session_name,
+                DurationSeconds=3600,
+            )["Credentials"]
+            with self._lock:
+                self._clients[account] = self._client(
+                    "iam",
+                    aws_access_key_id=assumed["AccessKeyId"],
+                    aws_secret_access_key=assumed["SecretAccessKey"],
+                    aws_session_token=assumed["SessionToken"],
+                )
+                return self._clients[account]
+        except (BotoCoreError, ClientError) as error:
+            raise CloudError(f"cannot work in AWS account {account}: {error}") from error
 
     def _client(self, service: str, **credentials: str) -> Any:
         from botocore.config import Config
