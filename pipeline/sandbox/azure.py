@@ -21,8 +21,9 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from pipeline.sandbox.azure_rules import PROVIDER, ArmError, Json, Pim, write_time
+from pipeline.sandbox.azure_rules import PROVIDER, Json, Pim
 from pipeline.sandbox.azure_shapes import instance, policy, role, schedule
+from pipeline.sandbox.azure_words import ArmError, write_time
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.server import Server
 

@@ -14,12 +14,21 @@ Where a source documents a refusal but no code, the code is ours and says so.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+from pipeline.sandbox.azure_words import (
+    ArmError,
+    does_not_exist,
+    policy_failed,
+    read_duration,
+    read_time,
+    too_short,
+    write_time,
+)
 
 Json = dict[str, Any]
 
@@ -32,17 +41,6 @@ REQUEST_TYPES = ("AdminAssign", "AdminRemove", "AdminUpdate", "AdminExtend", "Ad
                  "SelfActivate", "SelfDeactivate", "SelfExtend", "SelfRenew")  # fmt: skip
 
 _NAMESPACE = uuid.UUID("5d0c1b7e-2a44-5c55-9c2c-0a6f6b1d9e33")
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-
-
-class ArmError(Exception):
-    """Raised when a rule says no; becomes an ARM error body."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 @dataclass(kw_only=True, slots=True)
@@ -218,13 +216,13 @@ class Pim:
         eligibility = properties["linkedRoleEligibilityScheduleId"]
         principal, role = properties["principalId"], _last(properties["roleDefinitionId"])
         if activated and (subscription, principal, role, eligibility) not in self.eligibilities:
-            raise _policy("EligibilityRule")  # ERRORS
+            raise policy_failed("EligibilityRule")  # ERRORS
         if standing is not None:
             # ERRORS: "The Role assignment already exists."
             raise ArmError(400, "RoleAssignmentExists", "The Role assignment already exists.")
         if not activated and not properties["justification"]:
             # ERRORS; ASSIGN: role settings ask for a justification on active assignment.
-            raise _policy("JustificationRule")
+            raise policy_failed("JustificationRule")
         start, end = self._window(properties, now)
         self._check(start, end)
         future = start > now
@@ -256,14 +254,14 @@ class Pim:
         properties = answer["properties"]
         if standing is None:
             # GOVERNANCE: "requested to be updated/extended does not exist in the system".
-            raise _missing()
+            raise does_not_exist()
         start, end = self._window(properties, now)
         if standing.start <= now and start <= now:
             start = standing.start  # in place: what is active stays active
         self._check(start, end)
         longer = end is None or (standing.end is not None and end > standing.end)
         if properties["requestType"] == "AdminExtend" and not longer:
-            raise _policy("ExpirationRule")  # ERRORS; an extension ends later
+            raise policy_failed("ExpirationRule")  # ERRORS; an extension ends later
         properties["targetRoleAssignmentScheduleId"] = standing.name
         properties["status"] = "Provisioned"
         if keep:
@@ -273,10 +271,10 @@ class Pim:
         self, answer: Json, standing: Schedule | None, now: datetime, *, keep: bool
     ) -> None:
         if standing is None:
-            raise _missing()  # GOVERNANCE
+            raise does_not_exist()  # GOVERNANCE
         if now - standing.created < FIVE_MINUTES:
             # ASSIGN: "You can't remove an assignment within five minutes of it being assigned".
-            raise _too_short()
+            raise too_short()
         answer["properties"]["targetRoleAssignmentScheduleId"] = standing.name
         answer["properties"]["status"] = "Revoked"
         if keep:
@@ -286,12 +284,12 @@ class Pim:
         if end is None:
             return
         if end <= start:
-            raise _policy("ExpirationRule")  # ERRORS; nothing would remain
+            raise policy_failed("ExpirationRule")  # ERRORS; nothing would remain
         if end - start < FIVE_MINUTES:
             # ASSIGN: "An assignment can't have a duration of less than five minutes".
-            raise _too_short()
+            raise too_short()
         if end - start > self.longest:
-            raise _policy("ExpirationRule")  # ERRORS: "exceeds the maximum allowed duration"
+            raise policy_failed("ExpirationRule")  # ERRORS: "exceeds the maximum allowed duration"
 
     def _window(self, properties: Json, now: datetime) -> tuple[datetime, datetime | None]:
         info = properties["scheduleInfo"] or {}
@@ -302,7 +300,7 @@ class Pim:
             case "AfterDateTime" if expiration.get("endDateTime"):
                 return start, read_time(expiration["endDateTime"])
             case "AfterDuration" if expiration.get("duration"):
-                return start, start + _duration(expiration["duration"])
+                return start, start + read_duration(expiration["duration"])
             case "NoExpiration":
                 return start, None
             case _:
@@ -393,54 +391,6 @@ class Pim:
                 404, "SubscriptionNotFound", f"The subscription {subscription} was not found."
             )
         return subscription
-
-
-def read_time(text: str) -> datetime:
-    """Reads an ISO 8601 date-time with an offset. Raises `ArmError` for anything else."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        # SPEC: date-time. The code is ARM's.
-        raise ArmError(400, "InvalidRequestContent", f"{text!r} is no date-time")
-    return moment.astimezone(UTC)
-
-
-def write_time(moment: datetime | None) -> str | None:
-    """Writes a date-time as the examples of SPEC do: UTC, fraction without trailing zeros."""
-    if moment is None:
-        return None
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-    return f"{text}Z"
-
-
-def _duration(text: str) -> timedelta:
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise ArmError(400, "InvalidRequestContent", f"{text!r} is no duration")  # SPEC: TimeSpan
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _policy(rule: str) -> ArmError:
-    return ArmError(
-        400,
-        "RoleAssignmentRequestPolicyValidationFailed",
-        f'The following policy rules failed: ["{rule}"]',
-    )
-
-
-def _missing() -> ArmError:
-    return ArmError(400, "RoleAssignmentDoesNotExist", "The Role assignment does not exist.")
-
-
-def _too_short() -> ArmError:
-    return ArmError(
-        400,
-        "ActiveDurationTooShort",
-        "The Active duration is too short. Minimum Required is 5 minutes.",
-    )
 
 
 def _role_in(role_definition_id: str, subscription: str) -> str:

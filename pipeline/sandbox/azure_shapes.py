@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from pipeline.sandbox.azure_rules import PROVIDER, Json, Pim, Schedule, write_time
+from pipeline.sandbox.azure_rules import PROVIDER, Json, Pim, Schedule
+from pipeline.sandbox.azure_words import write_time
 
 _NAMESPACE = uuid.UUID("e2f7a3d4-91b5-5c1d-8a67-3b0c9d2e4f55")
 

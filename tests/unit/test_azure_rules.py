@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.sandbox.azure_rules import ArmError, Json, Pim, write_time
+from pipeline.sandbox.azure_rules import Json, Pim
+from pipeline.sandbox.azure_words import ArmError, write_time
 
 SUBSCRIPTION = "dfa2a084-766f-4003-8ae1-c4aeb893a99f"
 SCOPE = f"/subscriptions/{SUBSCRIPTION}"

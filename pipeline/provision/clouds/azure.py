@@ -194,7 +194,7 @@ class _Assigner:
                     return _failed(change, "its window has ended; nothing was written")
                 return self.hold(change, now)
         except CloudError as error:
-            return _failed(change, error.message)
+            return _failed(change, str(error))
 
     def hold(self, change: Change, now: datetime) -> Result:
         """Makes the assignment as desired, from whatever stands there."""

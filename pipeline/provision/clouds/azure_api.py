@@ -38,6 +38,9 @@ _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _WORTH_WAITING = frozenset({"PrincipalNotFound", "PendingRoleAssignmentRequest"})
 _NO_VALIDATION = frozenset({404, 405, 501})
 
+_OVER = frozenset({"Revoked", "Canceled"})
+"""States in which a schedule, should it still be listed, gives nothing any more."""
+
 _ADVICE = {
     "ExpirationRule": "the role's PIM settings allow less time for active assignments",
     "JustificationRule": "the role's PIM settings want a justification in another form",
@@ -147,7 +150,9 @@ class Subscription:
             [
                 _schedule(one)
                 for one in schedules
-                if _same_scope(one.scope, self.scope) and one.member_type in (None, "Direct")
+                if _same_scope(one.scope, self.scope)
+                and one.member_type in (None, "Direct")
+                and one.status not in _OVER
             ],
             [_request(one) for one in requests if _same_scope(one.scope, self.scope)],
             requestor=self.connection.requestor,
