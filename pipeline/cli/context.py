@@ -16,7 +16,8 @@ from pipeline.output.text import Painter, stderr, stdout
 
 if TYPE_CHECKING:
     from pipeline.forge.git import Repository
-    from pipeline.forge.github import GitHubReader, GitHubWriter
+    from pipeline.forge.github import GitHubReader
+    from pipeline.forge.github_write import GitHubWriter
     from pipeline.judge.assess import Assessor
     from pipeline.judge.engine import PolicyBundle, PolicyEngine
     from pipeline.judge.sources import Sources
@@ -100,7 +101,7 @@ class Context:
 
     def writer(self, who: str) -> GitHubWriter:
         """GitHub, writing, as *who*: `checker` or `keeper`."""
-        from pipeline.forge.github import GitHubWriter
+        from pipeline.forge.github_write import GitHubWriter
 
         token = {
             "checker": self.settings.checker_token,
@@ -161,14 +162,21 @@ class Context:
     def engines(self, *, both: bool) -> Iterator[Callable[[PolicyBundle], Sequence[PolicyEngine]]]:
         """Gives a function from policies to engines: regorus, and OPA where it is found.
 
-        With *both*, an OPA that is named in the settings must answer; where none is named
-        and none is on PATH, regorus decides alone and that is said.
+        With *both*, under GitHub Actions, an OPA must be there: two engines decide what is
+        applied. Elsewhere regorus decides alone where there is none, and that is said.
         """
-        from pipeline.judge.opa import OpaEngine, find_opa
+        import shutil
+
+        from pipeline.judge.opa import OpaEngine
         from pipeline.judge.rego import RegorusEngine
 
-        opa = (self.settings.opa or find_opa()) if both else None
+        opa = (self.settings.opa or shutil.which("opa")) if both else None
         if both and opa is None:
+            if self.settings.on_actions:
+                raise Undecided(
+                    "no OPA was found, and two engines decide what is applied",
+                    hint="install OPA in the job, or name it in DAYPASS_OPA",
+                )
             self.err.line("policies are judged by regorus alone: no OPA was found", "yellow")
         made: dict[str, Sequence[PolicyEngine]] = {}
         with ExitStack() as stack:
@@ -176,12 +184,14 @@ class Context:
             def engines_for(bundle: PolicyBundle) -> Sequence[PolicyEngine]:
                 if bundle.digest not in made:
                     engines: list[PolicyEngine] = [RegorusEngine(bundle)]
-                    if opa is not None:
+                    if opa is not None and opa.startswith(("http://", "https://")):
                         engines.append(
                             stack.enter_context(
-                                OpaEngine(bundle, opa, token=self.settings.opa_token)
+                                OpaEngine.connect(opa, token=self.settings.opa_token)
                             )
                         )
+                    elif opa is not None:
+                        engines.append(stack.enter_context(OpaEngine.serve(bundle, binary=opa)))
                     made[bundle.digest] = engines
                 return made[bundle.digest]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -261,7 +262,7 @@ class GitHubReader:
         ]
         return tuple(sorted(found, key=lambda review: (review.submitted_at, review.id)))
 
-    def pushers(self, branch: str) -> tuple[Actor, ...]:
+    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         """See `ForgeReader.pushers`.
 
         Raises when a push has no known actor, and when the head of a pull request that this
@@ -271,7 +272,9 @@ class GitHubReader:
         items = [
             item
             for item in self._api.pages(f"{self._root}/activity", {"ref": ref})
-            if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
+            if text_at(item, "ref") == ref
+            and text_at(item, "activity_type") in _PUSHES
+            and (until is None or moment_at(item, "timestamp") <= until)
         ]
         pushed = {text_at(item, "after") for item in items}
         unknown = self._heads.get(branch, set()) - pushed
@@ -327,6 +330,20 @@ class GitHubReader:
     def comments(self, number: int) -> tuple[Comment, ...]:
         """Returns the comments on a pull request's conversation, oldest first."""
         return comments_of(self._api, number)
+
+    def signatures(self, branch: str) -> tuple[tuple[int | None, bool], ...]:
+        """Returns, for every commit of *branch*, its author's account id and whether GitHub
+        verified its signature.
+
+        https://docs.github.com/rest/commits/commits#list-commits
+        """
+        ref_name(f"refs/heads/{branch}")
+        found = []
+        for item in self._api.pages(f"{self._root}/commits", {"sha": branch}):
+            author = actor_of(item.get("author"))
+            verified = value_at(item, "commit", "verification", "verified") is True
+            found.append((author.id if author else None, verified))
+        return tuple(found)
 
     def _pull(self, data: Any) -> PullRequest:
         head_repository = value_at(data, "head", "repo")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import ForgeError
+from pipeline.errors import ForgeError, RefMoved
 from pipeline.forge.answers import number_at, text_at, value_at
 from pipeline.forge.github import API_URL, Api, Refused, comments_of, ref_path, tip_of
 from pipeline.forge.plumbing import inner_path, object_id, ref_name
@@ -20,10 +20,6 @@ ANNOTATIONS_CAP = 50
 _SUMMARY_CAP = 65_535
 _TITLE_CAP = 255
 _MARKER = re.compile(r"[a-z0-9][a-z0-9:._-]*")
-
-
-class RefMoved(ForgeError):
-    """Raised when someone else moved the branch in between: read it again, then retry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,7 +51,7 @@ def gather(
         )
     excluded = dict(interested or {})
     excluded.setdefault(pull.author.id, "opened the pull request")
-    for actor in reader.pushers(pull.head_ref):
+    for actor in reader.pushers(pull.head_ref, until=pull.merged_at):
         excluded.setdefault(actor.id, "pushed to its branch")
     reviews = reader.reviews(pull.number)
     teams = sorted({team for requirement in required for team in requirement.teams})

@@ -111,7 +111,7 @@ class Prover:
         proofs of earlier runs, from an audit chain whose signatures were checked."""
         self._sources = sources
         self._forge = forge
-        self._assessor = assessor
+        self.assessor = assessor
         self._default_branch = default_branch
         self._fetch_head = fetch_head
         self._known = dict(known or {})
@@ -226,7 +226,7 @@ class Prover:
             return self._no(commit, *reasons)
         merged_at = pull.merged_at or commit.committed_at
         history = commits[: commits.index(commit)]
-        assessment = self._assessor.assess(
+        assessment = self.assessor.assess(
             pull,
             base=commit.parents[0],
             changes=commit.changes,

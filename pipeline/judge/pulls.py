@@ -91,8 +91,11 @@ class ForgeReader(Protocol):
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Returns every submitted review, oldest first."""
 
-    def pushers(self, branch: str) -> tuple[Actor, ...]:
-        """Returns everyone who pushed to, created or force-pushed *branch* (activity API)."""
+    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
+        """Returns everyone who pushed to, created or force-pushed *branch* (activity API).
+
+        *until* leaves out what came after a merge: a branch name may be used again.
+        """
 
     def in_team(self, team: str, actor: Actor) -> bool:
         """Whether membership is active, child teams included; an invisible team is no."""

@@ -6,7 +6,7 @@ The plan is the contract: it is computed, shown, digested, and then exactly that
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -77,6 +77,18 @@ class Plan:
                 }
                 for change in self.changes
             ]
+        )
+
+    def removals_only(self, why: str) -> Plan:
+        """Returns this plan without what it would add or alter; those grants are held."""
+        held = dict(self.held)
+        for change in self.changes:
+            if change.kind is not Kind.DELETE:
+                held.update(dict.fromkeys(change.binding.grants, why))
+        return replace(
+            self,
+            changes=tuple(c for c in self.changes if c.kind is Kind.DELETE),
+            held=tuple(sorted(held.items())),
         )
 
     def raise_if_surprising(self, *, now: datetime) -> None:

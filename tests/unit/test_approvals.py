@@ -483,7 +483,7 @@ class Desk:
     def reviews(self, number: int) -> tuple[Review, ...]:
         return self._reviews
 
-    def pushers(self, branch: str) -> tuple[Actor, ...]:
+    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         return self._pushers
 
     def in_team(self, team: str, actor: Actor) -> bool:

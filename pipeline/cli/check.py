@@ -1,0 +1,285 @@
+"""`daypass check`: validate and judge a grant, the whole tree, or a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.context import Context
+from pipeline.cli.offline import (
+    all_grants,
+    judge_offline,
+    parse_file,
+    read_catalogue,
+    repository_path,
+)
+from pipeline.errors import Denied, InvalidInput, UsageError
+from pipeline.model import Grant, Problem
+
+if TYPE_CHECKING:
+    from pipeline.judge.assess import Assessment
+    from pipeline.judge.evaluate import Evaluation, Previous
+
+CHECK_NAME = "daypass"
+"""Name of the check run that the ruleset requires, pinned to the checker App."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--pr", "number", type=click.IntRange(min=1), help="Judge this pull request.")
+@click.option("--merge", is_flag=True, help="With --pr: let the App merge what policy allows.")
+@click.option("--post", is_flag=True, help="With --pr: post check run and comment as the checker.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.pass_obj
+def check(
+    context: Context,
+    files: tuple[Path, ...],
+    number: int | None,
+    merge: bool,
+    post: bool,
+    as_json: bool,
+) -> int:
+    """Validate and judge FILES, or the whole tree, or a pull request.
+
+    Without --pr everything happens offline, with the catalogue and the policies of this
+    folder: what you would learn from CI, before pushing. Approvals are not counted then;
+    the ones that will be needed are shown.
+
+    Exit codes: 0 allowed (offline: nothing speaks against it), 1 denied or waiting for
+    approvals, 2 malformed, 3 could not decide.
+    """
+    if number is None:
+        if merge or post:
+            raise UsageError("--merge and --post need --pr N")
+        return _check_files(context, files, as_json)
+    if files:
+        raise UsageError("give files or --pr N, not both")
+    return _check_pull(context, number, merge=merge, post=post, as_json=as_json)
+
+
+def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
+    from pipeline.grants.validate import validate_tree
+
+    catalogue = read_catalogue(context.root)
+    paths = [repository_path(context.root, file) for file in files] or list(
+        all_grants(context.root)
+    )
+    grants: list[Grant] = []
+    problems: list[Problem] = []
+    for path in paths:
+        parsed = parse_file(context.root, path)
+        problems.extend(parsed.problems)
+        if parsed.grant is not None:
+            grants.append(parsed.grant)
+    problems.extend(validate_tree(grants, catalogue))
+    if problems:
+        raise InvalidInput(tuple(sorted(set(problems))))
+    judged = judge_offline(context.root, grants, catalogue, now=context.now())
+    if as_json:
+        context.emit({"grants": [_grant_document(g, e) for g, e in judged]})
+    else:
+        _say_offline(context, judged, whole_tree=not files)
+    return 1 if any(evaluation.violations for _, evaluation in judged) else 0
+
+
+def _say_offline(
+    context: Context, judged: Sequence[tuple[Grant, Evaluation]], *, whole_tree: bool
+) -> None:
+    out = context.out
+    for grant, evaluation in judged:
+        for violation in evaluation.violations:
+            out.line(f"{_place(grant, violation)}: {violation}", "red")
+        for warning in evaluation.warnings:
+            out.line(f"{_place(grant, warning)}: {warning}", "yellow")
+        if evaluation.violations:
+            continue
+        if evaluation.approvals:
+            needed = "; ".join(
+                f"{step.count} of {' or '.join((*step.teams, *step.people))} ({step.because})"
+                for step in evaluation.approvals
+            )
+            out.line(f"{grant.path}: valid; needs {needed}", "green")
+        else:
+            out.line(f"{grant.path}: valid; {evaluation.why}", "green")
+    if whole_tree:
+        count = len(judged)
+        out.line(f"{count} grant{'' if count == 1 else 's'} and the catalogue are well-formed")
+
+
+def _place(grant: Grant, violation: Any) -> str:
+    mark = violation.mark(grant)
+    return f"{grant.path}:{mark.line}:{mark.column}" if mark else f"{grant.path}:1:1"
+
+
+def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_json: bool) -> int:
+    assessment = assess_pull(context, number)
+    if post:
+        _post(context, assessment)
+    merged = None
+    if merge and assessment.decision.allowed and assessment.decision.merges_by_itself:
+        title = f"{_title(assessment)} (#{number})"
+        merged = context.writer("keeper").merge(
+            number, sha=assessment.pull.head_sha, method="squash", title=title
+        )
+    if as_json:
+        context.emit({**_assessment_document(assessment), "merged": merged})
+    else:
+        _say(context, assessment, merged)
+    return {"allowed": 0, "invalid": 2}.get(assessment.decision.verdict, 1)
+
+
+def assess_pull(context: Context, number: int) -> Assessment:
+    """Judges an open pull request with the default branch's policies, at its present head."""
+    from pipeline.cli.run import Estates
+
+    with Estates(context, both_engines=True) as run:
+        base = run.tip
+        pull = context.reader.pull(number)
+        if pull.state != "open":
+            raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
+        context.fetch_head(number, pull.head_sha)
+        repository = context.repository
+        changes = repository.diff(repository.merge_base(base, pull.head_sha), pull.head_sha)
+        listed = {
+            path
+            for file in context.reader.files(number)
+            for path in (file.path, file.previous if file.status == "renamed" else None)
+            if path
+        }
+        if listed != {change.path for change in changes}:
+            raise Denied(
+                f"#{number}: GitHub and git name different files",
+                hint="rebase the branch onto the default branch and push it again",
+            )
+        previous: dict[str, Previous | None] = {
+            change.path: run.prover.last_proven(change.path, anchor=context.anchor, tip=base)
+            for change in changes
+            if change.status != "A" and change.path.startswith("access/grants/")
+        }
+        return run.prover.assessor.assess(
+            pull,
+            base=base,
+            changes=changes,
+            history=repository.mainline(base, since=context.anchor),
+            previous=previous,
+            now=run.now,
+        )
+
+
+def _post(context: Context, assessment: Assessment) -> None:
+    """Posts the check run, with remarks at their lines, and the one edited comment."""
+    from pipeline.forge.github_write import Annotation
+    from pipeline.output.annotations import remarks
+    from pipeline.output.markdown import CHECK_MARKER, check_comment
+
+    writer = context.writer("checker")
+    if context.settings.checker_id is None:
+        raise UsageError(
+            "the checker's account id is not known", hint="set DAYPASS_CHECKER_ID in its job"
+        )
+    body = check_comment(assessment)
+    decision = assessment.decision
+    writer.check_run(
+        assessment.pull.head_sha,
+        name=CHECK_NAME,
+        conclusion="success" if decision.allowed else "failure",
+        title=decision.reasons[0] if decision.reasons else "Allowed",
+        summary=body,
+        annotations=[
+            Annotation(
+                path=one.path,
+                line=one.line,
+                column=one.column,
+                level=one.level,
+                message=one.message,
+            )
+            for one in remarks(assessment)
+        ],
+    )
+    writer.comment(
+        assessment.pull.number,
+        marker=CHECK_MARKER,
+        body=body,
+        bot_id=context.settings.checker_id,
+    )
+
+
+def _title(assessment: Assessment) -> str:
+    names = ", ".join(item.grant.id for item in assessment.items)
+    verbs = {item.change for item in assessment.items}
+    if verbs == {"delete"}:
+        return f"End {names}"
+    return f"Grant {names}" if names else "Change policies"
+
+
+def _say(context: Context, assessment: Assessment, merged: str | None) -> None:
+    from pipeline.output.annotations import remarks
+
+    out = context.out
+    decision = assessment.decision
+    style = "green" if decision.allowed else "yellow" if decision.verdict == "waiting" else "red"
+    out.line(f"#{assessment.pull.number}: {decision.verdict}", style, "bold")
+    placed = [str(remark) for remark in remarks(assessment)]
+    for line in placed:
+        out.line(line, style)
+    for reason in decision.reasons:
+        if not any(reason in line for line in placed):
+            out.line(f"  {reason}", style)
+    if assessment.approvals is not None:
+        for _, why in assessment.approvals.rejected:
+            out.line(f"  does not count: {why}", "dim")
+    if decision.allowed:
+        by = ", ".join(assessment.approvers)
+        out.line(f"  {'approved by ' + by if by else 'merges by itself: policy allows it'}")
+    if merged:
+        out.line(f"  merged as {merged[:12]}", "green")
+
+
+def _assessment_document(assessment: Assessment) -> dict[str, Any]:
+    from pipeline.cli.main import problem_document
+
+    approvals = assessment.approvals
+    return {
+        "pull": assessment.pull.number,
+        "head": assessment.pull.head_sha,
+        "base": assessment.base,
+        "kind": assessment.kind,
+        "verdict": assessment.decision.verdict,
+        "reasons": list(assessment.decision.reasons),
+        "merges_by_itself": assessment.decision.merges_by_itself,
+        "problems": [problem_document(p) for p in assessment.problems],
+        "grants": [
+            {
+                "id": item.grant.id,
+                "change": item.change,
+                "bindings": [
+                    {"target": b.target, "role": b.role, "duration": item.grant.duration}
+                    for b in item.bindings
+                ],
+            }
+            for item in assessment.items
+        ],
+        "approvers": list(assessment.approvers),
+        "not_counted": [why for _, why in approvals.rejected] if approvals else [],
+        "missing": list(approvals.missing) if approvals else [],
+        "decision": assessment.digest,
+    }
+
+
+def _grant_document(grant: Grant, evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "id": grant.id,
+        "path": grant.path,
+        "violations": [
+            {"code": v.code, "message": v.message, "solution": v.solution, "at": _place(grant, v)}
+            for v in evaluation.violations
+        ],
+        "approvals": [
+            {"teams": list(s.teams), "people": list(s.people), "count": s.count, "why": s.because}
+            for s in evaluation.approvals
+        ],
+        "merges_by_itself": evaluation.merges_by_itself,
+    }

@@ -1,0 +1,174 @@
+"""Judges grants of a working tree offline: what CI would say, before anything is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InvalidInput, PipelineError, UsageError
+from pipeline.model import Catalogue, Grant, Problem
+
+if TYPE_CHECKING:
+    from pipeline.grants.parse import Parsed
+    from pipeline.judge.engine import PolicyBundle
+    from pipeline.judge.evaluate import Evaluation
+    from pipeline.judge.question import OtherLife
+
+_CATALOGUE_FOLDERS = ("principals", "targets", "roles")
+
+
+def judge_offline(
+    root: Path, grants: Sequence[Grant], catalogue: Catalogue, *, now: datetime
+) -> list[tuple[Grant, Evaluation]]:
+    """Returns what the tree's policies say of each of *grants*, asked as new at *now*.
+
+    Approvals are not counted. Raises `InvalidInput` for what no cloud object could carry.
+    """
+    from pipeline.grants.catalogue import entitlements
+    from pipeline.grants.history import window_of
+    from pipeline.judge.bundle import load_rules
+    from pipeline.judge.evaluate import evaluate
+    from pipeline.judge.question import Requester, input_document
+    from pipeline.judge.rego import RegorusEngine
+    from pipeline.provision.desired import LiveGrant, render
+
+    if not grants:
+        return []
+    bundle = read_policies(root)
+    engine, rules = RegorusEngine(bundle), load_rules(bundle)
+    judged = []
+    for grant in grants:
+        principal = catalogue.principals.get(grant.subject)
+        lines = entitlements(grant, catalogue)
+        window = window_of(grant, merged_at=now)
+        try:
+            render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+        except PipelineError as error:
+            raise InvalidInput(
+                (
+                    Problem(
+                        path=grant.path,
+                        line=1,
+                        column=1,
+                        code="cannot-be-provisioned",
+                        message=str(error),
+                    ),
+                )
+            ) from error
+        document = input_document(
+            change="create",
+            grant=grant,
+            entitlements=lines,
+            window=window,
+            now=now,
+            # Whoever asks is taken for the subject: who really asks is known only to GitHub.
+            requester=Requester(actor=None, principal=grant.requested_by or grant.subject),
+            subject=principal,
+            lives=_other_lives(root, grant, now),
+        )
+        judged.append((grant, evaluate(document, [engine], rules)))
+    return judged
+
+
+def _other_lives(root: Path, grant: Grant, now: datetime) -> list[OtherLife]:
+    """The subject's other grants in the folder, each taken to begin now.
+
+    When they were merged is known only to git's history; taking them as live makes a sum
+    larger, never smaller.
+    """
+    from pipeline.grants.history import window_of
+    from pipeline.judge.question import OtherLife
+    from pipeline.model import RoleId
+
+    folder = root / "access" / "grants" / grant.subject
+    lives: list[OtherLife] = []
+    for file in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+        path = file.relative_to(root).as_posix()
+        if path == grant.path:
+            continue
+        other = parse_file(root, path).grant
+        if other is None:
+            continue
+        window = window_of(other, merged_at=now)
+        lives.extend(
+            OtherLife(
+                grant=other.id,
+                target=line.target,
+                role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
+                window=window,
+            )
+            for line in other.access
+        )
+    return lives
+
+
+def read_catalogue(root: Path) -> Catalogue:
+    """Returns the catalogue of a working tree. Raises `InvalidInput` with all problems."""
+    from pipeline.grants.catalogue import TABLE_LIMIT, load_catalogue
+
+    files = {}
+    for name in _CATALOGUE_FOLDERS:
+        folder = root / "access" / name
+        for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            if file.is_file():
+                files[file.relative_to(root).as_posix()] = _read(file, TABLE_LIMIT)
+    if not files:
+        raise UsageError(
+            f"{root} holds no catalogue (access/principals, access/targets, access/roles)",
+            hint="run it in an access repository, or name one with --repo DIR",
+        )
+    catalogue, problems = load_catalogue(files)
+    if problems:
+        raise InvalidInput(problems)
+    return catalogue
+
+
+def read_policies(root: Path) -> PolicyBundle:
+    """Returns the policies of a working tree."""
+    from pipeline.judge.bundle import load_bundle
+
+    folder = root / "policies"
+    texts = {}
+    for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if file.suffix in (".rego", ".yaml") and not file.name.endswith("_test.rego"):
+            try:
+                texts[file.relative_to(folder).as_posix()] = file.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"{file}: {error}") from error
+    return load_bundle(texts)
+
+
+def _read(file: Path, limit: int) -> bytes:
+    # One byte more than allowed is enough for the parser to refuse it.
+    try:
+        with file.open("rb") as stream:
+            return stream.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+
+
+def parse_file(root: Path, path: str) -> Parsed:
+    """Returns what the file at a repository path turned out to be."""
+    from pipeline.grants.parse import parse_grant
+    from pipeline.grants.yaml_strict import FILE_LIMIT
+
+    return parse_grant(_read(root / path, FILE_LIMIT), path=path)
+
+
+def repository_path(root: Path, file: Path) -> str:
+    """Returns the repository path of *file*, given from here or from the repository's root."""
+    for candidate in (root / file, Path.cwd() / file):
+        resolved = candidate.resolve()
+        if resolved.is_relative_to(root) and resolved.exists():
+            return resolved.relative_to(root).as_posix()
+    raise UsageError(f"{file} is not in {root}")
+
+
+def all_grants(root: Path) -> Iterator[str]:
+    """Returns the repository paths of all files below the grants folder."""
+    folder = root / "access" / "grants"
+    for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if file.is_file() and file.name != ".gitkeep":
+            yield file.relative_to(root).as_posix()

@@ -1,0 +1,116 @@
+"""`daypass plan`: what apply would change, or what a grant would give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.context import Context
+from pipeline.cli.offline import parse_file, read_catalogue, repository_path
+from pipeline.errors import InvalidInput
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.pass_obj
+def plan(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
+    """Show what apply would change now; with FILES, what these grants would give.
+
+    With FILES everything happens offline: bindings and durations, no absolute times. Without,
+    the default branch is proven and the clouds are listed; nothing is written anywhere.
+
+    Exit codes: 0 nothing to change, 1 changes, quarantined or held grants, 2 malformed,
+    3 something could not be listed.
+    """
+    if files:
+        return _plan_files(context, files, as_json)
+    return _plan_estate(context, as_json)
+
+
+def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
+    from pipeline.grants.catalogue import entitlements
+    from pipeline.grants.duration import format_duration
+    from pipeline.grants.history import window_of
+    from pipeline.grants.validate import validate_tree
+    from pipeline.provision.desired import LiveGrant, render
+
+    catalogue = read_catalogue(context.root)
+    parsed = [parse_file(context.root, repository_path(context.root, file)) for file in files]
+    grants = [one.grant for one in parsed if one.grant is not None]
+    problems = [problem for one in parsed for problem in one.problems]
+    problems.extend(validate_tree(grants, catalogue))
+    if problems:
+        raise InvalidInput(tuple(sorted(set(problems))))
+    now = context.now()
+    for grant in grants:
+        window = window_of(grant, merged_at=now)
+        lines = entitlements(grant, catalogue)
+        bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+        for binding in bindings:
+            if as_json:
+                context.emit(
+                    {
+                        "grant": grant.id,
+                        "cloud": binding.cloud,
+                        "target": binding.target,
+                        "role": binding.role,
+                        "key": binding.key,
+                        "duration": grant.duration,
+                    }
+                )
+            else:
+                context.out.line(
+                    f"+ {binding.target} {binding.role} {binding.principal} "
+                    f"for {format_duration(grant.duration)} ({grant.id})",
+                    "green",
+                )
+    return 0
+
+
+def _plan_estate(context: Context, as_json: bool) -> int:
+    from pipeline.cli.run import Estates
+    from pipeline.output.documents import (
+        change_line,
+        foreign_document,
+        plan_document,
+    )
+    from pipeline.provision.plan import Kind
+
+    with Estates(context, both_engines=True) as run:
+        found, standing, estate = run.plan, run.standing, run.estate
+        if as_json:
+            context.emit(
+                {
+                    **plan_document(found),
+                    "quarantined": [
+                        {"path": q.path, "commit": q.commit, "reasons": list(q.reasons)}
+                        for q in (*standing.quarantined, *standing.ungoverned)
+                    ],
+                    "foreign": [foreign_document(one) for one in estate.foreign],
+                    "unreachable": [
+                        {"target": target, "why": why} for target, why in estate.unreachable
+                    ],
+                    "refused": [{"grant": g, "why": why} for g, why in run.desired.refused],
+                }
+            )
+        else:
+            styles = {Kind.CREATE: "green", Kind.UPDATE: "yellow", Kind.DELETE: "red"}
+            for change in found.changes:
+                context.out.line(change_line(change), styles[change.kind])
+            for grant, why in (*found.held, *run.desired.refused):
+                context.out.line(f"! {grant} waits: {why}", "yellow")
+            for deferred in run.desired.deferred:
+                context.out.line(f"! {deferred.grant} on {deferred.target}: {deferred.why}")
+            for one in (*standing.quarantined, *standing.ungoverned):
+                context.out.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
+            for foreign in estate.foreign:
+                context.out.line(f"? {foreign.target} {foreign.handle}: {foreign.why}", "dim")
+            for target, why in estate.unreachable:
+                context.out.line(f"! {target} could not be listed: {why}", "red")
+            if not found.changes:
+                context.out.line("nothing to change")
+        if estate.unreachable:
+            return 3
+        return 1 if found.changes or found.held or standing.quarantined else 0

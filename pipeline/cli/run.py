@@ -1,0 +1,323 @@
+"""One run over the estate: prove, want, look, plan. What apply, expire, plan and status share.
+
+Level-triggered: everything is derived anew from git, GitHub, the record and the clouds, so a
+run may come late, twice, or after one that crashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import InvalidInput, Undecided
+from pipeline.grants.history import Life
+from pipeline.judge.provenance import Proof, Prover, Standing
+from pipeline.model import Cloud, GrantId, Target, TargetId, timestamp
+from pipeline.provision.desired import Desired, desired
+from pipeline.provision.plan import Plan, make_plan
+from pipeline.provision.verify import Estate, observe
+from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run
+from pipeline.record.journal import AuditJournal
+
+if TYPE_CHECKING:
+    from pipeline.cli.clouds import Clouds
+    from pipeline.cli.context import Context
+
+PROVISIONED = "provisioned"
+ROLLED_BACK = "rolled-back"
+ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the record says of earlier runs."""
+
+    proofs: Mapping[str, Proof]
+    states: Mapping[tuple[str, str], str]
+    """(grant, commit of its addition) to its last recorded state."""
+
+    alerts: frozenset[tuple[str, str]]
+    """(path, commit) of what was reported as quarantined before."""
+
+
+class Estates:
+    """A run: lazily, each question asked once. Use as a context manager."""
+
+    def __init__(self, context: Context, *, both_engines: bool) -> None:
+        self.context = context
+        self.now: datetime = context.now()
+        self._both = both_engines
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Estates:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @cached_property
+    def tip(self) -> str:
+        """Tip of the default branch, fetched."""
+        self.context.progress("fetching the default branch")
+        return self.context.fetch_main()
+
+    @cached_property
+    def journal(self) -> AuditJournal:
+        """The record, as this run writes it."""
+        settings = self.context.settings
+        return AuditJournal(
+            self.context.audit_store,
+            clock=self.context.now,
+            run=Run(actor=settings.actor, id=settings.run, main=self.tip),
+        )
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The record so far, verified; raises `Undecided` when the branch was rewritten."""
+        chain = self.journal.chain()
+        if chain.events:
+            before = chain.events[-1].get("main")
+            if not isinstance(before, str) or not self._continues(before):
+                raise Undecided(
+                    f"the default branch no longer contains {str(before)[:12]}, the commit that "
+                    "the last run worked from",
+                    hint="it was rewritten: nothing is changed until it contains that commit again",
+                )
+        return chain
+
+    def _continues(self, before: str) -> bool:
+        from pipeline.errors import ForgeError
+
+        try:
+            return self.context.repository.is_ancestor(before, self.tip)
+        except ForgeError:
+            # A commit that git does not know is contained in nothing.
+            return False
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What earlier runs recorded. Proofs count only where GitHub vouches for the writer."""
+        proofs: dict[str, Proof] = {}
+        states: dict[tuple[str, str], str] = {}
+        alerts: set[tuple[str, str]] = set()
+        for event in self.chain.events:
+            if event["kind"] == "proof":
+                proof = _proof(event)
+                proofs[proof.commit] = proof
+            elif event["kind"] == "grant":
+                states[(event["grant"], event["life"])] = event["state"]
+            elif event["kind"] == "alert":
+                alerts.add((event.get("path", ""), event.get("commit", "")))
+        if proofs and not self._authentic():
+            self.context.err.line(
+                f"{BRANCH} holds commits that the App did not sign: recorded proofs are not used",
+                "yellow",
+            )
+            proofs = {}
+        return Facts(proofs=proofs, states=states, alerts=frozenset(alerts))
+
+    def _authentic(self) -> bool:
+        """Whether every commit of the record is signed by GitHub for the keeper App."""
+        keeper = self.context.settings.keeper_id
+        if keeper is None:
+            return False
+        return all(
+            signed and author == keeper for author, signed in self.context.reader.signatures(BRANCH)
+        )
+
+    @cached_property
+    def prover(self) -> Prover:
+        """The authority on what counts."""
+        engines = self._stack.enter_context(self.context.engines(both=self._both))
+        return Prover(
+            sources=self.context.sources,
+            forge=self.context.reader,
+            assessor=self.context.assessor(engines),
+            default_branch=self.context.settings.default_branch,
+            fetch_head=self.context.fetch_head,
+            known=self.facts.proofs,
+        )
+
+    @cached_property
+    def standing(self) -> Standing:
+        """What the default branch amounts to now."""
+        self.context.progress("proving what is on the default branch")
+        return self.prover.stand(anchor=self.context.anchor, tip=self.tip, now=self.now)
+
+    @cached_property
+    def desired(self) -> Desired:
+        """What the clouds should hold."""
+        return desired(self.standing.live, now=self.now)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Every target of the catalogue, and those that live grants still use."""
+        found: dict[TargetId, Target] = dict(self._catalogue_targets())
+        for one in self.standing.live:
+            for line in one.entitlements:
+                found.setdefault(line.target.id, line.target)
+        return tuple(found[name] for name in sorted(found))
+
+    def _catalogue_targets(self) -> Mapping[TargetId, Target]:
+        """Targets at the tip; of a broken catalogue, those of the last one that was whole.
+
+        A broken catalogue must not stop cleaning up.
+        """
+        sources, anchor = self.context.sources, self.context.anchor
+        commits = self.context.repository.mainline(self.tip, since=anchor)
+        for sha in (*(commit.sha for commit in reversed(commits)), anchor):
+            try:
+                return sources.catalogue(sha).targets
+            except InvalidInput:
+                continue
+        raise Undecided("no version of the catalogue since the trusted commit can be read")
+
+    @cached_property
+    def clouds(self) -> Clouds:
+        """The adapters of the clouds that have targets."""
+        from pipeline.cli.clouds import Clouds
+
+        needed = frozenset(target.cloud for target in self.targets)
+        return Clouds(self.context.settings, needed=needed)
+
+    @cached_property
+    def estate(self) -> Estate:
+        """What the clouds hold now."""
+        return self.look()
+
+    def look(self) -> Estate:
+        """Lists every target anew."""
+        self.context.progress(f"listing {len(self.targets)} targets")
+        return observe(self.clouds.readers, self.targets, now=self.now)
+
+    @cached_property
+    def established(self) -> frozenset[GrantId]:
+        """Live grants that were provisioned in full before."""
+        return frozenset(
+            one.grant.id
+            for one in self.standing.live
+            if self.facts.states.get(self.life_key(one.grant.id)) == PROVISIONED
+        )
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What to change; only removals while something that decides is unproven."""
+        plan = make_plan(
+            self.desired.bindings,
+            self.estate.bindings,
+            now=self.now,
+            unreachable=self.estate.unreachable,
+            established=self.established,
+        )
+        if self.standing.ungoverned:
+            paths = ", ".join(q.path for q in self.standing.ungoverned)
+            return plan.removals_only(f"{paths} is not proven, so nothing is added")
+        return plan
+
+    def life_key(self, grant: GrantId) -> tuple[str, str]:
+        """Grant and commit of its addition: what tells lives of one path apart."""
+        life = self.standing.lives.get(grant)
+        return (grant, life.added.sha if life else "")
+
+    def findings(self) -> list[AuditEvent]:
+        """New proofs and alerts, as the record keeps them."""
+        events = [AuditEvent(kind="proof", data=_proof_data(p)) for p in self.standing.fresh]
+        events.extend(
+            AuditEvent(
+                kind="alert",
+                data={"path": q.path, "commit": q.commit, "reasons": list(q.reasons)},
+            )
+            for q in (*self.standing.quarantined, *self.standing.ungoverned)
+            if (q.path, q.commit) not in self.facts.alerts
+        )
+        return events
+
+    def journal_facts(self) -> dict[GrantId, dict[str, Any]]:
+        """Per grant what its intents and outcomes say of its proof."""
+        facts: dict[GrantId, dict[str, Any]] = {}
+        for grant, proofs in self.standing.proofs.items():
+            last = proofs[-1]
+            life = self.standing.lives[grant]
+            facts[grant] = {
+                "blob": life.steps[-1].change.new_blob,
+                "pull": last.pull,
+                "commit": last.commit,
+                "approvers": list(last.approvers),
+                "decision": last.decision,
+            }
+        return facts
+
+    def states(self, estate: Estate, rolled_back: Iterable[GrantId]) -> list[AuditEvent]:
+        """Grants whose state changed, seen from what *estate* holds."""
+        held = {binding.identity: binding.document for binding in estate.bindings}
+        serving = {grant for binding in estate.bindings for grant in binding.grants}
+        wanted: dict[GrantId, list[bool]] = {}
+        for binding in self.desired.bindings:
+            for grant in binding.grants:
+                there = held.get(binding.identity) == binding.document
+                wanted.setdefault(grant, []).append(there)
+        new: dict[tuple[str, str], str] = {}
+        for grant, parts in wanted.items():
+            if all(parts) and not any(d.grant == grant for d in self.desired.deferred):
+                new[self.life_key(grant)] = PROVISIONED
+        for grant in rolled_back:
+            if self.life_key(grant) not in new:
+                new[self.life_key(grant)] = ROLLED_BACK
+        live = set(wanted)
+        for key, state in self.facts.states.items():
+            gone = GrantId(key[0]) not in live and GrantId(key[0]) not in serving
+            if state == PROVISIONED and gone and not estate.unreachable:
+                new[key] = ENDED
+        return [
+            AuditEvent(kind="grant", data={"grant": grant, "life": life, "state": state})
+            for (grant, life), state in sorted(new.items())
+            if self.facts.states.get((grant, life)) != state
+        ]
+
+    def targets_of(self, lives: Sequence[Life]) -> dict[GrantId, list[TargetId]]:
+        """The targets that each of *lives* names, where its file can be read."""
+        found: dict[GrantId, list[TargetId]] = {}
+        for life in lives:
+            step = life.steps[-1]
+            parsed = self.context.sources.grant_after(step.commit.sha, step.change)
+            if parsed is not None and parsed.grant is not None:
+                found[life.id] = [line.target for line in parsed.grant.access]
+        return found
+
+    def clouds_of(self, grant: GrantId) -> frozenset[Cloud]:
+        """The clouds in which a grant asks for something."""
+        return frozenset(b.cloud for b in self.desired.bindings if grant in b.grants)
+
+
+def _proof_data(proof: Proof) -> dict[str, Any]:
+    return {
+        "commit": proof.commit,
+        "pull": proof.pull,
+        "head": proof.head,
+        "merged_at": timestamp(proof.merged_at),
+        "requester": proof.requester,
+        "approvers": list(proof.approvers),
+        "decision": proof.decision,
+    }
+
+
+def _proof(event: Mapping[str, Any]) -> Proof:
+    return Proof(
+        commit=event["commit"],
+        pull=event["pull"],
+        head=event["head"],
+        merged_at=datetime.fromisoformat(event["merged_at"]),
+        requester=event["requester"],
+        approvers=tuple(event["approvers"]),
+        decision=event["decision"],
+    )

@@ -1,0 +1,75 @@
+"""Plans, results and bindings as plain values for `--json`, and as lines for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.model import Binding, canonical, timestamp
+from pipeline.provision.clouds.interface import Foreign, Result
+from pipeline.provision.plan import Change, Kind, Plan
+
+_SIGNS = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "-"}
+
+
+def binding_document(binding: Binding) -> dict[str, Any]:
+    """Returns a binding as tools read it; times as UTC text."""
+    window = binding.window
+    return {
+        "cloud": binding.cloud,
+        "target": binding.target,
+        "key": binding.key,
+        "grants": list(binding.grants),
+        "principal": binding.principal,
+        "role": binding.role,
+        "start": timestamp(window.start) if window else None,
+        "end": timestamp(window.end) if window else None,
+        "handle": binding.handle,
+    }
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """Returns a change as tools read it."""
+    return {
+        "kind": change.kind,
+        "binding": binding_document(change.binding),
+        "before": binding_document(change.before) if change.before else None,
+    }
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Returns a plan as tools read it."""
+    return {
+        "digest": plan.digest,
+        "alive": plan.alive,
+        "changes": [change_document(change) for change in plan.changes],
+        "held": [{"grant": grant, "why": why} for grant, why in plan.held],
+    }
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """Returns a result as tools read it."""
+    return {
+        **change_document(result.change),
+        "status": result.status,
+        "message": result.message,
+    }
+
+
+def foreign_document(foreign: Foreign) -> dict[str, Any]:
+    """Returns a binding that is not ours as tools read it."""
+    return {"target": foreign.target, "handle": foreign.handle, "why": foreign.why}
+
+
+def change_line(change: Change) -> str:
+    """Returns a change as people read it: `+ aws/payments-prod rds-reader alice until …`."""
+    binding = change.binding
+    until = f"until {timestamp(binding.window.end)}" if binding.window else "without an end"
+    return (
+        f"{_SIGNS[change.kind]} {binding.target} {binding.role} {binding.principal} {until} "
+        f"({', '.join(binding.grants)})"
+    )
+
+
+def line(document: Any) -> str:
+    """Returns one line of canonical JSON."""
+    return canonical(document)
