@@ -9,10 +9,10 @@ outside=$PATH
 PATH=$root/.tools/bin:$root/.venv/bin:$PATH
 export PATH
 
-# Prints the first Python that is new enough. Names are tried by running them: a version
-# manager's shim can be on PATH with nothing behind it.
+# Prints the first Python that is new enough, $DAYPASS_PYTHON before all others. Names are
+# tried by running them: a version manager's shim can be on PATH with nothing behind it.
 find_python() {
-    for candidate in python3.13 python3.12 python3.11 python3 python; do
+    for candidate in "${DAYPASS_PYTHON:-python3.13}" python3.13 python3.12 python3.11 python3 python; do
         if "$candidate" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return

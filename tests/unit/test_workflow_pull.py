@@ -1,0 +1,141 @@
+"""The step that runs before any job of the check workflow holds a key."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "workflow" / "pull.py"
+REPOSITORY = {"default_branch": "main"}
+
+
+@pytest.fixture(scope="module")
+def step() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("workflow_pull", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Api:
+    """Answers the paths it was told of, and nothing else."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def __call__(self, path: str, media: str) -> bytes:
+        self.asked.append(path)
+        answer = self.answers[path.partition("?")[0]]
+        return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+
+def pull(number: int, **changes: Any) -> dict[str, Any]:
+    head = {"sha": changes.get("sha", "f" * 40)}
+    base = {"ref": changes.get("base", "main")}
+    return {"number": number, "state": changes.get("state", "open"), "head": head, "base": base}
+
+
+def changed(path: str, status: str = "added", sha: str = "b1") -> dict[str, str]:
+    return {"filename": path, "status": status, "sha": sha}
+
+
+@pytest.mark.parametrize(
+    "name, event, expected",
+    [
+        ("pull_request_target", {"pull_request": {"number": 4}}, 4),
+        ("workflow_dispatch", {"inputs": {"number": "6"}}, 6),
+        (
+            "issue_comment",
+            {"comment": {"body": " /check\n"}, "issue": {"number": 5, "pull_request": {}}},
+            5,
+        ),
+        ("issue_comment", {"comment": {"body": "/check"}, "issue": {"number": 5}}, None),
+        (
+            "issue_comment",
+            {"comment": {"body": "/checkers"}, "issue": {"number": 5, "pull_request": {}}},
+            None,
+        ),
+    ],
+)
+def test_an_event_names_its_pull_request(
+    step: ModuleType, name: str, event: dict[str, Any], expected: int | None
+) -> None:
+    api = Api()
+    assert step.find(name, {**event, "repository": REPOSITORY}, api) == expected
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    "pulls, expected",
+    [
+        ([], None),
+        ([pull(7)], 7),
+        ([pull(7), pull(9)], 9),
+        ([pull(7, state="closed")], None),
+        ([pull(7, sha="e" * 40)], None),
+        ([pull(7, base="release")], None),
+    ],
+)
+def test_a_review_leads_to_the_open_pull_request_at_its_commit(
+    step: ModuleType, pulls: list[dict[str, Any]], expected: int | None
+) -> None:
+    head = "f" * 40
+    event = {"workflow_run": {"head_sha": head}, "repository": REPOSITORY}
+    api = Api(**{f"commits/{head}/pulls": pulls})
+    assert step.find("workflow_run", event, api) == expected
+
+
+def test_only_grants_of_the_head_are_read(step: ModuleType) -> None:
+    path = "access/grants/alice/a.yaml"
+    files = [
+        changed(path),
+        changed("access/grants/alice/old.yaml", "removed", "b2"),
+        changed("access/principals/alice.yaml", sha="b3"),
+        changed("access/grants/../../pipeline/x.yaml", sha="b4"),
+        changed("access/grants/alice/../x.yaml", sha="b5"),
+        changed("access/grants/alice/-x.yaml", sha="b6"),
+        changed("access/grants/alice/a.yaml\n", sha="b7"),
+    ]
+    api = Api(**{"pulls/3/files": files, "git/blobs/b1": b"subject: alice\n"})
+    assert step.grant_files(3, api) == {path: b"subject: alice\n"}
+
+
+def test_a_long_file_is_cut(step: ModuleType) -> None:
+    files = [changed("access/grants/alice/a.yaml")]
+    api = Api(**{"pulls/3/files": files, "git/blobs/b1": b"x" * (step.BLOB_LIMIT + 1)})
+    assert len(step.grant_files(3, api)["access/grants/alice/a.yaml"]) == step.BLOB_LIMIT
+
+
+def test_more_files_than_one_page_are_refused(step: ModuleType) -> None:
+    files = [changed(f"access/grants/alice/{n}.yaml") for n in range(step.PAGE)]
+    with pytest.raises(ValueError, match="split it"):
+        step.grant_files(3, Api(**{"pulls/3/files": files}))
+
+
+def test_a_revert_of_many_grants_has_nothing_to_parse(step: ModuleType) -> None:
+    files = [changed(f"access/grants/alice/{n}.yaml", "removed") for n in range(step.PAGE)]
+    assert step.grant_files(3, Api(**{"pulls/3/files": files})) == {}
+
+
+def test_text_of_a_stranger_cannot_become_a_workflow_command(step: ModuleType) -> None:
+    problem = {
+        "path": "a,b:c\n::set-env name=X::y",
+        "line": 3,
+        "column": 7,
+        "code": "form",
+        "message": "50%\r\n::stop-commands::x\x0b\u2028::error::y",
+    }
+    (line,) = step.commands([problem])
+    assert line.splitlines() == [line]
+    assert line == (
+        "::error file=a%2Cb%3Ac%0A%3A%3Aset-env name=X%3A%3Ay,line=3,col=7,title=form"
+        "::50%25%0D%0A::stop-commands::x??::error::y"
+    )
