@@ -46,6 +46,7 @@ def get_me(call: Call) -> Response:
     if call.actor.type == "Bot":
         raise forbidden()
     private = {
+        "user_view_type": "private",
         "private_gists": 0,
         "total_private_repos": 0,
         "owned_private_repos": 0,
@@ -125,37 +126,39 @@ def _organization(call: Call) -> Account:
     return account
 
 
+def _organization_json(call: Call, org: Account) -> Json:
+    """*organization-full*, of which teams show all but nothing more."""
+    url = f"{call.base}/orgs/{org.login}"
+    return {
+        "login": org.login,
+        "id": org.id,
+        "node_id": node_id("Organization", org.id),
+        "url": url,
+        "repos_url": f"{url}/repos",
+        "events_url": f"{url}/events",
+        "hooks_url": f"{url}/hooks",
+        "issues_url": f"{url}/issues",
+        "members_url": f"{url}/members{{/member}}",
+        "public_members_url": f"{url}/public_members{{/member}}",
+        "avatar_url": f"{call.site}/avatars/{org.id}",
+        "description": None,
+        "has_organization_projects": False,
+        "has_repository_projects": False,
+        "public_repos": 0,
+        "public_gists": 0,
+        "followers": 0,
+        "following": 0,
+        "html_url": f"{call.site}/{org.login}",
+        "type": "Organization",
+        "created_at": timestamp(org.created_at),
+        "updated_at": timestamp(org.created_at),
+        "archived_at": None,
+    }
+
+
 def get_organization(call: Call) -> Response:
     """An organization."""
-    org = _organization(call)
-    url = f"{call.base}/orgs/{org.login}"
-    return as_json(
-        {
-            "login": org.login,
-            "id": org.id,
-            "node_id": node_id("Organization", org.id),
-            "url": url,
-            "repos_url": f"{url}/repos",
-            "events_url": f"{url}/events",
-            "hooks_url": f"{url}/hooks",
-            "issues_url": f"{url}/issues",
-            "members_url": f"{url}/members{{/member}}",
-            "public_members_url": f"{url}/public_members{{/member}}",
-            "avatar_url": f"{call.site}/avatars/{org.id}",
-            "description": None,
-            "has_organization_projects": False,
-            "has_repository_projects": False,
-            "public_repos": 0,
-            "public_gists": 0,
-            "followers": 0,
-            "following": 0,
-            "html_url": f"{call.site}/{org.login}",
-            "type": "Organization",
-            "created_at": timestamp(org.created_at),
-            "updated_at": timestamp(org.created_at),
-            "archived_at": None,
-        }
-    )
+    return as_json(_organization_json(call, _organization(call)))
 
 
 def _sees_teams(call: Call, org: Account) -> bool:
@@ -198,23 +201,6 @@ def get_team(call: Call) -> Response:
     """A team in full."""
     team = _team(call)
     parent = shapes.team(call, team.parent) if team.parent else None
-    org = {
-        **shapes.user(call, team.org),
-        "hooks_url": f"{call.base}/orgs/{team.org.login}/hooks",
-        "issues_url": f"{call.base}/orgs/{team.org.login}/issues",
-        "members_url": f"{call.base}/orgs/{team.org.login}/members{{/member}}",
-        "public_members_url": f"{call.base}/orgs/{team.org.login}/public_members{{/member}}",
-        "description": None,
-        "has_organization_projects": False,
-        "has_repository_projects": False,
-        "public_repos": 0,
-        "public_gists": 0,
-        "followers": 0,
-        "following": 0,
-        "created_at": timestamp(team.org.created_at),
-        "updated_at": timestamp(team.org.created_at),
-        "archived_at": None,
-    }
     active = [state for state in memberships(call.world, team).values() if state == "active"]
     return as_json(
         {
@@ -224,7 +210,7 @@ def get_team(call: Call) -> Response:
             "repos_count": 0,
             "created_at": timestamp(team.created_at),
             "updated_at": timestamp(team.created_at),
-            "organization": org,
+            "organization": _organization_json(call, team.org),
         }
     )
 

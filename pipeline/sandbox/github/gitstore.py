@@ -271,10 +271,11 @@ class GitStore:
             f"update {ref} {sha}\n" if sha is not None else f"delete {ref}\n"
             for ref, sha in changes.items()
         ]
-        try:
-            self._run("update-ref", "--stdin", feed="".join(lines).encode())
-        finally:
-            self.forget_refs()
+        known = dict(self.refs())
+        # Whatever a failure leaves behind is read anew.
+        self.forget_refs()
+        self._run("update-ref", "--stdin", feed="".join(lines).encode())
+        self._refs = {ref: sha for ref, sha in {**known, **changes}.items() if sha is not None}
 
     def valid_ref(self, ref: str) -> bool:
         """Whether git would accept the name."""

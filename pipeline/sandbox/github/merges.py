@@ -41,6 +41,7 @@ def merge(call: Call) -> Response:
         made = _rebase(call, pull, base)
     else:
         made = _commit(call, pull, base, squash=method == "squash", title=title, message=message)
+    pull.landed = set(repository.git.walk(made, without=base))
     pull.state, pull.base_sha = "closed", base
     pull.merged_at = pull.closed_at = pull.updated_at = call.now
     pull.merged_by, pull.merge_commit_sha = call.actor, made

@@ -326,7 +326,7 @@ def pulls_of_commit(call: Call) -> Response:
         pull
         for pull in repository.pulls.values()
         if (pull.merged_at is not None or (pull.state == "open" and not landed))
-        and (sha == pull.merge_commit_sha or sha in commits_of(repository, pull))
+        and (sha in pull.landed or sha in commits_of(repository, pull))
     ]
     shown, links = page(call.here, call.request, rows, lambda pull: simple_json(call, pull))
     return as_json(shown, headers=links)

@@ -33,6 +33,9 @@ _PREFIX = "/api/v3"
 _BY_ID = re.compile(r"/organizations/(\d+)/team/(\d+)(?=/|$)")
 _TOPICS = (checks, commits, directory, gitdata, issues, merges, moves, pulls, reviews, rules)
 
+ROUTES = tuple(route for topic in _TOPICS for route in topic.ROUTES)
+"""Every operation that is served."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoggedRequest:
@@ -68,7 +71,7 @@ class Service:
         self.log: list[LoggedRequest] = []
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
-        self._router = Router(route for topic in _TOPICS for route in topic.ROUTES)
+        self._router = Router(ROUTES)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]

@@ -16,7 +16,7 @@ from pipeline.sandbox.github.gitstore import git_environment, git_program
 from pipeline.sandbox.github.gitvalues import ZERO
 from pipeline.sandbox.github.routing import may
 from pipeline.sandbox.github.state import Repository, Viewer, World
-from pipeline.sandbox.github.wire import Request, Response
+from pipeline.sandbox.github.wire import ApiError, Request, Response
 
 HOOK = """#!/bin/sh
 # $1 ref, $2 before, $3 after
@@ -52,7 +52,9 @@ def operation(request: Request) -> tuple[str, str, str] | None:
     if not dot or len(parts) != 2:
         return None
     service = request.query.get("service", "") if tail == "info/refs" else tail
-    return (*parts, service.removeprefix("git-")) if service.startswith("git-") else None  # type: ignore[return-value]
+    if not service.startswith("git-"):
+        return None
+    return parts[0], parts[1], service.removeprefix("git-")
 
 
 def refuse_access(
@@ -105,13 +107,20 @@ def _commands(request: Request) -> list[tuple[str, str, str]]:
         body = gzip.decompress(body)
     found = []
     at = 0
-    while (size := int(body[at : at + 4] or b"0", 16)) > 4:
+    while (size := _size(body[at : at + 4])) > 4:
         line = body[at + 4 : at + size].split(b"\0")[0].decode().strip()
         parts = line.split(" ", 2)
         if len(parts) == 3:
             found.append((parts[0], parts[1], parts[2]))
         at += size
     return found
+
+
+def _size(prefix: bytes) -> int:
+    try:
+        return int(prefix or b"0", 16)
+    except ValueError:
+        raise ApiError(400, "Malformed pkt-line") from None
 
 
 def serve(

@@ -158,6 +158,9 @@ class Pull:
     reviews: list[Review] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     known_heads: set[str] = field(default_factory=set)
+    landed: set[str] = field(default_factory=set)
+    """Commits that merging put on the base branch."""
+
     tested: tuple[str, str, str | None] | None = None
     """Base, head and the test merge commit last made for them."""
 
