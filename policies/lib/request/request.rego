@@ -37,6 +37,8 @@ bindings := input.bindings if is_array(input.bindings)
 # METADATA
 # description: People who may never approve this request.
 excluded contains name if {
-	some name in {input.requester.principal, input.subject.name, input.grant.requested_by}
+	# A set of the values themselves would be undefined where one of them is.
+	some path in [["requester", "principal"], ["subject", "name"], ["grant", "requested_by"]]
+	name := at(path)
 	is_string(name)
 }

@@ -21,5 +21,6 @@ test_bindings_that_are_no_list_are_none if {
 
 test_nobody_is_excluded_by_no_name if {
 	request.excluded == {"alice"} with input as f.request
+	request.excluded == {"alice"} with input as f.governance
 	request.excluded == set() with input as {}
 }

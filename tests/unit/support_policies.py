@@ -1,0 +1,168 @@
+"""The project's own policies, and a request that they allow, for tests to change one thing of."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.judge.bundle import Rule, load_bundle, load_rules
+from pipeline.judge.engine import PolicyBundle
+from pipeline.judge.evaluate import Previous, Requester, input_document
+from pipeline.judge.pulls import Actor
+from pipeline.model import (
+    Access,
+    AwsIdentity,
+    AwsPermissions,
+    Cloud,
+    Entitlement,
+    Grant,
+    GrantId,
+    Principal,
+    PrincipalKind,
+    Risk,
+    Role,
+    RoleId,
+    Target,
+    TargetId,
+    Window,
+)
+
+POLICIES = Path(__file__).parent.parent.parent / "policies"
+NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
+ALICE = Actor(id=5831044, login="alice-gh", type="User")
+Keys = tuple[str | int, ...]
+
+
+def policy_files() -> dict[str, str]:
+    """Everything below policies/, as the pipeline reads it from git."""
+    return {
+        path.relative_to(POLICIES).as_posix(): path.read_text(encoding="utf-8")
+        for path in POLICIES.rglob("*")
+        if path.is_file()
+    }
+
+
+@cache
+def own_bundle() -> PolicyBundle:
+    return load_bundle(policy_files())
+
+
+@cache
+def own_rules() -> Mapping[str, Rule]:
+    return load_rules(own_bundle())
+
+
+def own_settings() -> dict[str, Any]:
+    """A copy to change."""
+    settings: dict[str, Any] = copy.deepcopy(own_bundle().data["settings"])
+    return settings
+
+
+def grant(**changes: Any) -> Grant:
+    values: dict[str, Any] = {
+        "id": GrantId("alice/payouts"),
+        "path": "access/grants/alice/payouts.yaml",
+        "subject": "alice",
+        "reason": "Payouts stuck since 14:00, need to read the ledger",
+        "ticket": "PAY-1423",
+        "duration": 7200,
+        "access": (Access(target=TargetId("aws/payments-prod"), role="rds-reader"),),
+    }
+    return Grant(**{**values, **changes})
+
+
+def principal(**changes: Any) -> Principal:
+    values: dict[str, Any] = {
+        "name": "alice",
+        "kind": PrincipalKind.PERSON,
+        "github": "alice-gh",
+        "github_id": ALICE.id,
+        "aws": AwsIdentity(session_name="alice@example.com", home="identity-prod"),
+    }
+    return Principal(**{**values, **changes})
+
+
+def entitlement(risk: Risk = Risk.LOW) -> Entitlement:
+    return Entitlement(
+        grant=GrantId("alice/payouts"),
+        principal=principal(),
+        target=Target(
+            id=TargetId("aws/payments-prod"),
+            cloud=Cloud.AWS,
+            name="payments-prod",
+            locator="111122223333",
+            environment="prod",
+            owners=("payments-leads",),
+        ),
+        role=Role(
+            id=RoleId("aws/rds-reader"),
+            cloud=Cloud.AWS,
+            name="rds-reader",
+            title="Look at databases",
+            risk=risk,
+            max_duration=8 * 3600,
+            permissions=AwsPermissions(actions=("rds:Describe*",), resources=("*",)),
+        ),
+    )
+
+
+def request(risk: Risk = Risk.LOW, **changes: Any) -> dict[str, Any]:
+    """A document that policy allows; *changes* are arguments of `input_document`."""
+    asked = changes.pop("grant", grant())
+    values: dict[str, Any] = {
+        "change": "create",
+        "grant": asked,
+        "entitlements": (entitlement(risk),),
+        "window": Window(start=NOW, end=NOW + timedelta(seconds=asked.duration)),
+        "now": NOW,
+        "requester": Requester(actor=ALICE, principal="alice"),
+        "subject": principal(),
+    }
+    return input_document(**{**values, **changes})
+
+
+def proven(**changes: Any) -> Previous:
+    before = grant(**changes)
+    return Previous(
+        grant=before,
+        window=Window(start=NOW, end=NOW + timedelta(seconds=before.duration)),
+        requester="alice",
+    )
+
+
+def put(document: dict[str, Any], path: Keys, value: Any) -> dict[str, Any]:
+    """Returns a copy of *document* with *value* at *path*."""
+    changed = copy.deepcopy(document)
+    place: Any = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return changed
+
+
+def drop(document: dict[str, Any], path: Keys) -> dict[str, Any]:
+    """Returns a copy of *document* without what lies at *path*."""
+    changed = copy.deepcopy(document)
+    place: Any = changed
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    return changed
+
+
+def keys(value: Any, above: Keys = ()) -> list[Keys]:
+    """Returns the path of every key and index in *value*."""
+    if isinstance(value, dict):
+        entries: list[tuple[str | int, Any]] = list(value.items())
+    elif isinstance(value, list):
+        entries = list(enumerate(value))
+    else:
+        return []
+    found: list[Keys] = []
+    for key, inner in entries:
+        found += [(*above, key), *keys(inner, (*above, key))]
+    return found
