@@ -200,3 +200,8 @@ def test_requests_are_logged_with_their_actor(scene: Scene) -> None:
     git = [row for row in scene.sandbox.requests if (row.operation or "").startswith("git/")]
     assert {row.actor for row in git if row.status == 200} == {"bob"}
     assert scene.sandbox.count("git/upload-pack") >= 1
+
+
+def test_stopping_twice_is_harmless(scene: Scene) -> None:
+    scene.sandbox.stop()
+    scene.sandbox.stop()
