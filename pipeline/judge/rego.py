@@ -14,9 +14,9 @@ from pipeline.model import canonical
 class RegorusEngine:
     """Evaluates one bundle. Needs no server and no file; a decision takes about 2 ms.
 
-    regorus raises on errors inside built-ins by itself, and answers nothing from outside:
-    `http.send` and its like are not in it. Evaluating ends because Rego has neither loops nor
-    recursion; the binding knows no time limit.
+    regorus raises on errors inside built-ins by itself. It reaches nothing outside: `http.send`
+    is undefined in it. Evaluating ends because Rego has neither loops nor recursion; the
+    binding knows no time limit.
     """
 
     name = "regorus"
