@@ -30,10 +30,10 @@ class Sandbox:
     """URL that answers the present moment as RFC 3339 text."""
 
     aws: Mapping[str, str]
-    """`endpoint`, `access_key_id`, `secret_access_key`."""
+    """`endpoint`, and credentials as boto3 names them."""
 
     azure: Mapping[str, str]
-    """`endpoint`, `token`."""
+    """`endpoint`, `token`, `requestor`."""
 
     gcp: Mapping[str, str]
     """`endpoint`, `token`."""
@@ -58,6 +58,9 @@ class Settings:
 
     default_branch: str = "main"
     aws_role: str = "daypass-pipeline"
+    azure_requestor: str | None = None
+    """Object id of the pipeline's identity in Azure: only its requests count as ours."""
+
     opa: str | None = None
     """Path of the OPA binary, or URL of a running OPA."""
 
@@ -114,6 +117,7 @@ def load_settings(
         anchor=_sha(env.get("DAYPASS_ANCHOR")),
         default_branch=env.get("DAYPASS_DEFAULT_BRANCH", "main"),
         aws_role=env.get("DAYPASS_AWS_ROLE", "daypass-pipeline"),
+        azure_requestor=env.get("DAYPASS_AZURE_REQUESTOR") or None,
         opa=env.get("DAYPASS_OPA") or None,
         opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
         actor=env.get("GITHUB_ACTOR", "local"),
@@ -154,6 +158,7 @@ def _sandbox_settings(path: Path, env: Mapping[str, str]) -> Settings:
             checker_id=github["checker_id"],
             keeper_id=github["keeper_id"],
             anchor=_sha(github["anchor"]),
+            azure_requestor=document["azure"]["requestor"],
             opa=env.get("DAYPASS_OPA") or None,
             opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
             actor="sandbox",

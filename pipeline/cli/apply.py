@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Context
+from pipeline.provision.clouds.interface import Status
 
 if TYPE_CHECKING:
     from pipeline.cli.run import Estates
     from pipeline.provision.apply import Outcome
     from pipeline.provision.plan import Plan
     from pipeline.provision.verify import Drift, Estate
+    from pipeline.record.audit import AuditEvent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +89,7 @@ def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Appl
     states = run.states(after, outcome.incomplete)
     if states:
         journal.record(states, f"Record the state of {len(states)} grants")
-    changed = {event.data["grant"]: event.data["state"] for event in states}
-    _comment(run, outcome, drift, changed)
+    _comment(run, outcome, drift, states)
     return Applied(outcome=outcome, drift=drift, after=after, code=_code(run, outcome, drift))
 
 
@@ -103,21 +104,26 @@ def _code(run: Estates, outcome: Outcome, drift: Sequence[Drift]) -> int:
 
 
 def _comment(
-    run: Estates, outcome: Outcome, drift: Sequence[Drift], changed: dict[str, str]
+    run: Estates, outcome: Outcome, drift: Sequence[Drift], states: Sequence[AuditEvent]
 ) -> None:
-    """Tells each pull request whose grant changed state, once per state."""
+    """Tells each pull request whose grant changed state, or did not come out, how it stands."""
     from pipeline.errors import ForgeError, UsageError
     from pipeline.output.markdown import RESULT_MARKER, result_comment
     from pipeline.output.usage import usage
 
     context = run.context
-    bot = context.settings.keeper_id
+    changed = {event.data["grant"]: event.data["state"] for event in states}
+    pulls = {grant: proofs[0].pull for grant, proofs in run.standing.proofs.items()}
+    for event in states:
+        if proof := run.facts.proofs.get(event.data["life"]):
+            pulls.setdefault(event.data["grant"], proof.pull)
     windows = {one.grant.id: one.window for one in run.standing.live}
-    for grant, proofs in sorted(run.standing.proofs.items()):
-        results = [r for r in outcome.results if grant in r.change.grants]
+    for grant, pull in sorted(pulls.items()):
+        results = [r for r in (*outcome.results, *outcome.rolled_back) if grant in r.change.grants]
         state = changed.get(grant)
-        if state is None and not any(r.status != "done" for r in results):
+        if state is None and all(r.status is Status.DONE for r in results):
             continue
+        bot = context.settings.keeper_id
         if bot is None:
             raise UsageError(
                 "the keeper's account id is not known", hint="set DAYPASS_KEEPER_ID in its job"
@@ -127,18 +133,18 @@ def _comment(
             grant=grant,
             window=windows.get(grant),
             state=state or "unfinished",
-            results=[*results, *(r for r in outcome.rolled_back if grant in r.change.grants)],
+            results=results,
             usage=[line for binding in mine for line in usage(binding)],
             tip=run.journal.tip.short,
             drift=[f"{d.target} {d.key}: {d.what}" for d in drift if grant in d.grants],
         )
         try:
             context.writer("keeper").comment(
-                proofs[0].pull, marker=f"{RESULT_MARKER}-{proofs[0].pull}", body=body, bot_id=bot
+                pull, marker=f"{RESULT_MARKER}-{pull}", body=body, bot_id=bot
             )
         except ForgeError as error:
             # Access is right and recorded; a comment that failed must not undo that.
-            context.err.line(f"#{proofs[0].pull} could not be told: {error}", "yellow")
+            context.err.line(f"#{pull} could not be told: {error}", "yellow")
 
 
 def _emit(run: Estates, applied: Applied) -> None:

@@ -63,8 +63,12 @@ class Clouds:
             endpoint, credential = PUBLIC, DefaultAzureCredential()
         else:
             endpoint, credential = sandbox.azure["endpoint"], StaticToken(sandbox.azure["token"])
-        self.readers[Cloud.AZURE] = AzureReader(credential, endpoint=endpoint)
-        self.writers[Cloud.AZURE] = AzureWriter(credential, endpoint=endpoint)
+        self.readers[Cloud.AZURE] = AzureReader(
+            credential, endpoint=endpoint, requestor=settings.azure_requestor
+        )
+        self.writers[Cloud.AZURE] = AzureWriter(
+            credential, endpoint=endpoint, requestor=settings.azure_requestor
+        )
 
     def _gcp(self, settings: Settings) -> None:
         from pipeline.provision.clouds.gcp import GcpReader, GcpWriter

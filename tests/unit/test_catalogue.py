@@ -28,7 +28,7 @@ from pipeline.model import (
     TargetId,
 )
 
-ASSETS = Path(__file__).parents[1] / "assets" / "access"
+ASSETS = Path(__file__).parents[2] / "pipeline" / "sandbox" / "acme" / "access"
 SHIPPED = Path(__file__).parents[2] / "access"
 
 ALICE = "access/principals/alice.yaml"

@@ -15,7 +15,7 @@ from pipeline.grants.parse import parse_grant
 from pipeline.grants.schema import render, schemas
 
 ROOT = Path(__file__).parents[2]
-ASSETS = ROOT / "tests" / "assets" / "access"
+ASSETS = ROOT / "pipeline" / "sandbox" / "acme" / "access"
 
 
 def kind_of(path: str) -> str:

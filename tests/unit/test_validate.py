@@ -12,7 +12,7 @@ from pipeline.grants.parse import parse_grant
 from pipeline.grants.validate import identity_in, validate_grant, validate_tree
 from pipeline.model import Access, Catalogue, Cloud, Grant, GrantId, TargetId
 
-ASSETS = Path(__file__).parents[1] / "assets" / "access"
+ASSETS = Path(__file__).parents[2] / "pipeline" / "sandbox" / "acme" / "access"
 
 
 @pytest.fixture(scope="module")

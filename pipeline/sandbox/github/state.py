@@ -257,8 +257,9 @@ class World:
         return account
 
     def next_id(self) -> int:
-        """Returns a number never used before."""
-        return next(self.ids)
+        """Returns a number never used before, those given to accounts by hand included."""
+        taken = {account.id for account in self.accounts.values()}
+        return next(number for number in self.ids if number not in taken)
 
     def account(self, login: str) -> Account | None:
         """Returns the account with this login; logins know no case."""
