@@ -100,7 +100,9 @@ _ticket_well_formed if input.grant.ticket == null
 
 _ticket_well_formed if {
 	is_string(input.grant.ticket)
-	regex.match(_pattern, input.grant.ticket)
+
+	# In a group, so that an alternative in the pattern is held to both ends too.
+	regex.match(concat("", ["^(", _pattern, ")$"]), input.grant.ticket)
 }
 
 _pattern := pattern if {

@@ -60,3 +60,9 @@ test_deny_a_pattern_open_at_its_ends if {
 	settings := f.set(f.settings, "/justification/ticket_pattern", "PAY")
 	_codes(f.request, settings) == {"ticket-malformed"}
 }
+
+test_deny_what_matches_one_alternative_at_one_end if {
+	settings := f.set(f.settings, "/justification/ticket_pattern", "^PAY-[0-9]+|OPS-[0-9]+$")
+	_codes(f.request, settings) == set()
+	_codes(f.set(f.request, "/grant/ticket", "PAY-1 see chat"), settings) == {"ticket-malformed"}
+}

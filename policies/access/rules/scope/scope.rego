@@ -35,7 +35,8 @@ _scoped(binding) if binding.role.risk == "critical"
 
 _scoped(binding) if {
 	binding.target.cloud == "aws"
-	broad := settings.texts(["roles", "critical_only", "aws"])
+	listed := settings.texts(["roles", "critical_only", "aws"])
+	broad := {lower(one) | some one in listed}
 	count(binding.role.permissions.actions) > 0
 	every action in binding.role.permissions.actions {
 		not regex.match("^[*?:]+$", action)
@@ -46,7 +47,8 @@ _scoped(binding) if {
 
 _scoped(binding) if {
 	binding.target.cloud == "azure"
-	broad := settings.texts(["roles", "critical_only", "azure"])
+	listed := settings.texts(["roles", "critical_only", "azure"])
+	broad := {lower(one) | some one in listed}
 	is_string(binding.role.permissions.role_definition_id)
 	not lower(binding.role.permissions.role_definition_id) in broad
 }

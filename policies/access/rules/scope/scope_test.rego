@@ -24,6 +24,11 @@ test_deny_every_action if {
 	}
 }
 
+test_deny_whatever_the_case_in_the_settings if {
+	settings := f.set(f.settings, "/roles/critical_only/aws", ["IAM:*"])
+	_codes(_aws(["iam:*"]), settings) == _broad
+}
+
 test_allow_every_action_when_critical if {
 	_codes(f.set(_aws(["*"]), "/bindings/0/role/risk", "critical"), f.settings) == set()
 }
