@@ -191,7 +191,8 @@ class Context:
                             )
                         )
                     elif opa is not None:
-                        engines.append(stack.enter_context(OpaEngine.serve(bundle, binary=opa)))
+                        binary = Path(opa).resolve()
+                        engines.append(stack.enter_context(OpaEngine.serve(bundle, binary=binary)))
                     made[bundle.digest] = engines
                 return made[bundle.digest]
 

@@ -379,7 +379,7 @@ class Assessor:
                 pull,
                 catalogue,
                 required,
-                interested={**concerned, **_excluded(first, catalogue)},
+                interested={**_excluded(first, catalogue), **concerned},
             )
         except Denied as error:
             return tuple(first), None, str(error)

@@ -221,6 +221,18 @@ class World:
         """Moves the clock on by a span, as `timedelta` takes it, and returns the moment."""
         return self.clock.advance(timedelta(**span))
 
+    def export_record(self, folder: Path) -> None:
+        """Copies the files of the audit branch, as anyone who may read it can."""
+        git = self.github.repository(REPOSITORY).git
+        head = git.head(RECORD)
+        if head is None:
+            raise LookupError("nothing was recorded")
+        for entry in git.tree(git.commit(head).tree, recursive=True):
+            if entry.type == "blob":
+                file = folder / entry.path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(git.blob(entry.sha))
+
     def switch_off_the_ruleset(self) -> None:
         """Lets anyone with write access push to the default branch, as an admin could."""
         for ruleset in self.github.repository(REPOSITORY).rulesets:
