@@ -29,13 +29,13 @@ class Sandbox:
     clock: str
     """URL that answers the present moment as RFC 3339 text."""
 
-    aws: Mapping[str, str]
+    aws: Mapping[str, str] = field(repr=False)
     """`endpoint`, and credentials as boto3 names them."""
 
-    azure: Mapping[str, str]
+    azure: Mapping[str, str] = field(repr=False)
     """`endpoint`, `token`, `requestor`."""
 
-    gcp: Mapping[str, str]
+    gcp: Mapping[str, str] = field(repr=False)
     """`endpoint`, `token`."""
 
 
