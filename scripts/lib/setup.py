@@ -145,7 +145,9 @@ def node_current() -> bool:
 
 def install_node(run: Runner) -> None:
     """Installs the Node packages of the tests; where that fails, tests say what they lack."""
-    arguments = ["ci", "--ignore-scripts", "--silent"]
+    # Without a network this must fail soon: it is tried again at every start.
+    soon = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"]
+    arguments = ["ci", "--ignore-scripts", "--silent", "--prefer-offline", *soon]
     if shutil.which("npm") and shutil.which("node"):
         run("npm", *arguments, cwd=NODE, check=False)
         return
