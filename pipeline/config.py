@@ -50,7 +50,10 @@ class Settings:
     checker_token: str | None = field(default=None, repr=False)
     keeper_token: str | None = field(default=None, repr=False)
     checker_id: int | None = None
-    """Account id of the checker App's bot: whose comments and check runs are ours."""
+    """Account id of the checker App's bot: whose comments are ours."""
+
+    checker_app: int | None = None
+    """App id of the checker: whose check runs the ruleset requires."""
 
     keeper_id: int | None = None
     anchor: str | None = None
@@ -113,6 +116,7 @@ def load_settings(
         checker_token=env.get("DAYPASS_CHECKER_TOKEN") or None,
         keeper_token=env.get("DAYPASS_KEEPER_TOKEN") or None,
         checker_id=_number(env, "DAYPASS_CHECKER_ID"),
+        checker_app=_number(env, "DAYPASS_CHECKER_APP_ID"),
         keeper_id=_number(env, "DAYPASS_KEEPER_ID"),
         anchor=_sha(env.get("DAYPASS_ANCHOR")),
         default_branch=env.get("DAYPASS_DEFAULT_BRANCH", "main"),
@@ -156,6 +160,7 @@ def _sandbox_settings(path: Path, env: Mapping[str, str]) -> Settings:
             checker_token=github["checker_token"],
             keeper_token=github["keeper_token"],
             checker_id=github["checker_id"],
+            checker_app=github["checker_app"],
             keeper_id=github["keeper_id"],
             anchor=_sha(github["anchor"]),
             azure_requestor=document["azure"]["requestor"],

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from pipeline.judge.assess import Assessment
     from pipeline.judge.evaluate import Evaluation, Previous
 
-CHECK_NAME = "daypass"
-"""Name of the check run that the ruleset requires, pinned to the checker App."""
-
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
@@ -171,6 +168,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
 
 def _post(context: Context, assessment: Assessment) -> None:
     """Posts the check run, with remarks at their lines, and the one edited comment."""
+    from pipeline.cli.run import CHECK_NAME
     from pipeline.forge.github_write import Annotation
     from pipeline.output.annotations import remarks
     from pipeline.output.markdown import CHECK_MARKER, check_comment
@@ -188,6 +186,7 @@ def _post(context: Context, assessment: Assessment) -> None:
         conclusion="success" if decision.allowed else "failure",
         title=decision.reasons[0] if decision.reasons else "Allowed",
         summary=body,
+        external_id=assessment.offer,
         annotations=[
             Annotation(
                 path=one.path,

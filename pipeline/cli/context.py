@@ -148,6 +148,16 @@ class Context:
             )
 
     @property
+    def checker_app(self) -> int:
+        """The checker App's id. Raises `UsageError` where it is not known."""
+        if self.settings.checker_app is None:
+            raise UsageError(
+                "which App posts the check is not known",
+                hint="set DAYPASS_CHECKER_APP_ID to its App id, the one the ruleset pins",
+            )
+        return self.settings.checker_app
+
+    @property
     def anchor(self) -> str:
         """The trusted commit. Raises `UsageError` where none is set."""
         if self.settings.anchor is None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pipeline.cli.clouds import Clouds
     from pipeline.cli.context import Context
 
+CHECK_NAME = "daypass"
+"""Name of the check run that the ruleset requires, pinned to the checker App."""
+
 PROVISIONED = "provisioned"
 ROLLED_BACK = "rolled-back"
 ENDED = "ended"
@@ -145,6 +148,7 @@ class Estates:
             assessor=self.context.assessor(engines),
             default_branch=self.context.settings.default_branch,
             fetch_head=self.context.fetch_head,
+            checker=(CHECK_NAME, self.context.checker_app),
             known=self.facts.proofs,
         )
 

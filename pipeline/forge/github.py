@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pipeline.errors import ForgeError
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name, remote_url
-from pipeline.judge.pulls import Actor, PullFile, PullRequest, Review
+from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
 
 API_URL = "https://api.github.com"
 FILES_CAP = 3000
@@ -294,6 +294,36 @@ class GitHubReader:
                 )
             actors.add(actor)
         return tuple(sorted(actors))
+
+    def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
+        """See `ForgeReader.check_runs`.
+
+        https://docs.github.com/rest/checks/runs#list-check-runs-for-a-git-reference
+        """
+        answer = self._api.get(
+            f"{self._root}/commits/{object_id(sha)}/check-runs",
+            {"check_name": name, "app_id": app, "filter": "all", "per_page": _PER_PAGE},
+        )
+        items = value_at(answer, "check_runs")
+        if not isinstance(items, list) or number_at(answer, "total_count") != len(items):
+            raise ForgeError(
+                f"{sha[:7]} has more check runs called {name} than one page lists",
+                hint="push a new commit",
+            )
+        found = [
+            CheckRun(
+                id=number_at(item, "id"),
+                conclusion=text_at(item, "conclusion"),
+                external_id=item.get("external_id") or "",
+                completed_at=moment_at(item, "completed_at"),
+            )
+            for item in items
+            # Asked for already; an answer that ignores the question must not count.
+            if text_at(item, "status") == "completed"
+            and text_at(item, "name") == name
+            and number_at(item, "app", "id") == app
+        ]
+        return tuple(sorted(found, key=lambda run: (run.completed_at, run.id)))
 
     def in_team(self, team: str, actor: Actor) -> bool:
         """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation."""

@@ -91,6 +91,7 @@ class GitHubWriter:
         title: str,
         summary: str,
         annotations: Sequence[Annotation] = (),
+        external_id: str = "",
     ) -> int:
         """Posts a finished check run on *head_sha* and returns its id.
 
@@ -110,6 +111,7 @@ class GitHubWriter:
                 "head_sha": object_id(head_sha),
                 "status": "completed",
                 "conclusion": conclusion,
+                "external_id": external_id,
                 "output": {**output, "annotations": batches[0]},
             },
         )

@@ -7,7 +7,7 @@ the base commit and the moment differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pipeline.errors import Denied, EngineError, InvalidInput, PipelineError
@@ -91,6 +91,35 @@ class Assessment:
         if self.approvals is None:
             return ()
         return tuple(sorted({name for step in self.approvals.steps for name in step.people}))
+
+    @property
+    def offer(self) -> str:
+        """SHA-256 of what the pull request is shown to do: bindings and durations.
+
+        What is applied later must be what reviewers were shown, whatever became of the
+        catalogue in between. No moment takes part, as none is known before the merge.
+        """
+        return digest(
+            {
+                "kind": self.kind,
+                "items": [
+                    {
+                        "path": item.path,
+                        "change": item.change,
+                        "duration": item.grant.duration,
+                        "bindings": [
+                            {"cloud": b.cloud, "locator": b.locator, "key": b.key}
+                            for b in item.bindings
+                        ],
+                        "permissions": [
+                            [line.target.id, line.role.id, asdict(line.role.permissions)]
+                            for line in item.entitlements
+                        ],
+                    }
+                    for item in self.items
+                ],
+            }
+        )
 
     @property
     def digest(self) -> str:

@@ -24,7 +24,7 @@ from pipeline.grants.history import (
     lives,
     window_of,
 )
-from pipeline.judge.assess import Assessor
+from pipeline.judge.assess import Assessment, Assessor
 from pipeline.judge.evaluate import Previous
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
@@ -105,15 +105,18 @@ class Prover:
         assessor: Assessor,
         default_branch: str,
         fetch_head: Callable[[int, str], None],
+        checker: tuple[str, int],
         known: Mapping[str, Proof] | None = None,
     ) -> None:
-        """*fetch_head* makes a pull request's head available as git objects; *known* are
+        """*checker* is the name of our check run and the id of the App that posts it.
+        *fetch_head* makes a pull request's head available as git objects; *known* are
         proofs of earlier runs, from an audit chain whose signatures were checked."""
         self._sources = sources
         self._forge = forge
         self.assessor = assessor
         self._default_branch = default_branch
         self._fetch_head = fetch_head
+        self._checker = checker
         self._known = dict(known or {})
         self._answers: dict[str, Proof | Unproven] = {}
         self._fresh: list[Proof] = []
@@ -236,6 +239,8 @@ class Prover:
         )
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)
+        if reason := self._unshown(pull, assessment, merged_at):
+            return self._no(commit, reason)
         proof = Proof(
             commit=commit.sha,
             pull=pull.number,
@@ -289,6 +294,21 @@ class Prover:
             if approved != merged:
                 reasons.append(f"{change.path} is not what was approved at {pull.head_sha[:7]}")
         return reasons
+
+    def _unshown(self, pull: PullRequest, assessment: Assessment, merged_at: datetime) -> str:
+        """Why what would be applied is not what the pull request showed; empty if it is."""
+        name, app = self._checker
+        head = pull.head_sha[:7]
+        shown = [
+            run
+            for run in self._forge.check_runs(pull.head_sha, name=name, app=app)
+            if run.completed_at <= merged_at
+        ]
+        if not shown:
+            return f"no check of ours ran on {head} before the merge: nobody saw what it gives"
+        if shown[-1].external_id != assessment.offer:
+            return f"what the check showed on {head} is not what it would give: ask again"
+        return ""
 
     def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
         return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))

@@ -76,6 +76,20 @@ class Review:
     submitted_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckRun:
+    """A finished check run on one commit."""
+
+    id: int
+    conclusion: str
+    """GitHub's: `success`, `failure`, `action_required`, …"""
+
+    external_id: str
+    """What the App that posted it wrote there; only that App can."""
+
+    completed_at: datetime
+
+
 class ForgeReader(Protocol):
     """What the judge asks. Raises `ForgeError` on failure, and where a page cap was reached."""
 
@@ -96,6 +110,10 @@ class ForgeReader(Protocol):
 
         *until* leaves out what came after a merge: a branch name may be used again.
         """
+
+    def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
+        """Returns the finished check runs called *name* that the App with id *app* posted on
+        a commit, oldest first."""
 
     def in_team(self, team: str, actor: Actor) -> bool:
         """Whether membership is active, child teams included; an invisible team is no."""

@@ -137,6 +137,10 @@ class GcpSandbox:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def observe(self, observer: Callable[[Exchange], None] | None) -> None:
+        """Tells *observer* every exchange from now on."""
+        self._observer = observer
+
     def policy(self, project: str) -> dict[str, Any]:
         """Returns the stored policy in full, as version 3 JSON: what an evaluator reads."""
         with self._lock:

@@ -191,6 +191,7 @@ class World:
                 "api": github.url,
                 "repository": REPOSITORY,
                 "checker_token": self._checker,
+                "checker_app": github.integration_id("daypass-checker"),
                 "checker_id": github.account("daypass-checker[bot]").id,
                 "keeper_token": self._keeper,
                 "keeper_id": github.account("daypass-keeper[bot]").id,
