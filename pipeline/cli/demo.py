@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -28,17 +30,20 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep everything in this new folder, and the stand-ins running until interrupted.",
 )
+@click.option("--no-story", is_flag=True, help="With --keep: only start the stand-ins.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object a step to stdout.")
 @click.pass_obj
-def demo(context: Context, keep: Path | None, as_json: bool) -> int:
+def demo(context: Context, keep: Path | None, no_story: bool, as_json: bool) -> int:
     """Tell the whole life of a grant, step by step, on clouds and a GitHub of your own.
 
     Nothing outside this machine is touched. Without --keep nothing is left behind. With
-    --keep DIR the stand-ins go on running; use them from another terminal with
-    `daypass -C DIR/access --sandbox DIR/sandbox.json COMMAND`.
+    --keep DIR the stand-ins go on running, to be used from another terminal: DIR/acme.sh has
+    the commands.
 
     Exit codes: 0 every step held, 1 one did not, 2 the sandbox is not installed.
     """
+    if no_story and keep is None:
+        raise UsageError("--no-story needs --keep DIR")
     try:
         from pipeline.sandbox.story import Story
         from pipeline.sandbox.world import START, World
@@ -50,7 +55,7 @@ def demo(context: Context, keep: Path | None, as_json: bool) -> int:
     if shutil.which("git") is None:
         raise UsageError("git was not found", hint="install git 2.38 or later")
     with _folder(keep) as root, World(root, now=START, policies=_policies()) as world:
-        told = _tell(context, Story(world=world, daypass=_runner(world)).steps, as_json)
+        told = no_story or _tell(context, Story(world=world, daypass=_runner(world)).steps, as_json)
         if keep is not None:
             _linger(context, world)
         return 0 if told else 1
@@ -134,11 +139,37 @@ def _policies() -> dict[str, str]:
     }
 
 
+_FIRST = """\
+# A grant to try. Change what you like: access/README.md has the formats.
+subject: alice
+reason: Look at why the nightly build of the sandbox fails
+duration: 30m
+access:
+  - target: gcp/sandbox-dev
+    role: log-viewer
+"""
+
+
 def _linger(context: Context, world: World) -> None:
-    context.err.line("")
-    context.err.line(f"The stand-ins are running. GitHub: {world.github.url}")
-    context.err.line("In another terminal, for example:")
-    context.err.line(f"  daypass -C {world.checkout} --sandbox {world.sandbox_file} audit log")
-    context.err.line("Ctrl-C stops them.")
+    """Says how to go on from another terminal, and waits to be interrupted."""
+    python = shlex.quote(sys.executable)
+    root, checkout, file = (
+        shlex.quote(str(path)) for path in (world.root, world.checkout, world.sandbox_file)
+    )
+    (world.root / "mine.yaml").write_text(_FIRST, "utf-8")
+    functions = world.root / "acme.sh"
+    functions.write_text(
+        f'acme() {{ {python} -m pipeline.cli -C {checkout} --sandbox {file} "$@"; }}\n'
+        f'person() {{ {python} -m pipeline.sandbox {root} "$@"; }}\n',
+        "utf-8",
+    )
+    say = context.err.line
+    say("")
+    say("Acme is running; Ctrl-C stops it. In another terminal:", "bold")
+    say(f"  . {functions}")
+    say(f"  person alice request {world.root / 'mine.yaml'}")
+    say("  acme check --pr NUMBER --post --merge")
+    say("  acme apply")
+    say("  acme status")
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

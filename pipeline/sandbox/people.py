@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from pipeline.sandbox.clock import Clock
+
+class _Clock(Protocol):
+    def now(self) -> datetime: ...
 
 
 class Refusal(Exception):
@@ -34,7 +37,7 @@ class Person:
         remote: str,
         repository: str,
         home: Path,
-        clock: Clock,
+        clock: _Clock,
     ) -> None:
         self.login = login
         self._token = token

@@ -116,6 +116,22 @@ class World:
         self.sandbox_file = self.root / "sandbox.json"
         self.sandbox_file.write_text(json.dumps(self._document(), indent=2) + "\n", "utf-8")
         self.sandbox_file.chmod(0o600)
+        people = self.root / "people.json"
+        people.write_text(
+            json.dumps(
+                {
+                    "clock": self._clock_url,
+                    "api": self.github.url,
+                    "remote": self.github.clone_url(REPOSITORY),
+                    "repository": REPOSITORY,
+                    "tokens": self._tokens,
+                },
+                indent=2,
+            )
+            + "\n",
+            "utf-8",
+        )
+        people.chmod(0o600)
         self.checkout = self.root / "access"
         self.person("alice").clone(self.checkout)
 
@@ -142,6 +158,9 @@ class World:
     def _tell_time(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            seconds = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode("ascii")
+            self.later(seconds=int(seconds))
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [self.clock.now().isoformat().encode("ascii")]
 

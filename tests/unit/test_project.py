@@ -104,7 +104,8 @@ def named_command(words: list[str]) -> tuple[list[str], str]:
 @pytest.mark.parametrize("document, command", shown_commands())
 def test_a_shown_command_exists(document: str, command: str) -> None:
     words = command.split()
-    if words[0] in ("cd", ".", "$EDITOR"):
+    if words[0] in (".", "acme", "person"):
+        # The functions of a kept demonstration, which tests/e2e/test_readme.py runs.
         return
     if words[0] != "daypass":
         assert (ROOT / words[0]).stat().st_mode & 0o111, f"{document}: {command}"
@@ -119,13 +120,6 @@ def test_the_table_of_commands_is_complete() -> None:
     rows = re.findall(r"^\| `daypass ([a-z ]+?)(?: \[.*?\])?` \|", text("README.md"), re.M)
     assert [path for row in rows for path in [" ".join(named_command(row.split())[0])]] == rows
     assert {row.split()[0] for row in rows} == set(cli.list_commands(click.Context(cli)))
-
-
-def test_the_first_own_grant_takes_at_most_five_further_commands() -> None:
-    section = text("README.md").partition("### Your first grant")[2].partition("\n## ")[0]
-    block = re.findall(r"^```sh run\n(.*?)^```$", section, re.M | re.S)[0].splitlines()
-    start = next(n for n, line in enumerate(block) if "demo --keep" in line)
-    assert 0 < len(block) - start - 1 <= 5
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, ".github/SECURITY.md"])
