@@ -30,7 +30,7 @@ from pipeline.judge.evaluate import (
     input_document,
 )
 from pipeline.judge.narrowing import Change, classify
-from pipeline.judge.pulls import ForgeReader, PullRequest
+from pipeline.judge.pulls import Actor, ForgeReader, PullRequest
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import (
     Binding,
@@ -369,8 +369,12 @@ class Assessor:
         rules = load_rules(bundle)
         concerned = _interested(items, catalogue)
 
+        askers = self._askers(pull, catalogue, items, bundle)
+
         def documents(counted: Sequence[str]) -> list[dict[str, object]]:
-            requester = self._requester(pull, catalogue, items, bundle)
+            return [one for asker in askers for one in documents_of(asker, counted)]
+
+        def documents_of(requester: Requester, counted: Sequence[str]) -> list[dict[str, object]]:
             if kind == "governance" or not items:
                 return [
                     governance_document(
@@ -432,14 +436,37 @@ class Assessor:
             )
         return tuple(again), approvals, ""
 
-    def _requester(
+    def _askers(
         self,
         pull: PullRequest,
         catalogue: Catalogue,
         items: Sequence[Item],
         bundle: PolicyBundle,
+    ) -> tuple[Requester, ...]:
+        """Who asks: the author, and where the author's word counts, who else pushed.
+
+        Whoever can write can push to another's branch. A say in a grant, or the App's, must
+        not carry what a stranger put there: each of them is judged as if asking alone.
+        """
+        author = self._requester(pull.author, catalogue, items, bundle)
+        if not author.is_app and all(item.change not in ("narrow", "delete") for item in items):
+            return (author,)
+        return (
+            author,
+            *(
+                self._requester(actor, catalogue, items, bundle)
+                for actor in self._forge.pushers(pull.head_ref, until=pull.merged_at)
+                if actor != pull.author
+            ),
+        )
+
+    def _requester(
+        self,
+        author: Actor | None,
+        catalogue: Catalogue,
+        items: Sequence[Item],
+        bundle: PolicyBundle,
     ) -> Requester:
-        author = pull.author
         if author is None:
             return Requester(actor=None, principal=None)
         person = catalogue.person(author.id)

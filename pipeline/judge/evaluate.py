@@ -40,7 +40,7 @@ __all__ = [
 WHY = {
     "violations": "policy rules say no",
     "approvals": "people have to approve",
-    "low-risk": "every role is of low risk, which merges by itself",
+    "low-risk": "every role is of low risk, and somebody with a say in it asks",
     "less-access": "it takes access away, asked by somebody with a say in it",
 }
 """Reasons for merging by itself or not, by the code that policies give."""

@@ -378,7 +378,8 @@ class Prover:
                 previous = Previous(
                     grant=parsed.grant,
                     window=window_of(parsed.grant, merged_at=start),
-                    requester=answer.requester,
+                    # Who asked first keeps the say: an edit must not take it over.
+                    requester=previous.requester if previous else answer.requester,
                 )
                 base = parent
                 proofs.append(answer)

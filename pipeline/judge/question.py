@@ -49,7 +49,7 @@ class Previous:
     grant: Grant
     window: Window
     requester: str | None = None
-    """Name of the principal who asked for it, where known."""
+    """Name of the principal who first asked for it, where known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -98,7 +98,7 @@ def test_a_complete_answer_is_read() -> None:
     evaluation = evaluate(request(), [Fixed(answer())], RULES)
     assert evaluation.violations == evaluation.warnings == evaluation.approvals == ()
     assert evaluation.merges_by_itself
-    assert evaluation.why == "every role is of low risk, which merges by itself"
+    assert evaluation.why == "every role is of low risk, and somebody with a say in it asks"
     assert evaluation.excluded == ("alice",)
     assert evaluation.evaluated == tuple(sorted(RULES))
     assert evaluation.engines == ("fixed",)

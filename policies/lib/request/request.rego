@@ -4,6 +4,7 @@
 package lib.request
 
 import data.lib.read
+import data.lib.settings
 
 # METADATA
 # description: Whatever lies at a path of the input, null where there is nothing.
@@ -41,4 +42,29 @@ excluded contains name if {
 	some path in [["requester", "principal"], ["subject", "name"], ["grant", "requested_by"]]
 	name := at(path)
 	is_string(name)
+}
+
+# METADATA
+# description: >-
+#   Whoever asks has a say in this grant: the App, the subject, the owner of a workload, whoever
+#   the grant was first asked by or for, security, and an owner of every target.
+has_a_say if input.requester.is_app == true
+
+has_a_say if {
+	is_string(input.requester.principal)
+	some path in [["subject", "name"], ["subject", "owner"], ["grant", "requested_by"], ["previous", "requester"]]
+	input.requester.principal == at(path)
+}
+
+has_a_say if {
+	some team in input.requester.teams
+	team in settings.security_teams
+}
+
+has_a_say if {
+	count(bindings) > 0
+	every binding in bindings {
+		some team in input.requester.teams
+		team in binding.target.owners
+	}
 }

@@ -28,7 +28,7 @@ deny contains result.whole("judge-missing", {}) if {
 	not _settled
 }
 
-_settled if _has_a_say
+_settled if request.has_a_say
 
 _settled if count(_judges) > 0
 
@@ -42,38 +42,14 @@ approvals contains {
 	"because": "less-access",
 } if {
 	request.takes_away
-	not _has_a_say
+	not request.has_a_say
 }
 
 # METADATA
 # description: Why this merges without a person.
 alone contains "less-access" if {
 	request.takes_away
-	_has_a_say
-}
-
-_has_a_say if input.requester.is_app == true
-
-_has_a_say if {
-	is_string(input.requester.principal)
-	input.requester.principal in {
-		input.subject.name,
-		request.at(["grant", "requested_by"]),
-		request.at(["previous", "requester"]),
-	}
-}
-
-_has_a_say if {
-	some team in input.requester.teams
-	team in settings.security_teams
-}
-
-_has_a_say if {
-	count(request.bindings) > 0
-	every binding in request.bindings {
-		some team in input.requester.teams
-		team in binding.target.owners
-	}
+	request.has_a_say
 }
 
 _owners := {owner |

@@ -36,6 +36,8 @@ _by_itself(document) if {
 
 test_the_subject_has_a_say if _by_itself(_by("alice", []))
 
+test_the_owner_of_a_workload_has_a_say if _by_itself(f.set(_by("bob", []), "/subject/owner", "bob"))
+
 test_whoever_asked_has_a_say if _by_itself(f.set(_by("bob", []), "/previous/requester", "bob"))
 
 test_whoever_the_app_asked_for_has_a_say if _by_itself(f.set(_by("bob", []), "/grant/requested_by", "bob"))

@@ -87,10 +87,14 @@ approvals contains {
 }
 
 # METADATA
-# description: Why a grant may merge without a person.
+# description: >-
+#   Why a grant may merge without a person. A stranger's words about another's access are not
+#   enough, however low the risk: they could replace what that person has, or use up a day's
+#   maximum.
 alone contains "low-risk" if {
 	request.adds_access
 	input.requester.is_app == false
+	request.has_a_say
 	settings.at(["reviewers", "low_merges_by_itself"]) == true
 	count(request.bindings) > 0
 	every binding in request.bindings {

@@ -81,6 +81,17 @@ test_what_the_app_asks_for_never_merges_by_itself if {
 	_alone(_by_app, f.settings) == set()
 }
 
+test_low_needs_an_owner_when_a_stranger_asks if {
+	document := f.set(_risk("low"), "/requester/principal", "mallory")
+	_steps(document, f.settings) == {["owners:payments-leads", 1, "risk-low"]}
+	_alone(document, f.settings) == set()
+}
+
+test_low_needs_nobody_when_an_owner_asks if {
+	document := f.set(f.set(_risk("low"), "/requester/principal", "bob"), "/requester/teams", ["payments-leads"])
+	_alone(document, f.settings) == {"low-risk"}
+}
+
 test_low_with_reviewers_set_needs_them if {
 	settings := f.set(f.settings, "/reviewers/by_risk/low", [{"from": "security", "count": 1}])
 	_steps(_risk("low"), settings) == {["security", 1, "risk-low"]}
