@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.context import Context
+from pipeline.model import GrantId, digest
 from pipeline.provision.clouds.interface import Status
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pipeline.provision.apply import Outcome
     from pipeline.provision.plan import Plan
     from pipeline.provision.verify import Drift, Estate
-    from pipeline.record.audit import AuditEvent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +65,7 @@ def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Appl
     """
     from pipeline.provision.apply import apply_plan
     from pipeline.provision.verify import verify
+    from pipeline.record.audit import AuditEvent
 
     context = run.context
     if not accept_surprise:
@@ -78,6 +79,7 @@ def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Appl
         run.clouds.writers,
         journal,
         clock=context.now,
+        without=lambda grants: run.without(grants | run.waiting.keys()),
         present=run.estate.bindings,
         established=run.established,
         progress=lambda result: context.progress(
@@ -87,9 +89,18 @@ def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Appl
     after = run.look() if outcome.results or outcome.rolled_back else run.estate
     drift = verify(outcome, after)
     states = run.states(after, outcome.incomplete)
-    if states:
-        journal.record(states, f"Record the state of {len(states)} grants")
-    _comment(run, outcome, drift, states)
+    untold = _comment(run, outcome, drift, states)
+    # After the comments: a run that ends in between tells again, it never forgets to.
+    events = [
+        AuditEvent(
+            kind="grant",
+            data={"grant": key[0], "life": key[1], "state": state, "told": key not in untold},
+        )
+        for key, state in sorted(states.items())
+        if key not in untold or run.facts.states.get(key) != state
+    ]
+    if events:
+        journal.record(events, f"Record the state of {len(events)} grants")
     return Applied(outcome=outcome, drift=drift, after=after, code=_code(run, outcome, drift))
 
 
@@ -104,23 +115,30 @@ def _code(run: Estates, outcome: Outcome, drift: Sequence[Drift]) -> int:
 
 
 def _comment(
-    run: Estates, outcome: Outcome, drift: Sequence[Drift], states: Sequence[AuditEvent]
-) -> None:
-    """Tells each pull request whose grant changed state, or did not come out, how it stands."""
+    run: Estates,
+    outcome: Outcome,
+    drift: Sequence[Drift],
+    states: Mapping[tuple[str, str], str],
+) -> frozenset[tuple[str, str]]:
+    """Tells each pull request whose grant changed state, or did not come out, how it stands.
+
+    Returns the keys of *states* that could not be told.
+    """
     from pipeline.errors import ForgeError, UsageError
     from pipeline.output.markdown import RESULT_MARKER, result_comment
     from pipeline.output.usage import usage
 
     context = run.context
-    changed = {event.data["grant"]: event.data["state"] for event in states}
-    pulls = {grant: proofs[0].pull for grant, proofs in run.standing.proofs.items()}
-    for event in states:
-        if proof := run.facts.proofs.get(event.data["life"]):
-            pulls.setdefault(event.data["grant"], proof.pull)
+    untold: set[tuple[str, str]] = set()
+    pulls = {run.life_key(grant): proofs[0].pull for grant, proofs in run.standing.proofs.items()}
+    for key in states:
+        if proof := run.facts.proofs.get(key[1]):
+            pulls.setdefault(key, proof.pull)
     windows = {one.grant.id: one.window for one in run.standing.live}
-    for grant, pull in sorted(pulls.items()):
+    for key, pull in sorted(pulls.items()):
+        grant = GrantId(key[0])
         results = [r for r in (*outcome.results, *outcome.rolled_back) if grant in r.change.grants]
-        state = changed.get(grant)
+        state = states.get(key)
         if state is None and all(r.status is Status.DONE for r in results):
             continue
         bot = context.settings.keeper_id
@@ -140,11 +158,13 @@ def _comment(
         )
         try:
             context.writer("keeper").comment(
-                pull, marker=f"{RESULT_MARKER}-{pull}", body=body, bot_id=bot
+                pull, marker=f"{RESULT_MARKER}-{digest(grant)[:12]}", body=body, bot_id=bot
             )
         except ForgeError as error:
             # Access is right and recorded; a comment that failed must not undo that.
-            context.err.line(f"#{pull} could not be told: {error}", "yellow")
+            context.err.line(f"#{pull} could not be told, a later run does: {error}", "yellow")
+            untold.add(key)
+    return frozenset(untold)
 
 
 def _emit(run: Estates, applied: Applied) -> None:

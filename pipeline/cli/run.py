@@ -6,9 +6,9 @@ run may come late, twice, or after one that crashed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import InvalidInput, Undecided
 from pipeline.grants.history import Life
 from pipeline.judge.provenance import Proof, Prover, Standing
-from pipeline.model import Cloud, GrantId, Target, TargetId, timestamp
+from pipeline.model import Binding, Cloud, GrantId, Target, TargetId, timestamp
 from pipeline.provision.desired import Desired, desired
-from pipeline.provision.plan import Plan, make_plan
+from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate, observe
-from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run
+from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run, unanswered
 from pipeline.record.journal import AuditJournal
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ class Facts:
 
     alerts: frozenset[tuple[str, str]]
     """(path, commit) of what was reported as quarantined before."""
+
+    untold: frozenset[tuple[str, str]] = frozenset()
+    """Keys of `states` whose pull request could not be told."""
+
+    unanswered: tuple[Mapping[str, Any], ...] = ()
+    """Intents without an outcome: their runs ended in between."""
 
 
 class Estates:
@@ -113,12 +119,14 @@ class Estates:
         proofs: dict[str, Proof] = {}
         states: dict[tuple[str, str], str] = {}
         alerts: set[tuple[str, str]] = set()
+        untold: dict[tuple[str, str], bool] = {}
         for event in self.chain.events:
             if event["kind"] == "proof":
                 proof = _proof(event)
                 proofs[proof.commit] = proof
             elif event["kind"] == "grant":
                 states[(event["grant"], event["life"])] = event["state"]
+                untold[(event["grant"], event["life"])] = not event.get("told", True)
             elif event["kind"] == "alert":
                 alerts.add((event.get("path", ""), event.get("commit", "")))
         if proofs and not self._authentic():
@@ -127,7 +135,13 @@ class Estates:
                 "yellow",
             )
             proofs = {}
-        return Facts(proofs=proofs, states=states, alerts=frozenset(alerts))
+        return Facts(
+            proofs=proofs,
+            states=states,
+            alerts=frozenset(alerts),
+            untold=frozenset(key for key, still in untold.items() if still),
+            unanswered=unanswered(self.chain.events),
+        )
 
     def _authentic(self) -> bool:
         """Whether every commit of the record is signed by GitHub for the keeper App."""
@@ -214,15 +228,38 @@ class Estates:
         )
 
     @cached_property
+    def wanted(self) -> tuple[Binding, ...]:
+        """The bindings to aim at: all desired ones, but for grants that wait as a whole.
+
+        Grants can share a binding in Azure; one that waits must neither hold up another there
+        nor get its part of it. What is there of it already stays.
+        """
+        begun = {grant for binding in self.estate.bindings for grant in binding.grants}
+        return self.without(self.waiting.keys() - begun)
+
+    @cached_property
+    def waiting(self) -> Mapping[GrantId, str]:
+        """Grants that are held as a whole, with the reason."""
+        return waiting(self.desired.bindings, self.estate.unreachable, self.established)
+
+    def without(self, grants: Set[GrantId]) -> tuple[Binding, ...]:
+        """The bindings that would be desired if it were not for *grants*."""
+        if not grants:
+            return self.desired.bindings
+        rest = [one for one in self.standing.live if one.grant.id not in grants]
+        return desired(rest, now=self.now).bindings
+
+    @cached_property
     def plan(self) -> Plan:
         """What to change; only removals while something that decides is unproven."""
         plan = make_plan(
-            self.desired.bindings,
+            self.wanted,
             self.estate.bindings,
             now=self.now,
             unreachable=self.estate.unreachable,
             established=self.established,
         )
+        plan = replace(plan, held=tuple(sorted({**self.waiting, **dict(plan.held)}.items())))
         if self.standing.ungoverned:
             paths = ", ".join(q.path for q in self.standing.ungoverned)
             return plan.removals_only(f"{paths} is not proven, so nothing is added")
@@ -244,7 +281,29 @@ class Estates:
             for q in (*self.standing.quarantined, *self.standing.ungoverned)
             if (q.path, q.commit) not in self.facts.alerts
         )
+        events.extend(self._late_outcomes())
         return events
+
+    def _late_outcomes(self) -> Iterator[AuditEvent]:
+        """Outcomes for runs that did not come to record them, as the clouds read now."""
+        down = dict(self.estate.unreachable)
+        held = {(binding.target, binding.key) for binding in self.estate.bindings}
+        for intent in self.facts.unanswered:
+            binding = intent["binding"]
+            if binding["target"] in down:
+                continue
+            there = (binding["target"], binding["key"]) in held
+            yield AuditEvent(
+                kind="outcome",
+                data={
+                    **{name: intent[name] for name in ("plan", "change", "binding", "before")},
+                    "grants": intent["grants"],
+                    "status": "unknown",
+                    "message": "its run ended before it could tell; read back now, it is "
+                    + ("there" if there else "not there"),
+                    "rollback": False,
+                },
+            )
 
     def journal_facts(self) -> dict[GrantId, dict[str, Any]]:
         """Per grant what its intents and outcomes say of its proof."""
@@ -261,12 +320,14 @@ class Estates:
             }
         return facts
 
-    def states(self, estate: Estate, rolled_back: Iterable[GrantId]) -> list[AuditEvent]:
-        """Grants whose state changed, seen from what *estate* holds."""
+    def states(self, estate: Estate, rolled_back: frozenset[GrantId]) -> dict[tuple[str, str], str]:
+        """States to tell and to record, seen from what *estate* holds: those that changed, and
+        those whose pull request was not told yet."""
         held = {binding.identity: binding.document for binding in estate.bindings}
         serving = {grant for binding in estate.bindings for grant in binding.grants}
+        waits = self.waiting.keys() | rolled_back
         wanted: dict[GrantId, list[bool]] = {}
-        for binding in self.desired.bindings:
+        for binding in self.without(waits):
             for grant in binding.grants:
                 there = held.get(binding.identity) == binding.document
                 wanted.setdefault(grant, []).append(there)
@@ -275,18 +336,15 @@ class Estates:
             if all(parts) and not any(d.grant == grant for d in self.desired.deferred):
                 new[self.life_key(grant)] = PROVISIONED
         for grant in rolled_back:
-            if self.life_key(grant) not in new:
-                new[self.life_key(grant)] = ROLLED_BACK
-        live = set(wanted)
+            new[self.life_key(grant)] = ROLLED_BACK
+        live = {grant for binding in self.desired.bindings for grant in binding.grants}
         for key, state in self.facts.states.items():
             gone = GrantId(key[0]) not in live and GrantId(key[0]) not in serving
             if state == PROVISIONED and gone and not estate.unreachable:
                 new[key] = ENDED
-        return [
-            AuditEvent(kind="grant", data={"grant": grant, "life": life, "state": state})
-            for (grant, life), state in sorted(new.items())
-            if self.facts.states.get((grant, life)) != state
-        ]
+        untold = {key: self.facts.states[key] for key in self.facts.untold}
+        changed = {key: state for key, state in new.items() if self.facts.states.get(key) != state}
+        return {**untold, **changed}
 
     def targets_of(self, lives: Sequence[Life]) -> dict[GrantId, list[TargetId]]:
         """The targets that each of *lives* names, where its file can be read."""

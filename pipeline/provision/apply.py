@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -32,20 +32,18 @@ class Outcome:
     rolled_back: tuple[Result, ...] = ()
     """Reversals of what was made for grants that could not be provisioned in full."""
 
+    incomplete: frozenset[GrantId] = frozenset()
+    """Grants whose parts were taken back, or should have been."""
+
     @property
     def failed(self) -> tuple[Result, ...]:
         """Changes and reversals that did not come out."""
         return tuple(r for r in (*self.results, *self.rolled_back) if r.status is Status.FAILED)
 
     @property
-    def incomplete(self) -> frozenset[GrantId]:
-        """Grants whose parts were taken back, or should have been."""
-        return frozenset(g for r in self.rolled_back for g in r.change.grants)
-
-    @property
     def converged(self) -> bool:
         """Whether the clouds now hold all of the plan, as far as their answers tell."""
-        return not self.failed and not self.rolled_back and not self.plan.held and not self.pending
+        return not (self.failed or self.incomplete or self.plan.held or self.pending)
 
     @property
     def pending(self) -> tuple[Result, ...]:
@@ -59,6 +57,7 @@ def apply_plan(
     journal: Journal,
     *,
     clock: Callable[[], datetime],
+    without: Callable[[frozenset[GrantId]], Iterable[Binding]],
     present: Sequence[Binding] = (),
     established: frozenset[GrantId] = frozenset(),
     progress: Callable[[Result], None] = lambda _: None,
@@ -66,7 +65,8 @@ def apply_plan(
     """Applies exactly *plan*, deletes first.
 
     A grant that is not *established* (provisioned in full before) and fails in one part is
-    taken back in every part, those that *present* held from an unfinished run included.
+    taken back in every part, those that *present* held from an unfinished run included: what
+    remains is what *without* gives, the bindings that are desired but for some grants.
     A plan without changes touches neither clouds nor journal. When the intents cannot be
     recorded, that error passes through and no cloud is touched.
     """
@@ -84,37 +84,45 @@ def apply_plan(
         for grant in result.change.binding.grants
         if grant not in established
     }
-    undo = [
-        _reversal(result.change, broken)
-        for result in results
-        if result.status is not Status.FAILED
-        and result.change.kind is not Kind.DELETE
-        and broken & set(result.change.binding.grants)
-    ]
-    touched = {change.binding.identity for change in plan.changes}
-    undo.extend(
-        Change(kind=Kind.DELETE, binding=binding)
-        for binding in present
-        if binding.identity not in touched and binding.grants and set(binding.grants) <= broken
+    undo = _reversals(broken, results, present, without) if broken else []
+    reversals = _write(undo, writers, clock, progress)
+    outcome = Outcome(
+        plan=plan,
+        results=tuple(results),
+        rolled_back=reversals,
+        incomplete=frozenset(broken),
     )
-    reversals = _write([change for change in undo if change], writers, clock, progress)
-    outcome = Outcome(plan=plan, results=tuple(results), rolled_back=reversals)
     journal.outcomes(outcome)
     return outcome
 
 
-def _reversal(change: Change, broken: set[GrantId]) -> Change | None:
-    if change.kind is Kind.CREATE:
-        # A binding that also serves a healthy grant stays; the next run trims its window.
-        return (
-            Change(kind=Kind.DELETE, binding=change.binding)
-            if set(change.binding.grants) <= broken
-            else None
-        )
-    if change.before is None or change.before.window is None:
-        return None
-    restored = replace(change.before, handle=change.before.handle)
-    return Change(kind=Kind.UPDATE, binding=restored, before=change.binding)
+def _reversals(
+    broken: set[GrantId],
+    results: Sequence[Result],
+    present: Sequence[Binding],
+    without: Callable[[frozenset[GrantId]], Iterable[Binding]],
+) -> list[Change]:
+    """Returns what takes the *broken* grants out of what the clouds hold after *results*."""
+    held = {binding.identity: binding for binding in present}
+    for result in results:
+        binding = result.change.binding
+        if result.change.kind is not Kind.DELETE:
+            # Also where it failed: what failed may have taken effect in part.
+            held[binding.identity] = binding
+        elif result.status is not Status.FAILED:
+            held.pop(binding.identity, None)
+    remaining = {binding.identity: binding for binding in without(frozenset(broken))}
+    undo = []
+    for identity, binding in sorted(held.items()):
+        if not broken & set(binding.grants):
+            continue
+        # A binding that also serves a healthy grant keeps what that one needs.
+        wanted = remaining.get(identity)
+        if wanted is None:
+            undo.append(Change(kind=Kind.DELETE, binding=binding))
+        elif wanted.document != binding.document:
+            undo.append(Change(kind=Kind.UPDATE, binding=wanted, before=binding))
+    return undo
 
 
 def _write(

@@ -5,13 +5,15 @@ The plan is the contract: it is computed, shown, digested, and then exactly that
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from pipeline.errors import NotConverged
-from pipeline.model import Binding, GrantId, TargetId, digest
+from pipeline.model import Binding, GrantId, TargetId, canonical, digest
 
 SURPRISING_CHANGES = 10
 """Fewer changes to what is alive than this never surprise."""
@@ -28,6 +30,8 @@ class Kind(StrEnum):
     CREATE = "create"
 
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
+_REASONS = frozenset({"grants", "unlisted", "startDateTime"})
 _ORDER = {Kind.DELETE: 0, Kind.UPDATE: 1, Kind.CREATE: 2}
 
 
@@ -47,6 +51,22 @@ class Change:
         """The grants that gain or lose by it."""
         before = self.before.grants if self.before else ()
         return frozenset(self.binding.grants) | frozenset(before)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether this takes access away and gives none.
+
+        A delete, or an update that leaves everything but dates and reasons as it was, inside
+        the window that was held.
+        """
+        if self.kind is Kind.DELETE:
+            return True
+        before, after = self.before, self.binding
+        if before is None or before.window is None or after.window is None:
+            return False
+        inside = before.window.start <= after.window.start and after.window.end <= before.window.end
+        fewer = set(after.grants) <= set(before.grants)
+        return inside and fewer and _timeless(after.document) == _timeless(before.document)
 
 
 class SurprisingPlan(NotConverged):
@@ -83,11 +103,11 @@ class Plan:
         """Returns this plan without what it would add or alter; those grants are held."""
         held = dict(self.held)
         for change in self.changes:
-            if change.kind is not Kind.DELETE:
+            if not change.narrows:
                 held.update(dict.fromkeys(change.binding.grants, why))
         return replace(
             self,
-            changes=tuple(c for c in self.changes if c.kind is Kind.DELETE),
+            changes=tuple(c for c in self.changes if c.narrows),
             held=tuple(sorted(held.items())),
         )
 
@@ -116,6 +136,33 @@ def _alive(binding: Binding, now: datetime) -> bool:
     return binding.window is None or not binding.window.ended(now)
 
 
+def _timeless(document: str) -> str:
+    """Returns *document* without its dates and without the grants that it names as reasons."""
+    content = json.loads(document)
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key not in _REASONS}
+    return _DATE.sub("", canonical(content))
+
+
+def waiting(
+    desired: Iterable[Binding],
+    unreachable: Iterable[tuple[TargetId, str]],
+    established: frozenset[GrantId],
+) -> dict[GrantId, str]:
+    """Returns the grants that are held as a whole, with the reason.
+
+    Those that need an *unreachable* target and are not *established*, so that they stay atomic.
+    """
+    down = dict(unreachable)
+    return {
+        grant: f"{binding.target}: {down[binding.target]}"
+        for binding in desired
+        if binding.target in down
+        for grant in binding.grants
+        if grant not in established
+    }
+
+
 def make_plan(
     desired: Iterable[Binding],
     observed: Iterable[Binding],
@@ -127,21 +174,17 @@ def make_plan(
     """Returns the changes that turn *observed* into *desired*.
 
     Nothing is changed in *unreachable* targets. A grant that needs one of them and is not
-    *established* (provisioned in full before) is held as a whole, so that it stays atomic.
+    *established* (provisioned in full before) is held as a whole (see `waiting`).
 
     Raises `ValueError` when two desired bindings are the same one.
     """
     down = dict(unreachable)
     wanted: dict[tuple[str, str, str], Binding] = {}
-    held: dict[GrantId, str] = {}
     for binding in desired:
         if binding.identity in wanted:
             raise ValueError(f"two desired bindings are the same: {binding.identity}")
         wanted[binding.identity] = binding
-        if binding.target in down:
-            for grant in binding.grants:
-                if grant not in established:
-                    held[grant] = f"{binding.target}: {down[binding.target]}"
+    held = waiting(wanted.values(), down.items(), established)
     present = list(observed)
     first: dict[tuple[str, str, str], Binding] = {}
     changes: list[Change] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -150,6 +150,22 @@ def read_chain(files: Mapping[str, bytes]) -> Chain:
     return Chain(
         events=tuple(events), tip=tip, broken=tuple(sorted(broken)), digests=frozenset(digests)
     )
+
+
+def unanswered(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Returns the intents among *events* that no outcome after them answers."""
+    waiting: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for event in events:
+        if event["kind"] not in ("intent", "outcome"):
+            continue
+        binding = event["binding"]
+        key = (event["plan"], event["change"], binding["target"], binding["key"])
+        if event["kind"] == "intent":
+            waiting.setdefault(key, []).append(event)
+        elif not event["rollback"] and waiting.get(key):
+            waiting[key].pop(0)
+    left = [event for intents in waiting.values() for event in intents]
+    return tuple(sorted(left, key=lambda event: int(event["seq"])))
 
 
 def _check(line: bytes, tip: Tip, path: str) -> tuple[Mapping[str, Any] | None, str]:

@@ -70,9 +70,20 @@ def pair(grant: str) -> list[Binding]:
     ]
 
 
+def alone(*remaining: Binding) -> Callable[[frozenset[GrantId]], list[Binding]]:
+    """What stays desired without some grants: *remaining*, as far as they do not need those."""
+    return lambda grants: [one for one in remaining if not grants & set(one.grants)]
+
+
 def test_the_intent_is_recorded_before_the_first_write_and_the_outcome_after() -> None:
     log = Log()
-    apply_plan(make_plan(pair("a/1"), [], now=NOON), two_clouds(log), log, clock=lambda: NOON)
+    apply_plan(
+        make_plan(pair("a/1"), [], now=NOON),
+        two_clouds(log),
+        log,
+        clock=lambda: NOON,
+        without=alone(),
+    )
     assert log.lines == ["intents", "create a/1-aws", "create a/1-gcp", "outcomes"]
 
 
@@ -80,13 +91,17 @@ def test_without_a_recorded_intent_no_cloud_is_touched() -> None:
     log = Log(refuse=True)
     clouds = two_clouds(log)
     with pytest.raises(ForgeError):
-        apply_plan(make_plan(pair("a/1"), [], now=NOON), clouds, log, clock=lambda: NOON)
+        apply_plan(
+            make_plan(pair("a/1"), [], now=NOON), clouds, log, clock=lambda: NOON, without=alone()
+        )
     assert not any(cloud.held for cloud in clouds.values())
 
 
 def test_an_empty_plan_touches_nothing_at_all() -> None:
     log = Log()
-    outcome = apply_plan(make_plan([], [], now=NOON), two_clouds(log), log, clock=lambda: NOON)
+    outcome = apply_plan(
+        make_plan([], [], now=NOON), two_clouds(log), log, clock=lambda: NOON, without=alone()
+    )
     assert log.lines == []
     assert outcome.converged
 
@@ -95,7 +110,11 @@ def test_a_grant_whose_second_cloud_fails_is_taken_back() -> None:
     log = Log()
     clouds = two_clouds(log, failing="a/1-gcp")
     outcome = apply_plan(
-        make_plan([*pair("a/1"), *pair("b/2")], [], now=NOON), clouds, log, clock=lambda: NOON
+        make_plan([*pair("a/1"), *pair("b/2")], [], now=NOON),
+        clouds,
+        log,
+        clock=lambda: NOON,
+        without=alone(),
     )
     assert set(clouds[Cloud.AWS].held) == {"b/2-aws"}
     assert set(clouds[Cloud.GCP].held) == {"b/2-gcp"}
@@ -109,7 +128,7 @@ def test_parts_left_by_an_unfinished_run_are_taken_back_too() -> None:
     aws, gcp = pair("a/1")
     clouds[Cloud.AWS].held[aws.key] = aws
     plan = make_plan([aws, gcp], [aws], now=NOON)
-    apply_plan(plan, clouds, log, clock=lambda: NOON, present=[aws])
+    apply_plan(plan, clouds, log, clock=lambda: NOON, without=alone(), present=[aws])
     assert clouds[Cloud.AWS].held == {}
 
 
@@ -124,6 +143,7 @@ def test_an_established_grant_keeps_its_parts_when_a_repair_fails() -> None:
         clouds,
         log,
         clock=lambda: NOON,
+        without=alone(),
         present=[aws],
         established=frozenset({GrantId("a/1")}),
     )
@@ -139,20 +159,49 @@ def test_a_shared_binding_is_put_back_as_it_was_for_the_healthy_grant() -> None:
     other = binding("b/2-gcp", cloud=Cloud.GCP, grants=("b/2",))
     clouds = two_clouds(log, failing="b/2-gcp")
     clouds[Cloud.AWS].held["s"] = before
-    apply_plan(
+    outcome = apply_plan(
         make_plan([after, other], [before], now=NOON),
         clouds,
         log,
         clock=lambda: NOON,
+        without=alone(before),
         present=[before],
         established=frozenset({GrantId("a/1")}),
     )
     assert clouds[Cloud.AWS].held["s"].document == '"short"'
+    assert outcome.incomplete == {GrantId("b/2")}
+
+
+def test_a_shared_binding_made_for_both_is_cut_to_what_the_healthy_grant_needs() -> None:
+    log = Log()
+    both = binding("s", cloud=Cloud.AWS, grants=("a/1", "b/2"), document='"long"')
+    short = binding("s", cloud=Cloud.AWS, grants=("a/1",), document='"short"')
+    other = binding("b/2-gcp", cloud=Cloud.GCP, grants=("b/2",))
+    clouds = two_clouds(log, failing="b/2-gcp")
+    plan = make_plan([both, other], [], now=NOON)
+    outcome = apply_plan(plan, clouds, log, clock=lambda: NOON, without=alone(short))
+    assert clouds[Cloud.AWS].held["s"].document == '"short"'
+    assert outcome.incomplete == {GrantId("b/2")}
+    # A later run finds it already trimmed, and takes it back again after its next try.
+    plan = make_plan([both, other], [short], now=NOON)
+    apply_plan(plan, clouds, log, clock=lambda: NOON, without=alone(short), present=[short])
+    assert clouds[Cloud.AWS].held["s"].document == '"short"'
+
+
+def test_what_failed_is_taken_back_too_as_it_may_have_taken_effect() -> None:
+    log = Log()
+    clouds = two_clouds(log, failing="a/1-gcp")
+    clouds[Cloud.GCP].held["a/1-gcp"] = binding("a/1-gcp", document='"half"')
+    plan = make_plan(pair("a/1"), [], now=NOON)
+    apply_plan(plan, clouds, log, clock=lambda: NOON, without=alone())
+    assert clouds[Cloud.GCP].held == {}
 
 
 def test_a_cloud_without_credentials_fails_its_changes_and_says_so() -> None:
     log = Log()
-    outcome = apply_plan(make_plan(pair("a/1"), [], now=NOON), {}, log, clock=lambda: NOON)
+    outcome = apply_plan(
+        make_plan(pair("a/1"), [], now=NOON), {}, log, clock=lambda: NOON, without=alone()
+    )
     assert {result.message for result in outcome.failed} == {
         "no credentials for aws",
         "no credentials for gcp",

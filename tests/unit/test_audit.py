@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.record.audit import GENESIS, AuditEvent, Run, Tip, batch, read_chain
+from pipeline.record.audit import GENESIS, AuditEvent, Run, Tip, batch, read_chain, unanswered
 from tests.unit.support_values import NOON
 
 RUN = Run(actor="keeper[bot]", id="7", main="a" * 40)
@@ -104,3 +104,21 @@ def test_a_line_that_is_no_event_is_named(line: bytes, fault: str) -> None:
     read = read_chain({"events/2026/11/00000001.jsonl": line + b"\n"})
     assert fault in read.broken[0]
     assert read.events == ()
+
+
+def test_an_intent_is_unanswered_until_its_outcome_and_again_when_it_is_tried_again() -> None:
+    def event(seq: int, kind: str, key: str, *, rollback: bool = False) -> dict[str, object]:
+        more = {"rollback": rollback} if kind == "outcome" else {}
+        place = {"target": "gcp/prod", "key": key}
+        return {"seq": seq, "kind": kind, "plan": "p", "change": "create", "binding": place} | more
+
+    events = [
+        {"seq": 1, "kind": "proof"},
+        event(2, "intent", "a"),
+        event(3, "intent", "b"),
+        event(4, "outcome", "a"),
+        event(5, "outcome", "b", rollback=True),
+        event(6, "intent", "a"),
+    ]
+    assert [one["seq"] for one in unanswered(events)] == [3, 6]
+    assert unanswered([*events, event(7, "outcome", "b"), event(8, "outcome", "a")]) == ()

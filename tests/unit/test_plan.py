@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model import Binding, GrantId, TargetId
+from pipeline.model import Binding, GrantId, TargetId, canonical, timestamp
 from pipeline.provision.plan import Kind, SurprisingPlan, make_plan
 from tests.unit.support_values import NOON, binding, window
 
@@ -103,6 +103,40 @@ def test_an_established_grant_is_repaired_where_it_can_be_reached() -> None:
     )
     assert [change.binding.key for change in plan.changes] == ["b"]
     assert plan.held == ()
+
+
+def test_only_what_takes_away_stays_of_a_plan_that_may_only_remove() -> None:
+    def held(key: str, end: float, grants: tuple[str, ...] = ("a/1",), more: str = "") -> Binding:
+        document = canonical(
+            {"more": more, "grants": list(grants), "end": timestamp(window(0, end).end)}
+        )
+        return binding(key, document=document, held=window(0, end), grants=grants)
+
+    observed = [
+        held("gone", 2),
+        held("shorter", 2),
+        held("fewer", 2, ("a/1", "b/2")),
+        held("longer", 2),
+        held("another", 2),
+        held("more", 2),
+        replace(held("endless", 2), window=None),
+    ]
+    desired = [
+        held("shorter", 1),
+        held("fewer", 2),
+        held("longer", 3),
+        held("another", 2, ("b/2",)),
+        held("more", 1, more="access"),
+        held("endless", 1),
+        held("new", 1),
+    ]
+    plan = make_plan(desired, observed, now=NOON).removals_only("because")
+    assert [(c.kind, c.binding.key) for c in plan.changes] == [
+        (Kind.DELETE, "gone"),
+        (Kind.UPDATE, "fewer"),
+        (Kind.UPDATE, "shorter"),
+    ]
+    assert dict(plan.held) == {"a/1": "because", "b/2": "because"}
 
 
 def test_ten_of_thirty_three_surprise_and_nine_never_do() -> None:

@@ -1,0 +1,80 @@
+"""What trying failures takes beside `support_world`: counts of writes, and no waiting.
+
+Import the fixture `unhurried` into the module that uses it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pipeline.provision.clouds import azure_api, gcp
+from pipeline.provision.clouds.aws import Accounts
+from pipeline.sandbox.gcp import LOST
+from tests.e2e.support_world import Acme, grant, path_of
+
+__all__ = ["LOST", "PLACES", "everywhere", "give_up", "may_all", "unhurried", "writes"]
+
+PLACES = {
+    "aws": ("aws/sandbox-dev", "s3-logs-reader"),
+    "azure": ("azure/sandbox-dev", "reader"),
+    "gcp": ("gcp/sandbox-dev", "log-viewer"),
+}
+"""One role of low risk in each cloud."""
+
+PUT = "RoleAssignmentScheduleRequests_Create"
+SCHEDULES = "RoleAssignmentSchedules_ListForScope"
+_READS = ("Get", "List", "Assume")
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the adapters try again at once: what they wait for here is not time."""
+    monkeypatch.setattr(gcp, "_delay", lambda *_: 0.0)
+    monkeypatch.setattr(azure_api, "_delay", lambda *_: 0.0)
+    # `adaptive` holds calls back on a clock of its own.
+    monkeypatch.setitem(Accounts.__init__.__kwdefaults__, "retry_mode", "standard")
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
+def everywhere(subject: str = "alice", **more: Any) -> str:
+    """Returns a grant of low risk in all three clouds."""
+    return grant(subject, access=[" ".join(place) for place in PLACES.values()], **more)
+
+
+def may_all(acme: Acme, login: str = "alice") -> dict[str, bool]:
+    """Returns each evaluator's answer for `PLACES` now."""
+    return {cloud: acme.may(login, *place) for cloud, place in PLACES.items()}
+
+
+def writes(acme: Acme) -> dict[str, int]:
+    """Returns how many requests so far meant to change something, by service."""
+    world = acme.world
+    return {
+        "aws": sum(n for name, n in world.aws.counts().items() if not name.startswith(_READS)),
+        "azure": world.azure.counts[PUT],
+        "gcp": world.gcp.count("setIamPolicy"),
+        "github": sum(
+            1
+            for one in world.github.requests
+            if one.method != "GET" and one.operation != "git/upload-pack"
+        ),
+    }
+
+
+def give_up(acme: Acme, login: str, name: str) -> int:
+    """Ends the grant *name* early, the way anybody with a say in it may: by itself."""
+    number = acme.request(login, f"end/{name}", {path_of(name): None}, title="Give it up")
+    checked = acme.check(number)
+    assert checked.code == 0, checked
+    assert checked.said["merged"]
+    return number
+
+
+def states(acme: Acme) -> Mapping[tuple[str, str], str]:
+    """Returns what status says, by grant and target."""
+    rows = acme.daypass("status", "--json").said
+    return {(row["grant"], row["target"]): row["state"] for row in rows}
