@@ -149,18 +149,19 @@ def _anchors(context: Context, chain: Chain) -> tuple[int, list[str]]:
 
 
 def _left_behind(context: Context, chain: Chain) -> list[str]:
-    """Commits that runs worked from and the default branch no longer contains."""
+    """Commits that runs worked from and the default branch no longer continues."""
     from pipeline.errors import ForgeError
 
     tip = context.fetch_main()
+    line = {commit.sha for commit in context.repository.mainline(tip)}
     faults = []
-    for main in sorted({str(event.get("main")) for event in chain.events}):
+    for main in sorted({str(event.get("main")) for event in chain.events} - line):
         try:
             contained = context.repository.is_ancestor(main, tip)
         except ForgeError:
             contained = False
-        if not contained:
-            faults.append(f"the default branch does not contain {main[:12]}, which a run saw")
+        where = "hides" if contained else "does not contain"
+        faults.append(f"the default branch {where} {main[:12]}, which a run saw")
     return faults
 
 

@@ -94,21 +94,38 @@ class Estates:
     def chain(self) -> Chain:
         """The record so far, verified; raises `Undecided` when the branch was rewritten."""
         chain = self.journal.chain()
-        if chain.events:
-            before = chain.events[-1].get("main")
-            if not isinstance(before, str) or not self._continues(before):
+        before = [str(chain.events[-1].get("main"))] if chain.events else []
+        # The record names what runs saw; GitHub's log also what came and was covered up since.
+        pushed = self.context.reader.tips(self.context.settings.default_branch)
+        for sha in (*before, *sorted(one for one in pushed if self._contained(one))):
+            if sha not in self._mainline and not self._trusted(sha):
                 raise Undecided(
-                    f"the default branch no longer contains {str(before)[:12]}, the commit that "
-                    "the last run worked from",
-                    hint="it was rewritten: nothing is changed until it contains that commit again",
+                    f"{sha[:12]} was the tip of the default branch and is no longer on its "
+                    "first-parent line",
+                    hint="it was rewritten or merged the wrong way round: nothing is changed "
+                    "until its history continues that commit again",
                 )
         return chain
 
-    def _continues(self, before: str) -> bool:
+    @cached_property
+    def _mainline(self) -> frozenset[str]:
+        """Every commit that was merged or pushed since the trusted one, which is among them."""
+        anchor = self.context.anchor
+        commits = self.context.repository.mainline(self.tip, since=anchor)
+        return frozenset({anchor, *(commit.sha for commit in commits)})
+
+    def _contained(self, sha: str) -> bool:
+        return sha in self._mainline or self._before(sha, self.tip)
+
+    def _trusted(self, sha: str) -> bool:
+        """Whether whoever chose the trusted commit has trusted *sha* with it."""
+        return self._before(sha, self.context.anchor)
+
+    def _before(self, sha: str, later: str) -> bool:
         from pipeline.errors import ForgeError
 
         try:
-            return self.context.repository.is_ancestor(before, self.tip)
+            return self.context.repository.is_ancestor(sha, later)
         except ForgeError:
             # A commit that git does not know is contained in nothing.
             return False

@@ -325,6 +325,19 @@ class GitHubReader:
         ]
         return tuple(sorted(found, key=lambda run: (run.completed_at, run.id)))
 
+    def tips(self, branch: str) -> frozenset[str]:
+        """Returns every commit that *branch* was set to within the last month.
+
+        https://docs.github.com/rest/repos/repos#list-repository-activities
+        """
+        ref = ref_name(f"refs/heads/{branch}")
+        items = self._api.pages(f"{self._root}/activity", {"ref": ref, "time_period": "month"})
+        return frozenset(
+            object_id(text_at(item, "after"))
+            for item in items
+            if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
+        )
+
     def in_team(self, team: str, actor: Actor) -> bool:
         """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation."""
         if not _SLUG.fullmatch(team):
