@@ -71,6 +71,9 @@ class Settings:
     actor: str = "local"
     run: str = "local"
     on_actions: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The environment as it was read, of which git is given what it needs."""
+
     sandbox: Sandbox | None = None
 
     @property
@@ -127,6 +130,7 @@ def load_settings(
         actor=env.get("GITHUB_ACTOR", "local"),
         run=env.get("GITHUB_RUN_ID", "local"),
         on_actions=on_actions,
+        environment=dict(env),
     )
 
 
@@ -166,6 +170,7 @@ def _sandbox_settings(path: Path, env: Mapping[str, str]) -> Settings:
             azure_requestor=document["azure"]["requestor"],
             opa=env.get("DAYPASS_OPA") or None,
             opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
+            environment=dict(env),
             actor="sandbox",
             run="sandbox",
             sandbox=Sandbox(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +130,12 @@ def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_js
 
 
 def assess_pull(context: Context, number: int) -> Assessment:
-    """Judges an open pull request with the default branch's policies, at its present head."""
+    """Judges an open pull request with the default branch's policies, at its present head.
+
+    While something on the default branch that decides is unproven, nothing is added.
+    """
     from pipeline.cli.run import Estates
+    from pipeline.judge.decide import Decision, Verdict
 
     with Estates(context, both_engines=True) as run:
         base = run.tip
@@ -156,7 +161,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
             for change in changes
             if change.status != "A" and change.path.startswith("access/grants/")
         }
-        return run.prover.assessor.assess(
+        assessment = run.prover.assessor.assess(
             pull,
             base=base,
             changes=changes,
@@ -164,6 +169,16 @@ def assess_pull(context: Context, number: int) -> Assessment:
             previous=previous,
             now=run.now,
         )
+        tainted = run.prover.tainted(anchor=context.anchor, tip=base)
+        adds = any(item.change not in ("delete", "narrow") for item in assessment.items)
+        if not tainted or not adds or assessment.decision.verdict is Verdict.INVALID:
+            return assessment
+        reasons = tuple(
+            f"{one.path} on the default branch is not proven ({one.commit[:7]}), so nothing is "
+            "added until it is restored"
+            for one in tainted
+        )
+        return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=reasons))
 
 
 def _post(context: Context, assessment: Assessment) -> None:

@@ -66,7 +66,7 @@ class Context:
 
         if not (self.root / ".git").exists() and not (self.root / "HEAD").exists():
             raise UsageError(f"{self.root} is no git repository", hint="give one with --repo DIR")
-        return Repository(self.root)
+        return Repository(self.root, environment=self.settings.environment)
 
     @cached_property
     def sources(self) -> Sources:

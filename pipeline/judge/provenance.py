@@ -190,6 +190,10 @@ class Prover:
                 return self._live(life, commits, tainted_at).previous
         return None
 
+    def tainted(self, *, anchor: str, tip: str) -> tuple[Quarantine, ...]:
+        """Returns the governed paths that are not as proven at *tip*."""
+        return self._taint(self._sources.objects.mainline(tip, since=anchor))[1]
+
     def prove(
         self,
         commit: MainlineCommit,

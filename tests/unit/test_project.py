@@ -8,7 +8,9 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -302,3 +304,15 @@ def test_the_summary_fails_when_anything_was_left_out() -> None:
         script = ["sh", "-e", "-c", summary["steps"][0]["run"]]
         done = subprocess.run(script, env=environment, capture_output=True)
         assert done.returncode == code, results
+
+
+def test_the_wheel_carries_the_policies_and_the_sandbox_and_no_tests(tmp_path: Path) -> None:
+    build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert "pipeline/policies/access/decision/decision.rego" in names
+    assert "pipeline/sandbox/acme/access/principals/alice.yaml" in names
+    assert not [name for name in names if name.startswith(("tests/", "scripts/"))]
