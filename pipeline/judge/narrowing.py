@@ -16,7 +16,7 @@ def classify(previous: Grant | None, new: Grant | None) -> Change:
     """Returns what *new* is to the last proven version, *previous*.
 
     Narrowing is a shorter duration, fewer lines of access, or both, with everything else as
-    it was (DESIGN.md, invariant 9). Deleting is always deleting, proven before or not.
+    it was. Deleting is always deleting, proven before or not.
     Comparing with anything but the last proven version would let a wide grant that was never
     reviewed be "shortened" into a proven one.
     """

@@ -19,7 +19,6 @@ def document() -> dict[str, Any]:
             "api": "http://127.0.0.1:2",
             "repository": "acme/access",
             "checker_token": "secret-checker",
-            "checker_app": 900,
             "checker_id": 1,
             "checker_app": 3,
             "keeper_token": "secret-keeper",

@@ -1,0 +1,87 @@
+"""What a pull request showed bounds what its apply may do."""
+
+from __future__ import annotations
+
+from pipeline.sandbox.world import World
+from tests.e2e.support_world import REPOSITORY, Acme, grant, path_of
+
+READER = "access/roles/gcp.yaml"
+NAME = "alice/2026-11-20-tables"
+
+
+def asked(acme: Acme) -> int:
+    """A request, approved, checked at its head, not merged yet."""
+    text = grant(access=["gcp/sandbox-dev bigquery-reader"])
+    number = acme.request("alice", "tables", {path_of(NAME): text})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    return number
+
+
+def catalogue_changes(acme: Acme) -> None:
+    """Lets bigquery-reader give more, in the right way: security approves the pull request."""
+    text = (acme.world.checkout / READER).read_text("utf-8")
+    wider = text.replace("roles/bigquery.dataViewer", "roles/bigquery.dataOwner")
+    assert wider != text
+    number = acme.request("carol", "wider", {READER: wider})
+    acme.approve(number, "dave")
+    assert acme.check(number).code == 0
+    acme.person("carol").merge(number)
+
+
+def test_a_merge_gives_what_was_shown(acme: Acme) -> None:
+    acme.person("alice").merge(asked(acme))
+    assert acme.apply().code == 0
+    assert acme.may("alice", "gcp/sandbox-dev", "bigquery-reader")
+
+
+def test_a_role_that_grew_between_check_and_merge_gives_nothing(acme: Acme) -> None:
+    number = asked(acme)
+    catalogue_changes(acme)
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert applied.code == 1
+    assert "not what it would give" in acme.quarantined(applied)[path_of(NAME)]
+    assert applied.said["results"] == []
+
+
+def test_checked_again_after_the_change_it_gives_what_is_shown_now(acme: Acme) -> None:
+    number = asked(acme)
+    catalogue_changes(acme)
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert (applied.code, len(applied.said["results"])) == (0, 1)
+
+
+def test_a_merge_past_our_check_gives_nothing(acme: Acme) -> None:
+    acme.bypass()
+    text = grant(access=["gcp/sandbox-dev bigquery-reader"])
+    number = acme.request("alice", "tables", {path_of(NAME): text})
+    acme.approve(number, "bob")
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert applied.code == 1
+    assert "no check of ours ran" in acme.quarantined(applied)[path_of(NAME)]
+    assert not acme.may("alice", "gcp/sandbox-dev", "bigquery-reader")
+
+
+def test_a_check_run_of_another_app_shows_nothing(acme: Acme) -> None:
+    acme.bypass()
+    text = grant(access=["gcp/sandbox-dev bigquery-reader"])
+    number = acme.request("alice", "tables", {path_of(NAME): text})
+    acme.approve(number, "bob")
+    honest = acme.check(number, merge=False)
+    assert honest.code == 0
+    _move_check_runs_to_another_app(acme.world)
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert "no check of ours ran" in acme.quarantined(applied)[path_of(NAME)]
+
+
+def _move_check_runs_to_another_app(world: World) -> None:
+    world.github.create_app("impostor", {"checks": "write"}, org="acme")
+    impostor = world.github._world.apps["impostor"]
+    runs = world.github.repository(REPOSITORY).check_runs
+    for run in runs.values() if isinstance(runs, dict) else runs:
+        run.app = impostor
