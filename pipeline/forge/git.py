@@ -144,7 +144,7 @@ class Repository:
         the empty tree). With *paths*, files or folders, only commits that touch one of them
         are listed, still with all their changes. *since* must lie on the first-parent line
         of *tip*: a rewritten or wrongly merged branch is an error. A committer date that
-        git cannot read comes as 1970-01-01, one in the far future as 9999-01-01.
+        git cannot read comes as 1970-01-01, one in the far future as 9000-01-01.
         """
         self._need_full_history()
         tip = object_id(tip)

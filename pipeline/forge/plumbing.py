@@ -18,7 +18,7 @@ from pipeline.grants.commits import MainlineCommit, TreeChange, TreeEntry
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # git-check-ref-format(1), from `refs/` on; a short name could be a tag as well as a branch.
 _REF_BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[./]$")
-_LAST_MOMENT = 253370764800  # 9999-01-01: leaves room for adding a tolerance
+_LAST_MOMENT = 221845392000  # 9000-01-01: leaves room for adding what a grant can ask for
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

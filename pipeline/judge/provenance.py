@@ -332,7 +332,12 @@ class Prover:
         for commit in commits:
             before = frozenset(tainted)
             if commit.sha in governed:
-                answer = self.prove(commit, {}, commits)
+                # Unproven policies judge nothing: they could say anything, or fail every run.
+                answer = (
+                    Unproven(commit=commit.sha, reasons=(_judged_while(before),))
+                    if before
+                    else self.prove(commit, {}, commits)
+                )
                 for change in commit.changes:
                     if not is_governed(change.path):
                         continue
@@ -344,11 +349,6 @@ class Prover:
                     elif isinstance(answer, Unproven):
                         tainted[change.path] = Quarantine(
                             path=change.path, commit=commit.sha, reasons=answer.reasons
-                        )
-                    elif before:
-                        # Policies that are unproven themselves may have let it through.
-                        tainted[change.path] = Quarantine(
-                            path=change.path, commit=commit.sha, reasons=(_judged_while(before),)
                         )
                     else:
                         proven[change.path] = new
@@ -368,13 +368,15 @@ class Prover:
         quarantined: list[Quarantine] = []
         for step in life.steps:
             parent = step.commit.parents[0] if step.commit.parents else ""
-            answer = self.prove(step.commit, {life.path: previous}, commits)
             tainted = tainted_at.get(parent)
+            answer = (
+                Unproven(commit=step.commit.sha, reasons=(_judged_while(tainted),))
+                if tainted
+                else self.prove(step.commit, {life.path: previous}, commits)
+            )
             parsed = self._sources.grant_after(step.commit.sha, step.change)
             if isinstance(answer, Unproven):
                 reasons = answer.reasons
-            elif tainted:
-                reasons = (_judged_while(tainted),)
             elif parsed is None or parsed.grant is None:
                 reasons = tuple(str(problem) for problem in parsed.problems) if parsed else ()
             else:
@@ -431,4 +433,4 @@ class _Judged:
 
 
 def _judged_while(tainted: frozenset[str]) -> str:
-    return f"it was judged while {', '.join(sorted(tainted))} was unproven"
+    return f"it came while {', '.join(sorted(tainted))} was unproven"

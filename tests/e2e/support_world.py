@@ -239,14 +239,14 @@ class Acme:
         lines = []
         for path, change in changes.items():
             if change is None:
-                lines.append(f"0 {'0' * 40}\t{path}\n")
+                lines.append(f"0 {'0' * 40}\t{path}\0")
                 continue
             mode, content = change
             blob = (
                 content if mode == "160000" else git("hash-object", "-w", "--stdin", stdin=content)
             )
-            lines.append(f"{mode} {blob}\t{path}\n")
-        git("update-index", "--index-info", stdin="".join(lines))
+            lines.append(f"{mode} {blob}\t{path}\0")
+        git("update-index", "-z", "--index-info", stdin="".join(lines))
         named = [part for parent in parents for part in ("-p", parent)]
         return self._run(
             self.world.root / "bare" / login,
@@ -275,11 +275,11 @@ class Acme:
     def _run(
         self, folder: Path, login: str, *arguments: str, at: datetime | None = None, stdin: str = ""
     ) -> str:
-        moment = (at or self.world.clock.now()).isoformat()
+        moment = f"@{int((at or self.world.clock.now()).timestamp())} +0000"
         who = self.world.github.account(login)
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],
-            input=stdin.encode(),
+            input=stdin.encode("utf-8", "surrogateescape"),
             capture_output=True,
             check=False,
             env={name: os.environ[name] for name in _KEPT}  # noqa: TID251 - where git lies

@@ -1,0 +1,143 @@
+"""Changing what decides: policies, catalogue, workflows; and what is unproven meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.support_world import Acme, grant, path_of, policies
+
+LOGS = ("gcp/sandbox-dev", "log-viewer")
+TABLES = ("gcp/sandbox-dev", "bigquery-reader")
+ONE = path_of("alice/one")
+MINE = path_of("mallory/mine")
+REVIEWERS = "policies/settings/reviewers/data.yaml"
+TABLES_GRANT = grant("mallory", access=[" ".join(TABLES)])
+
+
+def _lenient() -> str:
+    """Returns settings in which mallory's own team speaks for security and medium is free."""
+    text = policies()["settings/reviewers/data.yaml"]
+    weak = text.replace("security_teams: [security]", "security_teams: [security, payments-leads]")
+    assert weak != text
+    return weak
+
+
+def test_policies_are_changed_with_the_approval_of_security_only(acme: Acme) -> None:
+    number = acme.request("alice", "weaker", {REVIEWERS: _lenient()})
+    acme.approve(number, "bob")
+    assert acme.check(number).said["verdict"] == "waiting"
+    acme.approve(number, "carol")
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    assert acme.apply().code == 0
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    assert acme.may("alice", *LOGS)
+
+
+def test_grants_and_rules_in_one_pull_request_are_refused(acme: Acme) -> None:
+    number = acme.request("mallory", "both", {REVIEWERS: _lenient(), MINE: TABLES_GRANT})
+    acme.approve(number, "bob", "carol", "dave")
+    checked = acme.check(number)
+    assert checked.code == 2
+    assert "mixed" in str(checked.said["problems"])
+    acme.bypass()
+    acme.person("mallory").merge(number)
+    assert acme.apply().code == 1
+    assert not acme.may("mallory", *TABLES)
+
+
+TAMPERED = [
+    pytest.param(REVIEWERS, _lenient(), id="settings"),
+    pytest.param("policies/access/rules/free/free.rego", "package access.rules.free\n", id="rule"),
+    pytest.param("policies/access/decision/decision.rego", "package x\nnot rego", id="broken"),
+    pytest.param("policies/settings/limits/data.yaml", "max_duration: 1\n" * 90000, id="huge"),
+    pytest.param("policies/settings/limits/data.yaml", "a: [", id="unparsable"),
+    pytest.param(
+        "access/principals/bob.yaml",
+        "github: mallory\ngithub_id: 1006\nkind: person\n",
+        id="person",
+    ),
+    pytest.param("access/principals/bob.yaml", "kind: [", id="catalogue"),
+    pytest.param(".github/workflows/apply.yml", "on: push\n", id="workflow"),
+    pytest.param("pipeline/judge/decide.py", "raise SystemExit(0)\n", id="code"),
+]
+
+
+@pytest.mark.parametrize("path,text", TAMPERED)
+def test_while_something_that_decides_is_unproven_nothing_is_added_and_removals_go_on(
+    acme: Acme, path: str, text: str
+) -> None:
+    acme.landed("alice", "alice/one", grant())
+    acme.landed("alice", "alice/two", grant(access=["azure/sandbox-dev reader"]))
+    assert acme.apply().code == 0
+    acme.bypass()
+    good = acme.git("mallory", "show", f"{acme.tip()}:{path}") if _there(acme, path) else None
+    acme.push("mallory", {path: text})
+    number = acme.request("mallory", "ask", {MINE: TABLES_GRANT})
+    acme.check(number)
+    acme.approve(number, "bob")
+    acme.check(number)
+    acme.person("mallory").merge(number)
+    acme.push("alice", {ONE: None}, "Give it back")
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert {path, MINE} <= set(acme.quarantined(applied))
+    assert not acme.may("mallory", *TABLES)
+    assert not acme.may("alice", *LOGS)
+    assert acme.may("alice", "azure/sandbox-dev", "reader")
+    # Exactly what was proven heals, whoever puts it back; what was judged meanwhile does not.
+    acme.push("carol", {path: None if good is None else good + "\n"}, "Restore")
+    healed = acme.apply()
+    assert set(acme.quarantined(healed)) == {MINE}
+    acme.landed("bob", "bob/one", grant("bob"))
+    assert acme.apply().code == 1
+    assert acme.may("bob", *LOGS)
+    assert not acme.may("mallory", *TABLES)
+
+
+def _there(acme: Acme, path: str) -> bool:
+    acme.git("mallory", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
+    return bool(acme.git("mallory", "ls-tree", acme.tip(), "--", path))
+
+
+def test_restoring_policies_through_a_pull_request_heals(acme: Acme) -> None:
+    acme.bypass()
+    acme.push("mallory", {REVIEWERS: _lenient()})
+    number = acme.request(
+        "alice", "restore", {REVIEWERS: policies()["settings/reviewers/data.yaml"]}
+    )
+    acme.approve(number, "carol")
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    assert acme.may("alice", *LOGS)
+
+
+def test_a_proven_change_on_top_of_an_unproven_one_does_not_heal_it(acme: Acme) -> None:
+    acme.bypass()
+    acme.push("mallory", {REVIEWERS: _lenient()})
+    number = acme.request("alice", "comment", {REVIEWERS: "# Who reviews.\n" + _lenient()})
+    acme.approve(number, "carol")
+    acme.check(number)
+    acme.person("alice").merge(number)
+    number = acme.request("alice", "ask", {ONE: grant()})
+    assert acme.check(number).said["verdict"] == "denied"
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert applied.code == 1
+    assert {REVIEWERS, ONE} <= set(acme.quarantined(applied))
+    assert not acme.may("alice", *LOGS)
+
+
+def test_a_policy_that_requires_nothing_is_denied_by_its_reader(acme: Acme) -> None:
+    weak = policies()["settings/reviewers/data.yaml"].replace(
+        "  medium:\n    - {from: owners, count: 1}\n", "  medium: []\n"
+    )
+    number = acme.request("carol", "weaker", {REVIEWERS: weak})
+    acme.approve(number, "dave")
+    assert acme.check(number).code == 0
+    acme.person("carol").merge(number)
+    checked = acme.check(acme.request("mallory", "ask", {MINE: TABLES_GRANT}))
+    assert (checked.code, checked.said["verdict"]) == (1, "denied")
