@@ -211,11 +211,13 @@ class Context:
     def assessor(self, engines: Callable[[PolicyBundle], Sequence[PolicyEngine]]) -> Assessor:
         """The judge of pull requests."""
         from pipeline.judge.assess import Assessor
+        from pipeline.judge.rego import RegorusEngine
 
         return Assessor(
             sources=self.sources,
             forge=self.reader,
             engines=engines,
+            embedded=RegorusEngine,
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,
         )

@@ -15,6 +15,7 @@ from pipeline.grants.catalogue import entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, is_grant, lives, window_of
 from pipeline.grants.validate import validate_grant
+from pipeline.judge.aftermath import aftermath, readable_catalogue
 from pipeline.judge.approvals import Approvals, Requirement, tally
 from pipeline.judge.bundle import load_rules
 from pipeline.judge.decide import Decision, Verdict, decide
@@ -144,13 +145,16 @@ class Assessor:
         sources: Sources,
         forge: ForgeReader,
         engines: Engines,
+        embedded: Callable[[PolicyBundle], PolicyEngine],
         default_branch: str,
         app_id: int | None,
     ) -> None:
-        """*app_id* is the account id of the App that may ask for less access."""
+        """*app_id* is the account id of the App that may ask for less access; *embedded* gives
+        the engine that may run policies which nobody has reviewed."""
         self._sources = sources
         self._forge = forge
         self._engines = engines
+        self._embedded = embedded
         self._default_branch = default_branch
         self._app_id = app_id
 
@@ -180,7 +184,7 @@ class Assessor:
         policies = ""
         requester: str | None = None
         try:
-            catalogue = self._sources.catalogue(base)
+            catalogue = self._catalogue(base, changes, history)
             bundle = self._sources.policies(base)
             policies = bundle.digest
         except InvalidInput as error:
@@ -191,6 +195,18 @@ class Assessor:
             if kind == "grant":
                 items, found = self._items(pull, base, changes, previous, catalogue, now)
                 problems.extend(found)
+            elif not problems:
+                (asker, *_) = self._askers(pull, catalogue, (), bundle)
+                question = governance_document(
+                    paths=[c.path for c in changes],
+                    now=now,
+                    requester=asker,
+                    pull=pull,
+                    approvals=(),
+                )
+                problems.extend(
+                    aftermath(self._sources, pull.head_sha, changes, question, self._embedded)
+                )
             if not problems:
                 evaluations, approvals, denial = self._judge(
                     pull, kind, changes, items, history, catalogue, bundle, now
@@ -220,6 +236,15 @@ class Assessor:
             policies=policies,
             requester=requester,
         )
+
+    def _catalogue(
+        self, base: str, changes: Sequence[TreeChange], history: Sequence[MainlineCommit]
+    ) -> Catalogue:
+        """The catalogue to judge by: that of *base*, or for less access and repairs the last
+        that could be read. Raises `InvalidInput`."""
+        asks = any(c.path.startswith(GRANTS) and c.status != "D" for c in changes)
+        found = None if asks else readable_catalogue(self._sources, base, history)
+        return found or self._sources.catalogue(base)
 
     def _shape(self, pull: PullRequest, changes: Sequence[TreeChange]) -> list[Problem]:
         """What is wrong with the pull request itself."""

@@ -28,7 +28,7 @@ from pipeline.judge.assess import Assessment, Assessor
 from pipeline.judge.evaluate import Previous
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
-from pipeline.model import Catalogue, GrantId
+from pipeline.model import GrantId
 from pipeline.provision.desired import LiveGrant
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -138,9 +138,8 @@ class Prover:
         ]
         self._sources.prefetch(on_branch)
         try:
-            today: Catalogue | None = self._sources.catalogue(tip)
+            self._sources.catalogue(tip)
         except InvalidInput as error:
-            today = None
             quarantined.extend(
                 Quarantine(path=p.path, commit=tip, reasons=(str(p),)) for p in error.problems
             )
@@ -156,8 +155,7 @@ class Prover:
                 lapsed.append(life)
                 continue
             proofs[life.id] = one.proofs
-            subject = today.principals.get(one.grant.grant.subject) if today else None
-            if today is not None and (subject is None or subject.disabled):
+            if self._sources.offboarded(tip, one.grant.grant.subject):
                 continue
             live.append(one.grant)
         known = {life.path for life in present.values()}

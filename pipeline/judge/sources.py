@@ -18,9 +18,12 @@ from pipeline.judge.bundle import load_bundle
 from pipeline.judge.engine import PolicyBundle
 from pipeline.model import Catalogue, Mark, Problem
 
-_CATALOGUE = ("access/principals/", "access/targets/", "access/roles/")
-_POLICIES = "policies/"
+CATALOGUE = ("access/principals/", "access/targets/", "access/roles/")
+POLICIES = "policies/"
 _POLICY_BYTES = 1024 * 1024
+
+
+_Catalogue = tuple[Catalogue, tuple[Problem, ...], frozenset[str]]
 
 
 class Objects(Protocol):
@@ -55,29 +58,54 @@ class Sources:
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
-        self._catalogues: dict[tuple[TreeEntry, ...], tuple[Catalogue, tuple[Problem, ...]]] = {}
+        self._catalogues: dict[tuple[TreeEntry, ...], _Catalogue] = {}
+        self._read: dict[str, _Catalogue] = {}
         self._bundles: dict[tuple[TreeEntry, ...], PolicyBundle] = {}
         self._contents: dict[str, bytes] = {}
 
     def catalogue(self, commit: str) -> Catalogue:
         """Returns the catalogue at *commit*. Raises `InvalidInput` with all its problems."""
-        entries = tuple(
-            entry for prefix in _CATALOGUE for entry in self.objects.tree(commit, prefix)
-        )
-        if entries not in self._catalogues:
-            self._catalogues[entries] = load_catalogue(self._files(entries, TABLE_LIMIT))
-        catalogue, problems = self._catalogues[entries]
+        catalogue, problems, _ = self._read_catalogue(commit)
         if problems:
             raise InvalidInput(problems)
         return catalogue
 
+    def offboarded(self, commit: str, principal: str) -> bool:
+        """Whether *principal* has no file at *commit*, or one that says `disabled: true`.
+
+        Whatever else is wrong with the catalogue there. A file that cannot be read says
+        neither.
+        """
+        catalogue, _, paths = self._read_catalogue(commit)
+        found = catalogue.principals.get(principal)
+        if found is None:
+            return f"{CATALOGUE[0]}{principal}.yaml" not in paths
+        return found.disabled
+
+    def _read_catalogue(self, commit: str) -> tuple[Catalogue, tuple[Problem, ...], frozenset[str]]:
+        """Returns what can be read, every problem, and the paths of all files."""
+        if commit in self._read:
+            return self._read[commit]
+        entries = tuple(
+            entry for prefix in CATALOGUE for entry in self.objects.tree(commit, prefix)
+        )
+        if entries not in self._catalogues:
+            odd = _odd(entries)
+            strange = {problem.path for problem in odd}
+            plain = [entry for entry in entries if entry.path not in strange]
+            catalogue, problems = load_catalogue(self._files(plain, TABLE_LIMIT))
+            paths = frozenset(entry.path for entry in entries)
+            self._catalogues[entries] = (catalogue, (*odd, *problems), paths)
+        self._read[commit] = self._catalogues[entries]
+        return self._read[commit]
+
     def policies(self, commit: str) -> PolicyBundle:
         """Returns the policies at *commit*. Raises `InvalidInput` or `EngineError`."""
-        entries = self.objects.tree(commit, _POLICIES)
+        entries = self.objects.tree(commit, POLICIES)
         if entries not in self._bundles:
             self._bundles[entries] = load_bundle(
                 {
-                    path.removeprefix(_POLICIES): content.decode("utf-8", "strict")
+                    path.removeprefix(POLICIES): content.decode("utf-8", "strict")
                     for path, content in self._files(
                         [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
                         _POLICY_BYTES,
@@ -140,15 +168,18 @@ class Sources:
         return None
 
     def _files(self, entries: Sequence[TreeEntry], limit: int) -> dict[str, bytes]:
-        odd = tuple(
-            at_top(entry.path, "mode", f"mode {entry.mode} is not that of a plain file")
-            for entry in entries
-            if entry.kind != "blob" or entry.mode not in (FILE_MODE, "100755")
-        )
-        if odd:
+        if odd := _odd(entries):
             raise InvalidInput(odd)
         contents = self.objects.read_many([entry.blob for entry in entries], limit=limit)
         return {entry.path: contents[entry.blob] for entry in entries}
+
+
+def _odd(entries: Sequence[TreeEntry]) -> tuple[Problem, ...]:
+    return tuple(
+        at_top(entry.path, "mode", f"mode {entry.mode} is not that of a plain file")
+        for entry in entries
+        if entry.kind != "blob" or entry.mode not in (FILE_MODE, "100755")
+    )
 
 
 def at_top(path: str, code: str, message: str) -> Problem:

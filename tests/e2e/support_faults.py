@@ -6,7 +6,7 @@ Import the fixture `unhurried` into the module that uses it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,17 @@ from pipeline.provision.clouds.aws import Accounts
 from pipeline.sandbox.gcp import LOST
 from tests.e2e.support_world import Acme, grant, path_of
 
-__all__ = ["LOST", "PLACES", "everywhere", "give_up", "may_all", "unhurried", "writes"]
+__all__ = [
+    "LOST",
+    "PLACES",
+    "cut_off",
+    "everywhere",
+    "give_up",
+    "may_all",
+    "states",
+    "unhurried",
+    "writes",
+]
 
 PLACES = {
     "aws": ("aws/sandbox-dev", "s3-logs-reader"),
@@ -72,6 +82,19 @@ def give_up(acme: Acme, login: str, name: str) -> int:
     assert checked.code == 0, checked
     assert checked.said["merged"]
     return number
+
+
+def cut_off(acme: Acme, cloud: str) -> Callable[[], None]:
+    """Takes a cloud's targets of the sandbox environment away; returns how to bring them back."""
+    aws, azure, gcp = acme.world.aws, acme.world.azure, acme.world.gcp
+    if cloud == "aws":
+        aws.fail_next("AssumeRole", "AccessDenied", status=403, account="444455556666", times=999)
+        return aws._faults._waiting.clear
+    if cloud == "azure":
+        azure.fail_next(SCHEDULES, code="AuthorizationFailed", status=403, times=999)
+        return azure._faults.clear
+    gcp.fail_next("getIamPolicy", 403, times=999)
+    return gcp._faults.clear
 
 
 def states(acme: Acme) -> Mapping[tuple[str, str], str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from tests.e2e.support_faults import (
     PLACES,
     PUT,
     SCHEDULES,
+    cut_off,
     everywhere,
     give_up,
     may_all,
@@ -271,19 +271,6 @@ def test_throttling_delays_and_changes_nothing_else(acme: Acme, times: int) -> N
     assert acme.apply().code == 0
     assert may_all(acme) == ALL
     assert len(acme.held()) == 3
-
-
-def cut_off(acme: Acme, cloud: str) -> Callable[[], None]:
-    """Takes a cloud's targets of the sandbox environment away; returns how to bring them back."""
-    aws, azure, gcp = acme.world.aws, acme.world.azure, acme.world.gcp
-    if cloud == "aws":
-        aws.fail_next("AssumeRole", "AccessDenied", status=403, account="444455556666", times=999)
-        return aws._faults._waiting.clear
-    if cloud == "azure":
-        azure.fail_next(SCHEDULES, code="AuthorizationFailed", status=403, times=999)
-        return azure._faults.clear
-    gcp.fail_next("getIamPolicy", 403, times=999)
-    return gcp._faults.clear
 
 
 @pytest.mark.parametrize("cloud", PLACES)
