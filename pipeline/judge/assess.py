@@ -293,7 +293,7 @@ class Assessor:
         problems.extend(
             at_top(c.path, "place", "only grants, <subject>/<name>.yaml, lie below access/grants/")
             for c in grants
-            if not is_grant(c.path)
+            if not is_grant(c.path) and c.status != "D"
         )
         return problems
 

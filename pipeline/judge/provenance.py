@@ -24,6 +24,7 @@ from pipeline.grants.history import (
     lives,
     window_of,
 )
+from pipeline.grants.yaml_strict import visible
 from pipeline.judge.assess import Assessment, Assessor
 from pipeline.judge.evaluate import Previous
 from pipeline.judge.pulls import ForgeReader, PullRequest
@@ -63,11 +64,16 @@ class Unproven:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quarantine:
-    """Something on the default branch that is not applied."""
+    """Something on the default branch that is not applied, in words that print."""
 
     path: str
     commit: str
     reasons: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        # Whoever pushes chooses the path: bytes that are no text, or a terminal's commands.
+        object.__setattr__(self, "path", visible(self.path))
+        object.__setattr__(self, "reasons", tuple(visible(reason) for reason in self.reasons))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -99,7 +99,7 @@ def commit_json(call: Call, sha: str) -> Json:
 
 def file_json(call: Call, change: FileChange, at: str) -> Json:
     """*diff-entry*; *at* is the commit that addresses point to."""
-    path = quote(change.path)
+    path = quote(change.path, errors="surrogateescape")
     row: Json = {
         "sha": change.sha,
         "filename": change.path,

@@ -92,10 +92,11 @@ def refused(resource: str, message: str) -> ApiError:
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Returns *value* as a JSON response."""
+    """Returns *value* as a JSON response; bytes that are no UTF-8 come as U+FFFD."""
+    text = json.dumps(value, ensure_ascii=False)
     return Response(
         status=status,
-        body=json.dumps(value, ensure_ascii=False).encode(),
+        body=text.encode(errors="surrogateescape").decode(errors="replace").encode(),
         headers={"Content-Type": "application/json; charset=utf-8", **(headers or {})},
     )
 
