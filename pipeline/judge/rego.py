@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.errors import EngineError
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
 from pipeline.model import canonical
+
+
+# Engines whose last reference went away on another thread than theirs, where regorus refuses
+# to drop them: they wait here for their own.
+_strays: dict[int, list[Any]] = {}
 
 
 class RegorusEngine:
@@ -23,7 +29,14 @@ class RegorusEngine:
 
     def __init__(self, bundle: PolicyBundle) -> None:
         """Compiles *bundle*. Raises `EngineError` when it is no valid Rego."""
+        self._thread = threading.get_ident()
+        _strays.pop(self._thread, None)
         self._engine = _guarded("loading the policies", lambda: _load(bundle))
+
+    def __del__(self) -> None:
+        """Leaves the engine to its own thread, wherever the garbage collector runs."""
+        if threading.get_ident() != self._thread and hasattr(self, "_engine"):
+            _strays.setdefault(self._thread, []).append(self._engine)
 
     def decide(self, document: Mapping[str, Any]) -> object:
         """See `PolicyEngine.decide`."""
@@ -32,8 +45,12 @@ class RegorusEngine:
     def _decide(self, document: Mapping[str, Any]) -> object:
         # A clone carries nothing over from the request before.
         engine = self._engine.clone()
-        engine.set_input_json(canonical(document))
-        answer = json.loads(engine.eval_rule_as_json(ENTRYPOINT))
+        try:
+            engine.set_input_json(canonical(document))
+            answer = json.loads(engine.eval_rule_as_json(ENTRYPOINT))
+        finally:
+            # A traceback keeps this frame, and with it whatever it names.
+            del engine
         if answer == "<undefined>":
             raise EngineError(f"regorus: {ENTRYPOINT} is undefined")
         return answer
@@ -43,10 +60,13 @@ def _load(bundle: PolicyBundle) -> Any:
     from regorus import Engine
 
     engine = Engine()
-    for path, text in sorted(bundle.modules.items()):
-        engine.add_policy(path, text)
-    engine.add_data_json(canonical(dict(bundle.data)))
-    return engine
+    try:
+        for path, text in sorted(bundle.modules.items()):
+            engine.add_policy(path, text)
+        engine.add_data_json(canonical(dict(bundle.data)))
+        return engine
+    finally:
+        del engine
 
 
 def _guarded(doing: str, work: Callable[[], Any]) -> Any:

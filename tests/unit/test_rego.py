@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 import regorus
 
 from pipeline.errors import EngineError
+from pipeline.judge import rego
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.rego import RegorusEngine
 
@@ -109,3 +111,26 @@ def test_a_wish_to_stop_is_heard(error: BaseException) -> None:
 def test_it_is_the_engine_it_says() -> None:
     assert RegorusEngine.name == "regorus"
     assert hasattr(regorus, "Engine")
+
+
+def test_an_engine_that_is_collected_on_another_thread_is_left_to_its_own() -> None:
+    held = [engine("result := 1")]
+    # regorus would raise where the last reference goes; filterwarnings makes that an error.
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert rego._strays.get(threading.get_ident())
+    engine("result := 1")
+    assert threading.get_ident() not in rego._strays
+
+
+@pytest.mark.parametrize("body", ["result :=", "result := 1 / input.zero"])
+def test_an_error_keeps_no_engine_alive(body: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        engine(body).decide({"zero": 0})
+    held = []
+    trace = caught.value.__traceback__
+    while trace:
+        held.extend(trace.tb_frame.f_locals.values())
+        trace = trace.tb_next
+    assert not [value for value in held if isinstance(value, regorus.Engine)]
