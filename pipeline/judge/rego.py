@@ -11,7 +11,6 @@ from pipeline.errors import EngineError
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
 from pipeline.model import canonical
 
-
 # Engines whose last reference went away on another thread than theirs, where regorus refuses
 # to drop them: they wait here for their own.
 _strays: dict[int, list[Any]] = {}
