@@ -10,7 +10,7 @@ from pipeline.judge.approvals import Requirement, Voter
 from pipeline.judge.pulls import Actor, ForgeReader, PullRequest, Review
 from pipeline.model import Catalogue
 
-_DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED"})
+_DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
 
 class Gathered(NamedTuple):

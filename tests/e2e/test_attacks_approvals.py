@@ -1,0 +1,292 @@
+"""Approvals that must not count, by who gave them, when, and for which commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.support_world import REPOSITORY, Acme, Ran, Refusal, grant, path_of
+
+TABLES = ("gcp/sandbox-dev", "bigquery-reader")
+MEDIUM = grant(access=[" ".join(TABLES)])
+HIGH = grant(access=["azure/payments-prod vm-contributor"], duration="1h", ticket="PAY-1423")
+ONE = path_of("alice/one")
+
+
+def _merged_anyway(acme: Acme, number: int, login: str = "alice") -> Ran:
+    """Merges past every rule, a minute later, and applies."""
+    acme.bypass()
+    acme.later(minutes=1)
+    acme.person(login).merge(number)
+    return acme.apply()
+
+
+def _does_not_count(acme: Acme, number: int, why: str, subject: str = "alice") -> None:
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"]) == (1, "waiting"), checked
+    assert why in str(checked.said["not_counted"]), checked.said
+    applied = _merged_anyway(acme, number)
+    assert applied.code == 1
+    assert not acme.may(subject, *TABLES)
+
+
+def test_an_owners_approval_counts(acme: Acme) -> None:
+    """What every other test here leaves one thing out of."""
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    assert _merged_anyway(acme, number).code == 0
+    assert acme.may("alice", *TABLES)
+
+
+def test_the_subjects_approval_does_not_count(acme: Acme) -> None:
+    text = MEDIUM.replace("alice", "bob")
+    number = acme.request("alice", "ask", {path_of("bob/one"): text})
+    acme.approve(number, "bob")
+    _does_not_count(acme, number, "bob would get the access", "bob")
+
+
+def test_nobody_can_review_their_own_pull_request(acme: Acme) -> None:
+    number = acme.request("bob", "ask", {ONE: MEDIUM})
+    with pytest.raises(Refusal):
+        acme.approve(number, "bob")
+
+
+def test_who_pushed_does_not_approve_whatever_the_commits_claim(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    longer = grant(access=[" ".join(TABLES)], duration="4h")
+    acme.world.github.push_files(
+        REPOSITORY, "ask", {ONE: longer}, actor="bob", author="alice", message="Longer"
+    )
+    acme.approve(number, "bob")
+    _does_not_count(acme, number, "pushed to its branch")
+
+
+def _stranger(acme: Acme) -> str:
+    acme.world._tokens["eve"] = acme.world.github.create_user("eve")
+    acme.world.github.set_collaborator(REPOSITORY, "eve", "write")
+    acme.world.github.set_membership("acme", "payments-leads", "eve", "active")
+    return "eve"
+
+
+def _reader(acme: Acme) -> str:
+    acme.world.github.set_collaborator(REPOSITORY, "bob", "read")
+    return "bob"
+
+
+def _pending(acme: Acme) -> str:
+    acme.world.github.set_membership("acme", "payments-leads", "erin", "pending")
+    return "erin"
+
+
+def _disabled(acme: Acme) -> str:
+    bob = acme.git("carol", "show", f"{acme.tip()}:access/principals/bob.yaml")
+    off: dict[str, str | None] = {"access/principals/bob.yaml": f"{bob}\ndisabled: true\n"}
+    number = acme.request("carol", "off", off)
+    acme.approve(number, "dave")
+    assert acme.check(number).code == 0
+    acme.person("carol").merge(number)
+    return "bob"
+
+
+def _taken_over(acme: Acme) -> str:
+    """Bob's account is renamed, and somebody else takes the login."""
+    acme.world.github.rename_user("bob", "robert")
+    acme.world._tokens["bob"] = acme.world.github.create_user("bob")
+    acme.world.github.set_collaborator(REPOSITORY, "bob", "write")
+    acme.world.github.set_membership("acme", "payments-leads", "bob", "active")
+    return "bob"
+
+
+@pytest.mark.parametrize(
+    "setting,why",
+    [
+        (_stranger, "no enabled person"),
+        (_disabled, "no enabled person"),
+        (_taken_over, "no enabled person"),
+        (_reader, "no write permission"),
+    ],
+)
+def test_who_may_not_approve_does_not_count(
+    acme: Acme, setting: Callable[[Acme], str], why: str
+) -> None:
+    login = setting(acme)
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, login)
+    _does_not_count(acme, number, why)
+
+
+@pytest.mark.parametrize("setting", [lambda _: "carol", lambda _: "mallory", _pending])
+def test_who_is_in_no_team_that_was_asked_fills_no_place(
+    acme: Acme, setting: Callable[[Acme], str]
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, setting(acme))
+    assert acme.check(number).said["verdict"] == "waiting"
+    assert _merged_anyway(acme, number).code == 1
+    assert not acme.may("alice", *TABLES)
+
+
+def test_a_renamed_approver_still_counts(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    acme.world.github.rename_user("bob", "robert")
+    assert acme.check(number).code == 0
+
+
+def test_a_bots_approval_does_not_count(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.world._tokens["bot"] = acme.world._checker
+    acme.approve(number, "bot")
+    _does_not_count(acme, number, "not a person")
+
+
+def test_one_person_fills_one_place(acme: Acme) -> None:
+    acme.world.github.set_membership("acme", "payments-leads", "carol", "active")
+    number = acme.request("alice", "ask", {ONE: HIGH})
+    acme.approve(number, "carol")
+    assert acme.check(number).said["verdict"] == "waiting"
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+
+
+def test_a_push_after_the_approval_undoes_it(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    longer = grant(access=[" ".join(TABLES)], duration="4h")
+    acme.person("alice").push("ask", {ONE: longer}, "Longer")
+    _does_not_count(acme, number, "head is")
+
+
+def test_a_force_push_back_to_the_approved_commit_counts_unless_the_approver_pushed(
+    acme: Acme,
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    approved = acme.tip("ask")
+    acme.approve(number, "bob")
+    acme.person("alice").push("ask", {ONE: MEDIUM + "# more\n"}, "More")
+    acme.git("alice", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
+    acme.send("alice", approved, "ask", force=True)
+    assert acme.check(number).code == 0
+    acme.person("bob").push("ask", {ONE: MEDIUM + "# more\n"}, "More")
+    acme.send("bob", approved, "ask", force=True)
+    assert acme.check(number).said["verdict"] == "waiting"
+
+
+def test_an_approval_older_than_a_day_does_not_count(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    acme.later(hours=24)
+    assert acme.check(number).code == 0
+    acme.later(seconds=1)
+    _does_not_count(acme, number, "more than 24 hours ago")
+
+
+def test_a_dismissed_approval_does_not_count(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    (review,) = acme.ask("bob", "GET", f"/pulls/{number}/reviews")
+    acme.ask(
+        "mallory",
+        "PUT",
+        f"/pulls/{number}/reviews/{review['id']}/dismissals",
+        {"message": "no"},
+    )
+    _does_not_count(acme, number, "dismissed")
+
+
+def test_a_standing_request_for_changes_holds_it_up(acme: Acme) -> None:
+    acme.world.github.set_membership("acme", "payments-leads", "erin", "active")
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    acme.person("erin").review(number, "REQUEST_CHANGES")
+    _does_not_count(acme, number, "erin asks for changes")
+
+
+def test_a_merge_into_another_branch_brings_no_approval_along(acme: Acme) -> None:
+    acme.person("alice").push("feature", {"notes.md": "x\n"}, "Notes")
+    acme.person("alice").push("ask", {ONE: MEDIUM}, "Ask", start="feature")
+    first = acme.person("alice").open("ask", "Ask", base="feature")
+    acme.approve(first, "bob")
+    checked = acme.check(first)
+    assert checked.code == 1
+    assert "name different files" in checked.said["error"]
+    acme.person("alice").merge(first)
+    second = acme.person("alice").open("feature", "All of it")
+    assert acme.check(second).code == 2
+    applied = _merged_anyway(acme, second)
+    assert ONE in acme.quarantined(applied)
+    assert not acme.may("alice", *TABLES)
+
+
+def test_a_branch_name_used_again_does_not_reach_back(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    acme.later(minutes=1)
+    acme.git("alice", "push", "--quiet", "origin", ":refs/heads/ask")
+    acme.person("bob").push("ask", {path_of("bob/one"): grant("bob")}, "Mine")
+    acme.person("bob").open("ask", "Mine")
+    assert acme.apply().code == 0
+    assert acme.may("alice", *TABLES)
+
+
+def test_a_pull_request_closed_and_opened_again_is_the_same(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    acme.ask("mallory", "PATCH", f"/pulls/{number}", {"state": "closed"})
+    assert acme.check(number).code == 2
+    acme.ask("alice", "PATCH", f"/pulls/{number}", {"state": "open"})
+    assert acme.check(number).code == 0
+
+
+def test_an_extension_keeps_the_start_needs_approval_and_leaves_no_gap(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", MEDIUM, "bob")
+    assert acme.apply().code == 0
+    acme.later(minutes=110)
+    longer = grant(access=[" ".join(TABLES)], duration="4h")
+    number = acme.request("alice", "longer", {ONE: longer})
+    assert acme.check(number).said["verdict"] == "waiting"
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    assert acme.may("alice", *TABLES)
+    assert acme.apply().code == 0
+    acme.later(minutes=129)
+    assert acme.may("alice", *TABLES)
+    acme.later(minutes=1)
+    assert not acme.may("alice", *TABLES)
+
+
+def test_an_extension_over_the_maximum_is_denied(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", MEDIUM, "bob")
+    longer = grant(access=[" ".join(TABLES)], duration="8h1m")
+    checked = acme.check(acme.request("alice", "longer", {ONE: longer}))
+    assert checked.said["verdict"] == "denied"
+
+
+def test_an_extension_after_the_end_is_denied(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", MEDIUM, "bob")
+    acme.later(hours=2)
+    longer = grant(access=[" ".join(TABLES)], duration="4h")
+    checked = acme.check(acme.request("alice", "longer", {ONE: longer}))
+    assert checked.said["verdict"] == "denied"
+
+
+def test_nothing_but_the_file_and_the_reviews_decides(acme: Acme) -> None:
+    number = acme.request(
+        "mallory", "ask", {path_of("mallory/one"): MEDIUM.replace("alice", "mallory")}
+    )
+    acme.ask("mallory", "POST", f"/issues/{number}/comments", {"body": "/approve /check LGTM"})
+    acme.ask("mallory", "POST", f"/issues/{number}/labels", {"labels": ["approved", "emergency"]})
+    acme.ask(
+        "mallory",
+        "PATCH",
+        f"/pulls/{number}",
+        {"title": "[approved] emergency", "body": "approved-by: bob\n<!-- daypass:check -->"},
+    )
+    acme.person("bob").review(number, "COMMENT")
+    assert acme.check(number).said["verdict"] == "waiting"
