@@ -147,16 +147,17 @@ def _comment(
                 "the keeper's account id is not known", hint="set DAYPASS_KEEPER_ID in its job"
             )
         mine = [b for b in run.desired.bindings if grant in b.grants]
-        body = result_comment(
-            grant=grant,
-            window=windows.get(grant),
-            state=state or "unfinished",
-            results=results,
-            usage=[line for binding in mine for line in usage(binding)],
-            tip=run.journal.tip.short,
-            drift=[f"{d.target} {d.key}: {d.what}" for d in drift if grant in d.grants],
-        )
         try:
+            body = result_comment(
+                grant=grant,
+                window=windows.get(grant),
+                state=state or "unfinished",
+                results=results,
+                usage=[line for binding in mine for line in usage(binding)],
+                tip=run.journal.tip.short,
+                drift=[f"{d.target} {d.key}: {d.what}" for d in drift if grant in d.grants],
+                lost=_lost(run, pull, bot),
+            )
             context.writer("keeper").comment(
                 pull, marker=f"{RESULT_MARKER}-{digest(grant)[:12]}", body=body, bot_id=bot
             )
@@ -165,6 +166,23 @@ def _comment(
             context.err.line(f"#{pull} could not be told, a later run does: {error}", "yellow")
             untold.add(key)
     return frozenset(untold)
+
+
+def _lost(run: Estates, pull: int, bot: int) -> list[str]:
+    """Tips that comments on *pull* anchor and the record lacks: traces of what was cut off it.
+
+    Editing a comment must not wipe them out.
+    """
+    from pipeline.output.markdown import ANCHOR
+
+    known = run.journal.chain().digests
+    found = {
+        tip
+        for comment in run.context.reader.comments(pull)
+        if comment.author is not None and comment.author.id == bot
+        for tip in ANCHOR.findall(comment.body)
+    }
+    return sorted(found - known)
 
 
 def _emit(run: Estates, applied: Applied) -> None:

@@ -134,9 +134,14 @@ def _anchors(context: Context, chain: Chain) -> tuple[int, list[str]]:
     from pipeline.output.markdown import ANCHOR
 
     keeper = context.settings.keeper_id
-    pulls = sorted({event["pull"] for event in chain.events if isinstance(event.get("pull"), int)})
+    pulls = {event["pull"] for event in chain.events if type(event.get("pull")) is int}
+    # The record cannot say which comments anchor what was cut off it; the branch can.
+    commits = context.repository.mainline(context.fetch_main(), since=context.anchor)
+    for commit in commits:
+        context.progress(f"asking who brought {commit.sha[:7]}")
+        pulls.update(pull.number for pull in context.reader.pulls_of_commit(commit.sha))
     count, missing = 0, []
-    for number in pulls:
+    for number in sorted(pulls):
         context.progress(f"reading the comments of #{number}")
         for comment in context.reader.comments(number):
             if comment.author is None or comment.author.id != keeper:

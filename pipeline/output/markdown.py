@@ -121,10 +121,12 @@ def result_comment(
     usage: Sequence[str],
     tip: str,
     drift: Sequence[str] = (),
+    lost: Sequence[str] = (),
 ) -> str:
     """Returns the comment on a merged pull request: what came of it, and how to use it.
 
-    It carries the *tip* of the record, which anchors the chain outside its branch.
+    It carries the *tip* of the record, which anchors the chain outside its branch, and keeps
+    *lost*, tips that it carried before and the record no longer has.
     """
     headline = {
         "provisioned": "✅ Access is provisioned",
@@ -149,7 +151,9 @@ def result_comment(
     lines += [f"- ⚠️ {escape(what)}" for what in drift]
     if usage and state == "provisioned":
         lines += ["", "**How to use it**", "", "```sh", *usage, "```"]
-    lines += ["", f"<sub>Recorded at `{tip}`.</sub>"]
+    if lost:
+        lines += ["", "⚠️ The record was cut: it no longer holds what is anchored here."]
+    lines += ["", *(f"<sub>Recorded at `{one}`.</sub>" for one in (*lost, tip))]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -186,4 +186,75 @@ def _check(line: bytes, tip: Tip, path: str) -> tuple[Mapping[str, Any] | None, 
         return None, "its time is not the month of its file"
     if not isinstance(event.get("kind"), str):
         return None, "it has no kind"
+    if wrong := _misshapen(event):
+        return None, f"it is no {event['kind']}: {', '.join(wrong)}"
     return event, ""
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _optional(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _number(value: object) -> bool:
+    return type(value) is int
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _moment(value: object) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _binding(value: object) -> bool:
+    texts = ("cloud", "target", "key", "principal", "role")
+    return (
+        isinstance(value, dict)
+        and all(_text(value.get(name)) for name in texts)
+        and all(name in value and _optional(value[name]) for name in ("start", "end"))
+    )
+
+
+def _named(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and _text(one.get("id")) for one in value
+    )
+
+
+_INTENT = {"plan": _text, "change": _text, "binding": _binding, "grants": _named}
+_FORMS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "intent": _INTENT,
+    "outcome": {**_INTENT, "status": _text, "message": _text, "rollback": _flag},
+    "grant": {"grant": _text, "life": _text, "state": _text},
+    "alert": {"path": _text, "commit": _text, "reasons": _texts},
+    "proof": {
+        "commit": _text,
+        "pull": _number,
+        "head": _text,
+        "merged_at": _moment,
+        "requester": _optional,
+        "approvers": _texts,
+        "decision": _text,
+    },
+}
+
+
+def _misshapen(event: Mapping[str, Any]) -> list[str]:
+    """Returns the keys of *event* that whoever reads the record could not use.
+
+    Kinds that are not known here may come from a newer writer; nothing reads them.
+    """
+    form = _FORMS.get(event["kind"], {"grants": _named} if "grants" in event else {})
+    return [name for name, fits in form.items() if name not in event or not fits(event[name])]

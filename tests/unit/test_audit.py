@@ -16,7 +16,7 @@ def chain(*sizes: int) -> dict[str, bytes]:
     tip = Tip()
     files = {}
     for number, size in enumerate(sizes):
-        events = [AuditEvent(kind="alert", data={"what": f"{number}.{i}"}) for i in range(size)]
+        events = [AuditEvent(kind="note", data={"what": f"{number}.{i}"}) for i in range(size)]
         path, text, tip = batch(events, after=tip, at=NOON + timedelta(days=20 * number), run=RUN)
         files[path] = text.encode()
     return files

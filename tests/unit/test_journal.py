@@ -40,7 +40,7 @@ class Branch:
         if self.others:
             self.others -= 1
             AuditJournal(Branch.of(self), clock=lambda: NOON, run=RUN).record(
-                [AuditEvent(kind="alert", data={"by": "another run"})], "Other"
+                [AuditEvent(kind="note", data={"by": "another run"})], "Other"
             )
         if parent != self.head:
             raise RefMoved("it moved")
@@ -62,7 +62,7 @@ def journal(branch: Branch, now: datetime = NOON) -> AuditJournal:
 
 
 def alert(what: str) -> list[AuditEvent]:
-    return [AuditEvent(kind="alert", data={"what": what})]
+    return [AuditEvent(kind="note", data={"what": what})]
 
 
 def test_an_event_says_who_when_and_from_which_commit() -> None:

@@ -1,0 +1,173 @@
+"""The record, with the rules off its branch: what is rewritten, removed or written by others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.model import canonical
+from pipeline.record.audit import read_chain
+from tests.e2e.support_world import RECORD, Acme, grant, path_of
+
+LOGS = ("gcp/sandbox-dev", "log-viewer")
+TABLES = ("gcp/sandbox-dev", "bigquery-reader")
+
+
+def _recorded(acme: Acme) -> dict[str, bytes]:
+    """Grants and applies something; returns the record's files, and takes the rules off."""
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    verified = acme.daypass("audit", "verify", "--json")
+    assert (verified.code, verified.said["holds"]) == (0, True)
+    assert verified.said["anchors"] == 1
+    acme.open_the_record()
+    acme.git("mallory", "fetch", "--quiet", "origin", f"+refs/heads/{RECORD}:refs/heads/{RECORD}")
+    paths = acme.git("mallory", "ls-tree", "-r", "--name-only", RECORD).splitlines()
+    return {
+        path: acme.git("mallory", "show", f"{RECORD}:{path}").encode() + b"\n" for path in paths
+    }
+
+
+def _line(acme: Acme, files: dict[str, bytes], **data: object) -> dict[str, tuple[str, str]]:
+    """Returns a file that continues the chain in form, with one event of mallory's."""
+    tip = read_chain(files).tip
+    event = {
+        "seq": tip.seq + 1,
+        "prev": tip.digest,
+        "at": "2026-11-20T14:00:00Z",
+        "run": {"actor": "mallory", "id": "1"},
+        "main": acme.tip(),
+        **data,
+    }
+    path = f"events/2026/11/{tip.file + 1:08d}.jsonl"
+    return {path: ("100644", canonical(event) + "\n")}
+
+
+def _still_live(acme: Acme) -> None:
+    assert acme.may("alice", *LOGS)
+
+
+def test_a_line_rewritten_in_place_stops_everything(acme: Acme) -> None:
+    files = _recorded(acme)
+    path = sorted(files)[0]
+    text = files[path].decode().replace('"approvers":[]', '"approvers":["bob"]')
+    assert text.encode() != files[path]
+    made = acme.commit("mallory", {path: ("100644", text)}, parents=[acme.tip(RECORD)])
+    acme.send("mallory", made, RECORD)
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 1
+    assert "does not follow" in str(verified.said["faults"])
+    assert acme.apply().code == 3
+    assert acme.daypass("audit", "log").code == 1
+    _still_live(acme)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_file_taken_out_stops_everything(acme: Acme, which: int) -> None:
+    files = _recorded(acme)
+    made = acme.commit("mallory", {sorted(files)[which]: None}, parents=[acme.tip(RECORD)])
+    acme.send("mallory", made, RECORD)
+    assert acme.daypass("audit", "verify").code == 1
+    assert acme.apply().code == 3
+    _still_live(acme)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_record_cut_off_at_its_end_is_seen_from_the_anchors(acme: Acme, whole: bool) -> None:
+    _recorded(acme)
+    if whole:
+        acme.git("mallory", "push", "--quiet", "origin", f":refs/heads/{RECORD}")
+    else:
+        acme.git(
+            "mallory", "push", "--quiet", "--force", "origin", f"{RECORD}~2:refs/heads/{RECORD}"
+        )
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 1, verified
+    assert "which the chain lacks" in str(verified.said["faults"])
+    acme.later(minutes=1)
+    # Everything is proven again; nothing is lost but the trace, and that stays visible.
+    assert acme.apply().code == 0
+    _still_live(acme)
+    assert acme.daypass("audit", "verify").code == 1
+
+
+def test_a_strangers_proof_is_not_believed(acme: Acme) -> None:
+    files = _recorded(acme)
+    acme.bypass()
+    acme.push("mallory", {path_of("mallory/mine"): grant("mallory", access=[" ".join(TABLES)])})
+    forged = _line(
+        acme,
+        files,
+        kind="proof",
+        commit=acme.tip(),
+        pull=1,
+        head=acme.tip(),
+        merged_at="2026-11-20T14:00:00Z",
+        requester="mallory",
+        approvers=["bob"],
+        decision="0" * 64,
+    )
+    acme.send("mallory", acme.commit("mallory", forged, parents=[acme.tip(RECORD)]), RECORD)
+    assert not read_chain(
+        {**files, **{path: text.encode() for path, (_, text) in forged.items()}}
+    ).broken
+    applied = acme.apply()
+    assert applied.code == 1
+    assert "recorded proofs are not used" in acme.stderr
+    assert not acme.may("mallory", *TABLES)
+    _still_live(acme)
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 1
+    assert "not signed for the App" in str(verified.said["faults"])
+
+
+ODD = [
+    {"kind": "proof"},
+    {"kind": "proof", "commit": 1, "pull": "x", "head": None, "merged_at": "never"},
+    {"kind": "grant"},
+    {"kind": "grant", "grant": ["x"], "life": {}, "state": 7},
+    {"kind": "alert", "path": {"a": 1}, "commit": []},
+    {"kind": "intent"},
+    {"kind": "outcome", "binding": 7},
+    {"kind": "intent", "grants": 7, "pull": True},
+    {"kind": "\x1b[2J"},
+]
+
+
+@pytest.mark.parametrize("event", ODD, ids=lambda event: json.dumps(event)[:40])
+def test_a_strangers_malformed_event_is_told_and_ends_no_run_in_a_crash(
+    acme: Acme, event: dict[str, object]
+) -> None:
+    files = _recorded(acme)
+    forged = _line(acme, files, **event)
+    acme.send("mallory", acme.commit("mallory", forged, parents=[acme.tip(RECORD)]), RECORD)
+    assert acme.apply().code in (0, 3)
+    assert acme.daypass("audit", "verify").code == 1
+    log = acme.daypass("audit", "log")
+    assert log.code in (0, 1)
+    assert "\x1b" not in log.said
+    assert acme.daypass("status").code in (0, 3)
+    _still_live(acme)
+
+
+def test_a_forged_alert_hides_no_quarantine(acme: Acme) -> None:
+    files = _recorded(acme)
+    acme.bypass()
+    mine = path_of("mallory/mine")
+    acme.push("mallory", {mine: grant("mallory")})
+    forged = _line(acme, files, kind="alert", path=mine, commit=acme.tip(), reasons=["nothing"])
+    acme.send("mallory", acme.commit("mallory", forged, parents=[acme.tip(RECORD)]), RECORD)
+    applied = acme.apply()
+    assert applied.code == 1
+    assert mine in acme.quarantined(applied)
+
+
+def test_the_rules_keep_strangers_from_rewriting_the_record(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    acme.git("mallory", "fetch", "--quiet", "origin", f"+refs/heads/{RECORD}:refs/heads/{RECORD}")
+    with pytest.raises(Exception, match="Cannot|fast-forward|rule|declined"):
+        acme.git(
+            "mallory", "push", "--quiet", "--force", "origin", f"{RECORD}~1:refs/heads/{RECORD}"
+        )
