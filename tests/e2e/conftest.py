@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.support_world import Acme, founded
+
+
+@pytest.fixture(autouse=True)
+def embedded_engine_alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes OPA off PATH, as starting it for every command would take half of the time.
+
+    That both engines decide alike is for the conformance suite and the story; a test here that
+    is about two engines asks for `opa_binary`.
+    """
+    if "opa_binary" in request.fixturenames:
+        return
+    found = os.environ["PATH"].split(os.pathsep)  # noqa: TID251 - what commands will see
+    kept = [folder for folder in found if not shutil.which("opa", path=folder)]
+    monkeypatch.setenv("PATH", os.pathsep.join(kept))
 
 
 @pytest.fixture
