@@ -21,6 +21,12 @@ CHECK_MARKER = "check"
 RESULT_MARKER = "result"
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+_BROKEN = "&#8203;"
+"""A zero-width space. GitHub looks for names, numbers and addresses in what Markdown made, so
+that a backslash alone still pings and links."""
+
+_LIVE = (("\\@", f"@{_BROKEN}"), ("\\#", f"#{_BROKEN}"), ("://", f":{_BROKEN}//"))
+_BARE_SITE = re.compile(r"(www)(\.)", re.IGNORECASE)
 
 _HEADLINES = {
     Verdict.INVALID: "❌ This cannot be read as it stands",
@@ -32,7 +38,10 @@ _HEADLINES = {
 
 def escape(text: str) -> str:
     """Returns *text* on one line, so that Markdown shows it as it is and nobody is pinged."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    shown = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    for live, broken in _LIVE:
+        shown = shown.replace(live, broken)
+    return _BARE_SITE.sub(rf"\1{_BROKEN}\2", shown)
 
 
 def check_comment(assessment: Assessment) -> str:
