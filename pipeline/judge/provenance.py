@@ -149,6 +149,8 @@ class Prover:
             quarantined.extend(
                 Quarantine(path=p.path, commit=tip, reasons=(str(p),)) for p in error.problems
             )
+        line = (anchor, *(commit.sha for commit in commits))
+        last_proven = next((sha for sha in reversed(line) if not tainted_at.get(sha)), tip)
         for life in present.values():
             if self._over_by_its_own_dates(life, now):
                 lapsed.append(life)
@@ -161,7 +163,10 @@ class Prover:
                 lapsed.append(life)
                 continue
             proofs[life.id] = one.proofs
-            if self._sources.offboarded(tip, one.grant.grant.subject):
+            # An older version pushed over a person's file must not bring the person back.
+            if any(
+                self._sources.offboarded(sha, one.grant.grant.subject) for sha in {tip, last_proven}
+            ):
                 continue
             live.append(one.grant)
         known = {life.path for life in present.values()}

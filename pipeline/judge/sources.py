@@ -90,7 +90,7 @@ class Sources:
             entry for prefix in CATALOGUE for entry in self.objects.tree(commit, prefix)
         )
         if entries not in self._catalogues:
-            odd = _odd(entries)
+            odd = _odd(entries, TABLE_LIMIT)
             strange = {problem.path for problem in odd}
             plain = [entry for entry in entries if entry.path not in strange]
             catalogue, problems = load_catalogue(self._files(plain, TABLE_LIMIT))
@@ -105,7 +105,7 @@ class Sources:
         if entries not in self._bundles:
             self._bundles[entries] = load_bundle(
                 {
-                    path.removeprefix(POLICIES): content.decode("utf-8", "strict")
+                    path.removeprefix(POLICIES): _text(path, content)
                     for path, content in self._files(
                         [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
                         _POLICY_BYTES,
@@ -168,18 +168,30 @@ class Sources:
         return None
 
     def _files(self, entries: Sequence[TreeEntry], limit: int) -> dict[str, bytes]:
-        if odd := _odd(entries):
+        if odd := _odd(entries, limit):
             raise InvalidInput(odd)
         contents = self.objects.read_many([entry.blob for entry in entries], limit=limit)
         return {entry.path: contents[entry.blob] for entry in entries}
 
 
-def _odd(entries: Sequence[TreeEntry]) -> tuple[Problem, ...]:
+def _odd(entries: Sequence[TreeEntry], limit: int) -> tuple[Problem, ...]:
+    """What cannot be read as a file of at most *limit* bytes."""
     return tuple(
         at_top(entry.path, "mode", f"mode {entry.mode} is not that of a plain file")
-        for entry in entries
         if entry.kind != "blob" or entry.mode not in (FILE_MODE, "100755")
+        else at_top(entry.path, "too-large", f"{entry.size} bytes, the limit is {limit}")
+        for entry in entries
+        if entry.kind != "blob"
+        or entry.mode not in (FILE_MODE, "100755")
+        or (entry.size is not None and entry.size > limit)
     )
+
+
+def _text(path: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput((at_top(path, "encoding", f"not UTF-8: {error.reason}"),)) from error
 
 
 def at_top(path: str, code: str, message: str) -> Problem:

@@ -11,6 +11,13 @@ TABLES = ("gcp/sandbox-dev", "bigquery-reader")
 ONE = path_of("alice/one")
 MINE = path_of("mallory/mine")
 REVIEWERS = "policies/settings/reviewers/data.yaml"
+MALLORY = """github: mallory
+github_id: 1006
+kind: person
+disabled: true
+identities:
+  gcp: {member: "user:mallory@example.com"}
+"""
 TABLES_GRANT = grant("mallory", access=[" ".join(TABLES)])
 
 
@@ -59,6 +66,7 @@ TAMPERED = [
         id="person",
     ),
     pytest.param("access/principals/bob.yaml", "kind: [", id="catalogue"),
+    pytest.param("access/roles/gcp.yaml", "# more\n" * 500000, id="huge-catalogue"),
     pytest.param(".github/workflows/apply.yml", "on: push\n", id="workflow"),
     pytest.param("pipeline/judge/decide.py", "raise SystemExit(0)\n", id="code"),
 ]
@@ -141,3 +149,45 @@ def test_a_policy_that_requires_nothing_is_denied_by_its_reader(acme: Acme) -> N
     acme.person("carol").merge(number)
     checked = acme.check(acme.request("mallory", "ask", {MINE: TABLES_GRANT}))
     assert (checked.code, checked.said["verdict"]) == (1, "denied")
+
+
+def test_offboarding_ends_access_whatever_is_pushed_over_the_catalogue(acme: Acme) -> None:
+    acme.landed("mallory", "mallory/mine", grant("mallory"))
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    assert acme.may("mallory", *LOGS)
+    before = acme.git("carol", "show", f"{acme.world.anchor}:access/principals/mallory.yaml")
+    number = acme.request("carol", "off", {"access/principals/mallory.yaml": MALLORY})
+    acme.approve(number, "dave")
+    assert acme.check(number).code == 0
+    acme.person("carol").merge(number)
+    acme.bypass()
+    acme.push("mallory", {"access/principals/mallory.yaml": before + "\n"}, "Still here")
+    assert acme.apply().code == 1
+    assert not acme.may("mallory", *LOGS)
+    assert acme.may("alice", *LOGS)
+
+
+def test_offboarding_ends_access_although_the_catalogue_is_broken_since(acme: Acme) -> None:
+    acme.landed("mallory", "mallory/mine", grant("mallory"))
+    assert acme.apply().code == 0
+    number = acme.request("carol", "off", {"access/principals/mallory.yaml": MALLORY})
+    acme.approve(number, "dave")
+    assert acme.check(number).code == 0
+    acme.person("carol").merge(number)
+    acme.bypass()
+    acme.push("mallory", {"access/targets/gcp.yaml": "payments-prod: ["}, "Oops")
+    assert acme.apply().code == 1
+    assert not acme.may("mallory", *LOGS)
+
+
+def test_policies_that_are_no_text_are_told_as_such(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    acme.bypass()
+    made = acme.commit("mallory", {REVIEWERS: ("100644", "\udcff")}, parents=[acme.tip()])
+    acme.send("mallory", made)
+    checked = acme.check(acme.request("alice", "ask", {path_of("alice/two"): grant()}))
+    assert checked.code == 2
+    assert "not UTF-8" in str(checked.said["problems"])
+    assert acme.apply().code == 1
+    assert REVIEWERS in acme.quarantined(acme.apply())
