@@ -29,7 +29,7 @@ from pipeline.judge.assess import Assessment, Assessor
 from pipeline.judge.evaluate import Previous
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
-from pipeline.model import GrantId
+from pipeline.model import Catalogue, GrantId
 from pipeline.provision.desired import LiveGrant
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -126,6 +126,9 @@ class Prover:
         self._known = dict(known or {})
         self._answers: dict[str, Proof | Unproven] = {}
         self._fresh: list[Proof] = []
+        # Commits between which nothing governed changed hold the same catalogue: reading it
+        # once for all of them makes a run's cost grow with changes, not with grants.
+        self._same_rules: dict[str, str] = {}
 
     def stand(self, *, anchor: str, tip: str, now: datetime) -> Standing:
         """Returns what the default branch at *tip* amounts to at *now*.
@@ -340,6 +343,10 @@ class Prover:
         governed = {commit.sha for commit in governing(commits)}
         for commit in commits:
             before = frozenset(tainted)
+            parent = commit.parents[0] if commit.parents else commit.sha
+            self._same_rules[commit.sha] = (
+                commit.sha if commit.sha in governed else self._same_rules.get(parent, parent)
+            )
             if commit.sha in governed:
                 # Unproven policies judge nothing: they could say anything, or fail every run.
                 answer = (
@@ -408,7 +415,7 @@ class Prover:
             live = LiveGrant(
                 grant=previous.grant,
                 window=previous.window,
-                entitlements=entitlements(previous.grant, self._sources.catalogue(base)),
+                entitlements=entitlements(previous.grant, self._catalogue(base)),
             )
         return _Judged(
             grant=live,
@@ -416,6 +423,9 @@ class Prover:
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
         )
+
+    def _catalogue(self, base: str) -> Catalogue:
+        return self._sources.catalogue(self._same_rules.get(base, base))
 
     def _over_by_its_own_dates(self, life: Life, now: datetime) -> bool:
         """Whether no proof could give it a window that still holds.

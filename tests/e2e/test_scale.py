@@ -1,0 +1,42 @@
+"""A run's cost grows with what changed, not with how many grants there are."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.e2e.support_world import Acme, grant
+
+
+@contextmanager
+def git_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    started: list[Any] = []
+    real = subprocess.run
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        started.append(arguments[0])
+        return real(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.forge.git.subprocess.run", counted)
+        yield started
+
+
+def test_a_run_without_changes_starts_as_many_processes_for_six_grants_as_for_two(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for numbers in ((0, 1), (2, 3, 4, 5)):
+        for number in numbers:
+            subject = ("alice", "erin")[number % 2]
+            acme.landed(subject, f"{subject}/logs-{number}", grant(subject))
+        assert acme.apply().code == 0
+        with git_processes(monkeypatch) as started:
+            again = acme.apply()
+        assert (again.code, again.said["results"]) == (0, [])
+        counts.append(len(started))
+    assert counts[0] == counts[1] > 0
