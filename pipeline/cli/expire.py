@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def expire(context: Context, as_json: bool) -> int:
         if found.ready:
             title, body = revert_text(found.ready)
             number = context.writer("keeper").open_pull(
-                found.branch,
+                found.branch(secrets.token_hex(4)),
                 base=context.settings.default_branch,
                 base_sha=run.tip,
                 title=title,

@@ -33,10 +33,13 @@ class Retirement:
     waiting: tuple[tuple[GrantId, str], ...]
     """Grants that lapsed but cannot be retired yet, with the reason."""
 
-    @property
-    def branch(self) -> str:
-        """The branch of the revert: the same for the same files."""
-        return f"{BRANCH_PREFIX}{digest(list(self.ready))[:12]}"
+    def branch(self, nonce: str) -> str:
+        """Returns the branch of the revert.
+
+        The *nonce* keeps anyone from opening a pull request from that name first, which would
+        then be theirs and wait for an owner.
+        """
+        return f"{BRANCH_PREFIX}{digest(list(self.ready))[:12]}-{nonce}"
 
 
 def retire(

@@ -17,7 +17,7 @@ def lapsed(*names: str) -> tuple[Life, ...]:
 def test_a_grant_is_retired_once_the_clouds_read_back_as_clean() -> None:
     found = retire(lapsed("x"), held=[], unreachable={}, targets_of={})
     assert found.ready == ("access/grants/alice/x.yaml",)
-    assert found.branch.startswith(BRANCH_PREFIX)
+    assert found.branch("1a2b").startswith(BRANCH_PREFIX)
 
 
 def test_a_grant_that_a_cloud_still_holds_waits() -> None:
@@ -47,7 +47,7 @@ def test_what_is_being_deleted_already_is_not_asked_for_twice() -> None:
 def test_the_same_files_give_the_same_branch() -> None:
     one = retire(lapsed("x", "y"), held=[], unreachable={}, targets_of={})
     two = retire(lapsed("y", "x"), held=[], unreachable={}, targets_of={})
-    assert one.branch == two.branch
+    assert one.branch("1a2b") == two.branch("1a2b") != one.branch("3c4d")
 
 
 def test_the_pull_request_names_every_file() -> None:
