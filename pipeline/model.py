@@ -297,6 +297,9 @@ class Role:
 
     permissions: AwsPermissions | AzurePermissions | GcpPermissions
     mfa_required: bool = False
+    interactive: bool = False
+    """Whether it opens a session for a person (console, shell): never for workloads."""
+
     parameters: tuple[tuple[str, str], ...] = ()
     """Name and the regular expression that a value must match in full, sorted."""
 

@@ -38,6 +38,9 @@ class Requirement:
     because: str
     """Why policy asks for it, for people."""
 
+    order: int = 1
+    """Steps of a higher order are given after all steps of lower ones are complete."""
+
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"approval step {self.id!r} asks for {self.count} people")

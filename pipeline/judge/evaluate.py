@@ -42,6 +42,7 @@ WHY = {
     "approvals": "people have to approve",
     "low-risk": "every role is of low risk, and somebody with a say in it asks",
     "less-access": "it takes access away, asked by somebody with a say in it",
+    "emergency": "it is an emergency, and somebody on call asks for themself",
 }
 """Reasons for merging by itself or not, by the code that policies give."""
 
@@ -52,6 +53,7 @@ BECAUSE = {
     "risk-critical": "a role of critical risk",
     "less-access": "somebody without a say in it wants to take access away",
     "governance": "policies, catalogue or workflows change",
+    "emergency-review": "a use of emergency access is reviewed",
 }
 """Reasons for an approval, by the code that policies give."""
 
@@ -153,6 +155,7 @@ def evaluate(
                 people=tuple(step["people"]),
                 count=step["count"],
                 because=BECAUSE[step["because"]],
+                order=step["order"],
             )
             for step in decision["approvals"]
         ),
@@ -233,7 +236,8 @@ class _Reader:
     def _steps(self, value: object) -> list[dict[str, Any]]:
         steps = []
         for entry in self._list(value, "approvals"):
-            step = self._object(entry, "approvals", {"id", "teams", "people", "count", "because"})
+            keys = {"id", "teams", "people", "count", "because", "order"}
+            step = self._object(entry, "approvals", keys)
             if not isinstance(step["id"], str) or not step["id"]:
                 raise self._error("an approval has no id")
             teams = self._texts(step["teams"], "teams")
@@ -242,6 +246,8 @@ class _Reader:
                 raise self._error(f"nobody could give the approval {step['id']}")
             if type(step["count"]) is not int or step["count"] < 1:
                 raise self._error(f"approval {step['id']} asks for {_shown(step['count'])} people")
+            if type(step["order"]) is not int or step["order"] < 1:
+                raise self._error(f"approval {step['id']} has the order {_shown(step['order'])}")
             if not isinstance(step["because"], str) or step["because"] not in BECAUSE:
                 raise self._error(f"unknown reason for an approval: {_shown(step['because'])}")
             steps.append({**step, "teams": teams, "people": people})
@@ -279,7 +285,11 @@ def _own(document: Mapping[str, Any]) -> set[str]:
     """Returns who may never approve *document*, whatever the policies say."""
     names = {document["requester"]["principal"]}
     if document["kind"] == "grant":
-        names |= {document["subject"]["name"], document["grant"]["requested_by"]}
+        # The owner of a workload is no second pair of eyes for it.
+        names |= {document["subject"]["name"], document["subject"]["owner"]}
+        names |= {document["grant"]["requested_by"]}
+    else:
+        names |= set(document["reviews"])
     return {name for name in names if name}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,6 +51,9 @@ class Previous:
     requester: str | None = None
     """Name of the principal who first asked for it, where known."""
 
+    first_duration: int | None = None
+    """Seconds that the life's first proven version asked for: extensions count from there."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OtherLife:
@@ -67,6 +70,39 @@ class OtherLife:
     window: Window
     """As it was or will be: of a grant that was taken back early, up to then."""
 
+    added: datetime | None = None
+    """The merge that began the life; None where it is not known, which counts as now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calendars:
+    """When each calendar of the catalogue is open, from *start* on and up to *end*."""
+
+    start: datetime
+    end: datetime
+    """Beyond it nothing is known, so nothing that reaches there is covered or free."""
+
+    open: Mapping[str, Sequence[Window]]
+    """By name; sorted, apart from each other, clipped to *start* and *end*."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emergency:
+    """An earlier use of emergency access by the subject."""
+
+    grant: str
+    start: datetime
+    reviewed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Access that the subject is known to hold without a grant."""
+
+    target: str
+    role: str
+    """Cloud and name: `aws/rds-reader`."""
+
 
 def input_document(
     *,
@@ -82,6 +118,11 @@ def input_document(
     lives: Sequence[OtherLife] = (),
     pull: PullRequest | None = None,
     approvals: Iterable[str] = (),
+    on_call: Iterable[str] = (),
+    standing: Iterable[Standing] = (),
+    emergencies: Iterable[Emergency] = (),
+    calendars: Calendars | None = None,
+    revives: bool = False,
 ) -> dict[str, Any]:
     """Returns what the policies are asked about a grant; times are epoch seconds and text.
 
@@ -95,15 +136,23 @@ def input_document(
     - `window`: `start`, `end`, `start_text`, `end_text`; null where unknown
     - `bindings`, one for each line of access: `index`; `target` (`id`, `cloud`, `name`,
       `locator`, `environment`, `owners`, `tags`, `expiry`); `role` (`id`, `name`, `title`,
-      `risk`, `max_duration`, `mfa_required`, `permissions`); `parameters`; `home` or null.
+      `risk`, `max_duration`, `mfa_required`, `interactive`, `parameters` (names that it
+      declares), `permissions`); `parameters` (name to value); `home` or null.
       `permissions` hold `mechanism`, `actions`, `resources` (aws), `role_definition_id`
       (azure), `role` (gcp)
     - `subject`: `name`, `kind`, `disabled` (true when its file is gone), `owner` or null,
-      `teams`, `identities`: `aws`, `azure`, `gcp`, each null or `mfa`, which may be null
+      `teams`, `on_call` (rotations that name it at `now`), `standing` (each `target`, `role`:
+      access known to be held without a grant), `identities`: `aws`, `azure`, `gcp`, each null
+      or `mfa`, which may be null
     - `requester`: `id`, `login`, `principal` (each may be null), `teams`, `is_app`
-    - `previous`: null, or `grant`, `window`, `requester` of the last proven version
-    - `lives`: the subject's other lives that touch the day around the window or are still to
-      end: `grant`, `target`, `role`, `start`, `end`
+    - `previous`: null, or `grant`, `window`, `requester` of the last proven version, and
+      `first_duration`, seconds that the life's first version asked for, or null
+    - `lives`: the subject's other lives: `grant`, `target`, `role`, `start`, `end`, `added` (the
+      merge that began it)
+    - `emergencies`: the subject's earlier emergency grants: `grant`, `start`, `reviewed`
+    - `calendars`: null where none are known, or `start`, `end` (what is known lies between) and
+      `open`: name to a list of `start`, `end`, sorted and apart from each other
+    - `revives`: whether an earlier life of the same path said exactly the same
     - `pull`: null, or `number`, `head`
     - `approvals`: each with `principal`: the people counted so far
     """
@@ -115,7 +164,13 @@ def input_document(
         "grant": _grant(grant),
         "window": None if window is None else _window(window),
         "bindings": [_binding(index, line) for index, line in enumerate(entitlements)],
-        "subject": _subject(grant.subject, subject, subject_teams),
+        "subject": {
+            **_subject(grant.subject, subject, subject_teams),
+            "on_call": sorted(set(on_call)),
+            "standing": sorted(
+                ({"target": one.target, "role": one.role} for one in standing), key=canonical
+            ),
+        },
         "requester": _requester(requester),
         "previous": None
         if previous is None
@@ -123,6 +178,7 @@ def input_document(
             "grant": _grant(previous.grant),
             "window": _window(previous.window),
             "requester": previous.requester,
+            "first_duration": previous.first_duration,
         },
         "lives": sorted(
             (
@@ -132,11 +188,21 @@ def input_document(
                     "role": life.role,
                     "start": _epoch(life.window.start),
                     "end": _epoch(life.window.end),
+                    "added": _epoch(now if life.added is None else life.added),
                 }
                 for life in lives
             ),
             key=canonical,
         ),
+        "emergencies": sorted(
+            (
+                {"grant": one.grant, "start": _epoch(one.start), "reviewed": one.reviewed}
+                for one in emergencies
+            ),
+            key=canonical,
+        ),
+        "calendars": None if calendars is None else _calendars(calendars),
+        "revives": revives,
         "pull": _pull(pull),
         "approvals": [{"principal": name} for name in sorted(set(approvals))],
     }
@@ -145,6 +211,7 @@ def input_document(
 def governance_document(
     *,
     paths: Iterable[str],
+    reviews: Iterable[str] = (),
     now: datetime,
     requester: Requester,
     pull: PullRequest | None = None,
@@ -152,12 +219,14 @@ def governance_document(
 ) -> dict[str, Any]:
     """Returns what the policies are asked about policies, catalogue and workflows.
 
-    `kind` is `governance`; `paths` are those changed; `now`, `requester`, `pull` and
-    `approvals` are as in `input_document`.
+    `kind` is `governance`; `paths` are those changed; `reviews` names the subjects whose
+    emergency access the change reviews; `now`, `requester`, `pull` and `approvals` are as in
+    `input_document`.
     """
     return {
         "kind": "governance",
         "paths": sorted(set(paths)),
+        "reviews": sorted(set(reviews)),
         "now": _epoch(now),
         "now_text": timestamp(now),
         "requester": _requester(requester),
@@ -178,6 +247,17 @@ def _window(window: Window) -> dict[str, Any]:
         "end": _epoch(window.end),
         "start_text": timestamp(window.start),
         "end_text": timestamp(window.end),
+    }
+
+
+def _calendars(calendars: Calendars) -> dict[str, Any]:
+    return {
+        "start": _epoch(calendars.start),
+        "end": _epoch(calendars.end),
+        "open": {
+            name: [{"start": _epoch(one.start), "end": _epoch(one.end)} for one in windows]
+            for name, windows in sorted(calendars.open.items())
+        },
     }
 
 
@@ -219,6 +299,8 @@ def _binding(index: int, line: Entitlement) -> dict[str, Any]:
             "risk": role.risk.value,
             "max_duration": role.max_duration,
             "mfa_required": role.mfa_required,
+            "interactive": role.interactive,
+            "parameters": [name for name, _ in role.parameters],
             "permissions": _permissions(role.permissions),
         },
         "parameters": dict(line.parameters),

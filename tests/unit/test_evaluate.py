@@ -77,7 +77,14 @@ def answer(**changes: Any) -> dict[str, Any]:
 
 
 def step(**changes: Any) -> dict[str, Any]:
-    values = {"id": "s", "teams": ["sec"], "people": [], "count": 1, "because": "risk-high"}
+    values = {
+        "id": "s",
+        "teams": ["sec"],
+        "people": [],
+        "count": 1,
+        "because": "risk-high",
+        "order": 1,
+    }
     return {**values, **changes}
 
 

@@ -39,8 +39,15 @@ bindings := input.bindings if is_array(input.bindings)
 # description: People who may never approve this request.
 excluded contains name if {
 	# A set of the values themselves would be undefined where one of them is.
-	some path in [["requester", "principal"], ["subject", "name"], ["grant", "requested_by"]]
+	some path in [["requester", "principal"], ["subject", "name"], ["subject", "owner"], ["grant", "requested_by"]]
 	name := at(path)
+	is_string(name)
+}
+
+# Who used emergency access does not review that use.
+excluded contains name if {
+	is_array(input.reviews)
+	some name in input.reviews
 	is_string(name)
 }
 

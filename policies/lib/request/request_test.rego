@@ -24,3 +24,12 @@ test_nobody_is_excluded_by_no_name if {
 	request.excluded == {"alice"} with input as f.governance
 	request.excluded == set() with input as {}
 }
+
+test_the_owner_of_a_workload_is_excluded if {
+	request.excluded == {"alice", "bob"} with input as f.set(f.request, "/subject/owner", "bob")
+}
+
+test_who_used_emergency_access_is_excluded_from_its_review if {
+	request.excluded == {"alice", "bob"} with input as f.set(f.governance, "/reviews", ["bob", 1])
+	request.excluded == {"alice"} with input as f.set(f.governance, "/reviews", null)
+}

@@ -35,6 +35,7 @@ approvals contains {
 	"teams": sort(settings.security_teams),
 	"people": [],
 	"count": settings.positive(["reviewers", "governance"]),
+	"order": 1,
 	"because": "governance",
 } if {
 	request.governance

@@ -18,6 +18,7 @@ test_security_approves if {
 		"teams": ["security"],
 		"people": [],
 		"count": 2,
+		"order": 1,
 		"because": "governance",
 	}}
 }

@@ -39,6 +39,7 @@ approvals contains {
 	"teams": sort(_judges),
 	"people": [],
 	"count": 1,
+	"order": 1,
 	"because": "less-access",
 } if {
 	request.takes_away

@@ -67,6 +67,7 @@ approvals contains {
 	"teams": owners,
 	"people": [],
 	"count": max([need.count | some need in needs]),
+	"order": 1,
 	"because": _because(needs),
 } if {
 	request.adds_access
@@ -79,6 +80,7 @@ approvals contains {
 	"teams": sort(settings.security_teams),
 	"people": [],
 	"count": max([need.count | some need in needs]),
+	"order": 1,
 	"because": _because(needs),
 } if {
 	request.adds_access

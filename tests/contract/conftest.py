@@ -1,0 +1,38 @@
+"""Both policy engines, for every suite that asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.judge.engine import PolicyBundle, PolicyEngine
+from pipeline.judge.evaluate import Evaluation, evaluate
+from pipeline.judge.opa import OpaEngine
+from pipeline.judge.rego import RegorusEngine
+from tests.contract.support_rules import Ask
+from tests.unit.support_policies import own_bundle, own_rules
+
+
+@pytest.fixture(scope="module")
+def own_opa(opa_binary: Path) -> Iterator[OpaEngine]:
+    with OpaEngine.serve(own_bundle(), binary=opa_binary) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["regorus", pytest.param("opa", marks=pytest.mark.opa)])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Asks the embedded engine; or both, which must decide alike."""
+    opa = request.getfixturevalue("own_opa") if request.param == "opa" else None
+
+    def asked(document: dict[str, Any], settings: Mapping[str, Any]) -> Evaluation:
+        bundle = PolicyBundle(modules=own_bundle().modules, data={"settings": settings})
+        engines: list[PolicyEngine] = [RegorusEngine(bundle)]
+        if opa is not None:
+            opa._client.update_or_create_data(dict(settings), "settings")
+            engines.append(opa)
+        return evaluate(document, engines, own_rules())
+
+    return asked
