@@ -305,12 +305,43 @@ class Role:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Delegation:
+    """While it holds, the delegate may approve where the delegator could:
+    `access/delegations/<name>.yaml`.
+    """
+
+    name: str
+    delegator: str
+    """Name of the principal whose authority it is."""
+
+    delegate: str
+    """Name of the principal who may use it."""
+
+    start: datetime
+    """Aware."""
+
+    end: datetime
+    """Aware; the first moment at which it no longer holds."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a delegation needs times with an offset")
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the delegate may stand for the delegator at *moment*."""
+        return self.start <= moment < self.end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Catalogue:
     """Who and what exists, at one commit."""
 
     principals: Mapping[str, Principal]
     targets: Mapping[TargetId, Target]
     roles: Mapping[RoleId, Role]
+    delegations: tuple[Delegation, ...] = ()
 
     def person(self, github_id: int) -> Principal | None:
         """Returns the enabled person with this GitHub id."""
