@@ -171,7 +171,7 @@ class Api:
 class GitHubReader:
     """A `ForgeReader` over GitHub's API; it cannot write.
 
-    Team membership and permissions are asked once per instance: make one per run. Token
+    Accounts, team membership and permissions are asked once per instance: make one per run. Token
     permissions: pull requests, contents, metadata and (organisation) members, all read.
     """
 
@@ -186,6 +186,7 @@ class GitHubReader:
     ) -> None:
         self._api = Api(repository, token, api_url=api_url, timeout=timeout, pace=pace)
         self._root = self._api.root
+        self._accounts: dict[int, Actor | None] = {}
         self._members: dict[tuple[str, int], bool] = {}
         self._writers: dict[int, bool] = {}
         self._heads: dict[str, set[str]] = {}
@@ -337,6 +338,19 @@ class GitHubReader:
             for item in items
             if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
         )
+
+    def account(self, number: int) -> Actor | None:
+        """See `ForgeReader.account`.
+
+        https://docs.github.com/rest/users/users#get-a-user-using-their-id
+        """
+        if number not in self._accounts:
+            found = self._api.find(f"/user/{number:d}")
+            actor = None if found is None else actor_of(found)
+            if actor is not None and actor.id != number:
+                raise ForgeError(f"GitHub answered with account {actor.id} instead of {number}")
+            self._accounts[number] = actor
+        return self._accounts[number]
 
     def in_team(self, team: str, actor: Actor) -> bool:
         """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation."""

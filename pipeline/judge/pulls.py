@@ -115,6 +115,9 @@ class ForgeReader(Protocol):
         """Returns the finished check runs called *name* that the App with id *app* posted on
         a commit, oldest first."""
 
+    def account(self, number: int) -> Actor | None:
+        """Returns the account with this id under its present login; None where it is gone."""
+
     def in_team(self, team: str, actor: Actor) -> bool:
         """Whether membership is active, child teams included; an invisible team is no."""
 

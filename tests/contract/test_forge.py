@@ -349,6 +349,27 @@ def test_a_login_taken_over_is_someone_else(estate: Estate) -> None:
     assert not estate.reader().can_write(before)
 
 
+def test_an_account_is_found_by_its_id_whatever_its_login(estate: Estate) -> None:
+    bob, carol = estate.actor("bob"), estate.actor("carol")
+    assert estate.reader().account(bob.id) == bob
+    estate.sandbox.rename_user("carol", to="carol2")
+    estate.sandbox.create_user("carol")
+    assert estate.reader().account(carol.id) == Actor(id=carol.id, login="carol2", type="User")
+    reader = estate.reader()
+    for _ in range(3):
+        assert reader.account(10**9) is None
+    assert estate.sandbox.count("users/get-by-id") == 3
+
+
+def test_an_account_that_is_gone_is_none_and_an_outage_is_not(estate: Estate) -> None:
+    bob = estate.actor("bob")
+    estate.sandbox.fail_next("users/.*", 502)
+    with pytest.raises(ForgeError, match="502"):
+        estate.reader().account(bob.id)
+    estate.sandbox.delete_user("bob")
+    assert estate.reader().account(bob.id) is None
+
+
 def test_merging_is_bound_to_the_judged_head(estate: Estate, pull: int) -> None:
     judged = estate.tip("alice/request")
     estate.push("alice/request", {GRANT: "wider\n"})
