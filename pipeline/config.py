@@ -68,6 +68,9 @@ class Settings:
     """Path of the OPA binary, or URL of a running OPA."""
 
     opa_token: str | None = field(default=None, repr=False)
+    opa_ca: str | None = None
+    """File of certificates to trust for a running OPA, instead of the usual ones."""
+
     actor: str = "local"
     run: str = "local"
     on_actions: bool = False
@@ -127,6 +130,7 @@ def load_settings(
         azure_requestor=env.get("DAYPASS_AZURE_REQUESTOR") or None,
         opa=env.get("DAYPASS_OPA") or None,
         opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
+        opa_ca=env.get("DAYPASS_OPA_CA") or None,
         actor=env.get("GITHUB_ACTOR", "local"),
         run=env.get("GITHUB_RUN_ID", "local"),
         on_actions=on_actions,
@@ -170,6 +174,7 @@ def _sandbox_settings(path: Path, env: Mapping[str, str]) -> Settings:
             azure_requestor=document["azure"]["requestor"],
             opa=env.get("DAYPASS_OPA") or None,
             opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
+            opa_ca=env.get("DAYPASS_OPA_CA") or None,
             environment=dict(env),
             actor="sandbox",
             run="sandbox",

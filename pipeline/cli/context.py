@@ -197,7 +197,11 @@ class Context:
                     if opa is not None and opa.startswith(("http://", "https://")):
                         engines.append(
                             stack.enter_context(
-                                OpaEngine.connect(opa, token=self.settings.opa_token)
+                                OpaEngine.connect(
+                                    opa,
+                                    token=self.settings.opa_token,
+                                    ca=self.settings.opa_ca,
+                                )
                             )
                         )
                     elif opa is not None:

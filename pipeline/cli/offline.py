@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
-from pipeline.model import Catalogue, Grant, Problem
+from pipeline.model import Catalogue, Grant, Principal, PrincipalKind, Problem
 
 if TYPE_CHECKING:
     from pipeline.grants.parse import Parsed
@@ -28,6 +28,7 @@ def judge_offline(
     """
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.history import window_of
+    from pipeline.judge.askers import teams_named
     from pipeline.judge.bundle import load_rules
     from pipeline.judge.evaluate import evaluate
     from pipeline.judge.question import Requester, input_document
@@ -66,10 +67,16 @@ def judge_offline(
             # Whoever asks is taken for the subject: who really asks is known only to GitHub.
             requester=Requester(actor=None, principal=grant.requested_by or grant.subject),
             subject=principal,
+            # So is membership of teams: the subject is taken to be in each that settings name.
+            subject_teams=teams_named(bundle.data.get("settings")) if _person(principal) else (),
             lives=_other_lives(root, grant, now),
         )
         judged.append((grant, evaluate(document, [engine], rules)))
     return judged
+
+
+def _person(principal: Principal | None) -> bool:
+    return principal is not None and principal.kind is PrincipalKind.PERSON
 
 
 def _other_lives(root: Path, grant: Grant, now: datetime) -> list[OtherLife]:

@@ -161,39 +161,31 @@ class GitHubWriter:
         base_sha: str,
         title: str,
         body: str,
-        delete: Sequence[str],
+        delete: Sequence[str] = (),
+        write: Mapping[str, str] | None = None,
     ) -> int:
-        """Opens the pull request that deletes the files *delete*; returns its number.
+        """Opens the pull request that deletes the files *delete* and writes *write* (path to
+        text); returns its number.
 
         *branch* is ours: it gets one commit on *base_sha*, and whatever it held is replaced
         where that differs. An open pull request from it into *base* is brought up to date
         and reused. Author and committer are left out, so that GitHub signs.
         """
         paths = sorted({inner_path(path) for path in delete})
-        if not paths:
-            raise ForgeError("a pull request that deletes nothing was asked for")
+        if not paths and not write:
+            raise ForgeError("a pull request that changes nothing was asked for")
         root = text_at(self._commit(object_id(base_sha)), "tree", "sha")
-        tree = self._tree(
-            root,
-            [{"path": path, "mode": "100644", "type": "blob", "sha": None} for path in paths],
-        )
+        gone: list[dict[str, str | None]] = [
+            {"path": path, "mode": "100644", "type": "blob", "sha": None} for path in paths
+        ]
+        tree = self._tree(root, gone + self._blobs(write or {}))
         if tree == root:
-            raise ForgeError(f"nothing of what is to be deleted is in {base_sha[:7]}")
+            raise ForgeError(f"{base_sha[:7]} is as asked for already: nothing would change")
         self._point(branch, tree=tree, parent=base_sha, message=title)
         return self._pull_from(branch, base, title[:_TITLE_CAP], shortened(body, BODY_CAP))
 
-    def append(
-        self, branch: str, files: Mapping[str, str], message: str, *, parent: str | None
-    ) -> str:
-        """Commits *files* (path to text) on top of *parent*, the tip of *branch*.
-
-        Returns the new tip. With *parent* None the branch is made, with a root commit. The
-        branch only ever moves forward: raises `RefMoved` where it is no longer at *parent*
-        (or, to be made, is there already). Author and committer are left out, so that
-        GitHub signs.
-        """
-        if not files:
-            raise ForgeError("a commit without files was asked for")
+    def _blobs(self, files: Mapping[str, str]) -> list[dict[str, str | None]]:
+        """Stores each text and returns the entries that put it into a tree."""
         entries: list[dict[str, str | None]] = []
         for path in sorted(files):
             blob = self._api.send(
@@ -209,6 +201,21 @@ class GitHubWriter:
                     "sha": text_at(blob, "sha"),
                 }
             )
+        return entries
+
+    def append(
+        self, branch: str, files: Mapping[str, str], message: str, *, parent: str | None
+    ) -> str:
+        """Commits *files* (path to text) on top of *parent*, the tip of *branch*.
+
+        Returns the new tip. With *parent* None the branch is made, with a root commit. The
+        branch only ever moves forward: raises `RefMoved` where it is no longer at *parent*
+        (or, to be made, is there already). Author and committer are left out, so that
+        GitHub signs.
+        """
+        if not files:
+            raise ForgeError("a commit without files was asked for")
+        entries = self._blobs(files)
         below = text_at(self._commit(object_id(parent)), "tree", "sha") if parent else None
         tree = self._tree(below, entries)
         commit = self._new_commit(message, tree, [parent] if parent else [])

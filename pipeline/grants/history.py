@@ -17,6 +17,7 @@ from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.model import Grant, GrantId, Window
 
 GRANTS = "access/grants/"
+REVIEWS = "access/reviews/"
 
 # Everything that decides what the pipeline does is governed; doubt governs. What is left
 # out can be changed without touching access.

@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from pipeline.errors import Denied, EngineError, InvalidInput, PipelineError
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
-from pipeline.grants.history import GRANTS, is_grant, lives, window_of
+from pipeline.grants.history import GRANTS, REVIEWS, is_grant, window_of
 from pipeline.grants.validate import validate_grant
 from pipeline.judge.aftermath import aftermath, readable_catalogue
 from pipeline.judge.approvals import Approvals, Requirement, tally
+from pipeline.judge.askers import Askers
 from pipeline.judge.bundle import load_rules
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.electorate import gather
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.evaluate import (
     Evaluation,
-    OtherLife,
     Previous,
     Requester,
     evaluate,
@@ -31,7 +32,9 @@ from pipeline.judge.evaluate import (
     input_document,
 )
 from pipeline.judge.narrowing import Change, classify
-from pipeline.judge.pulls import Actor, ForgeReader, PullRequest
+from pipeline.judge.past import past
+from pipeline.judge.pulls import ForgeReader, PullRequest
+from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import (
     Binding,
@@ -39,7 +42,6 @@ from pipeline.model import (
     Entitlement,
     Grant,
     Problem,
-    RoleId,
     Window,
     digest,
 )
@@ -176,7 +178,7 @@ class Assessor:
 
         Raises `ForgeError` and `EngineError` where something did not answer.
         """
-        problems: list[Problem] = self._shape(pull, changes)
+        problems = shape_problems(pull, changes, default_branch=self._default_branch)
         kind = "grant" if any(c.path.startswith(GRANTS) for c in changes) else "governance"
         items: tuple[Item, ...] = ()
         evaluations: tuple[Evaluation, ...] = ()
@@ -196,11 +198,11 @@ class Assessor:
                 items, found = self._items(pull, base, changes, previous, catalogue, now)
                 problems.extend(found)
             elif not problems:
-                (asker, *_) = self._askers(pull, catalogue, (), bundle)
                 question = governance_document(
                     paths=[c.path for c in changes],
+                    reviews=_reviewed_subjects(changes),
                     now=now,
-                    requester=asker,
+                    requester=self._askers(pull, catalogue, bundle).author(),
                     pull=pull,
                     approvals=(),
                 )
@@ -245,57 +247,6 @@ class Assessor:
         asks = any(c.path.startswith(GRANTS) and c.status != "D" for c in changes)
         found = None if asks else readable_catalogue(self._sources, base, history)
         return found or self._sources.catalogue(base)
-
-    def _shape(self, pull: PullRequest, changes: Sequence[TreeChange]) -> list[Problem]:
-        """What is wrong with the pull request itself."""
-        problems = []
-        if pull.base_ref != self._default_branch:
-            problems.append(
-                at_top(
-                    "access",
-                    "base",
-                    f"#{pull.number} goes to {pull.base_ref}; open it against "
-                    f"{self._default_branch}",
-                )
-            )
-        if not pull.same_repository:
-            problems.append(
-                at_top(
-                    "access",
-                    "fork",
-                    f"#{pull.number} comes from a fork, whose pushers cannot be known; "
-                    "push the branch to this repository",
-                )
-            )
-        if not changes:
-            problems.append(at_top("access", "empty", f"#{pull.number} changes nothing"))
-        grants = [c for c in changes if c.path.startswith(GRANTS)]
-        others = [c for c in changes if not c.path.startswith(GRANTS)]
-        if grants and others:
-            problems.append(
-                at_top(
-                    others[0].path,
-                    "mixed",
-                    f"#{pull.number} changes grants and other files; open one pull request "
-                    "for each",
-                )
-            )
-        asking = [c for c in grants if c.status != "D"]
-        if len(asking) > 1 or (asking and len(grants) > 1):
-            problems.append(
-                at_top(
-                    grants[1].path,
-                    "several",
-                    f"#{pull.number} changes {len(grants)} grants; ask for one grant in one "
-                    "pull request (only deletions may come together)",
-                )
-            )
-        problems.extend(
-            at_top(c.path, "place", "only grants, <subject>/<name>.yaml, lie below access/grants/")
-            for c in grants
-            if not is_grant(c.path) and c.status != "D"
-        )
-        return problems
 
     def _items(
         self,
@@ -393,8 +344,14 @@ class Assessor:
         engines = self._engines(bundle)
         rules = load_rules(bundle)
         concerned = _interested(items, catalogue)
-
-        askers = self._askers(pull, catalogue, items, bundle)
+        people = self._askers(pull, catalogue, bundle)
+        askers = people.all(
+            [line for item in items for line in item.entitlements],
+            by_word=any(
+                item.change in ("narrow", "delete") or item.grant.emergency for item in items
+            ),
+        )
+        facts = [self._facts(item, history, catalogue, people, now) for item in items]
 
         def documents(counted: Sequence[str]) -> list[dict[str, object]]:
             return [one for asker in askers for one in documents_of(asker, counted)]
@@ -404,6 +361,7 @@ class Assessor:
                 return [
                     governance_document(
                         paths=[c.path for c in changes],
+                        reviews=_reviewed_subjects(changes),
                         now=now,
                         requester=requester,
                         pull=pull,
@@ -420,11 +378,11 @@ class Assessor:
                     requester=requester,
                     subject=catalogue.principals.get(item.grant.subject),
                     previous=item.previous,
-                    lives=self._other_lives(item, history),
                     pull=pull,
                     approvals=counted,
+                    **known,
                 )
-                for item in items
+                for item, known in zip(items, facts, strict=True)
             ]
 
         first = [evaluate(document, engines, rules) for document in documents(())]
@@ -461,81 +419,35 @@ class Assessor:
             )
         return tuple(again), approvals, ""
 
-    def _askers(
-        self,
-        pull: PullRequest,
-        catalogue: Catalogue,
-        items: Sequence[Item],
-        bundle: PolicyBundle,
-    ) -> tuple[Requester, ...]:
-        """Who asks: the author, and where the author's word counts, who else pushed.
+    def _askers(self, pull: PullRequest, catalogue: Catalogue, bundle: PolicyBundle) -> Askers:
+        return Askers(self._forge, pull, catalogue, bundle, app_id=self._app_id)
 
-        Whoever can write can push to another's branch. A say in a grant, or the App's, must
-        not carry what a stranger put there: each of them is judged as if asking alone.
+    def _facts(
+        self,
+        item: Item,
+        history: Sequence[MainlineCommit],
+        catalogue: Catalogue,
+        people: Askers,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """What policies are told of the subject's past and of the circumstances, by argument.
+
+        Of less access they are told neither: nothing of it may hold that up.
         """
-        author = self._requester(pull.author, catalogue, items, bundle)
-        if not author.is_app and all(item.change not in ("narrow", "delete") for item in items):
-            return (author,)
-        return (
-            author,
-            *(
-                self._requester(actor, catalogue, items, bundle)
-                for actor in self._forge.pushers(pull.head_ref, until=pull.merged_at)
-                if actor != pull.author
-            ),
+        if item.change in ("narrow", "delete"):
+            return {}
+        subject = catalogue.principals.get(item.grant.subject)
+        before = past(
+            self._sources,
+            item.grant,
+            history,
         )
-
-    def _requester(
-        self,
-        author: Actor | None,
-        catalogue: Catalogue,
-        items: Sequence[Item],
-        bundle: PolicyBundle,
-    ) -> Requester:
-        if author is None:
-            return Requester(actor=None, principal=None)
-        person = catalogue.person(author.id)
-        teams = {
-            team for item in items for line in item.entitlements for team in line.target.owners
+        return {
+            "subject_teams": people.subject_teams(subject),
+            "lives": before.lives,
+            "emergencies": before.emergencies,
+            "revives": before.revives,
         }
-        teams |= _security_teams(bundle)
-        return Requester(
-            actor=author,
-            principal=person.name if person else None,
-            teams=frozenset(team for team in sorted(teams) if self._forge.in_team(team, author)),
-            is_app=self._app_id is not None and author.id == self._app_id,
-        )
-
-    def _other_lives(self, item: Item, history: Sequence[MainlineCommit]) -> list[OtherLife]:
-        """The subject's other lives, by the committer's dates.
-
-        Proof ties those to within five minutes of the merge. Unproven lives count too: doubt
-        makes a sum larger, never smaller.
-        """
-        folder = f"{GRANTS}{item.grant.subject}/"
-        found: list[OtherLife] = []
-        for life in lives(history):
-            if not life.path.startswith(folder) or (life.path == item.path and life.present):
-                continue
-            last = life.steps[-1]
-            shown = [step for step in life.steps if step.change.status != "D"][-1]
-            parsed = self._sources.grant_after(shown.commit.sha, shown.change)
-            if parsed is None or parsed.grant is None:
-                continue
-            window = window_of(parsed.grant, merged_at=life.added.committed_at)
-            end = window.end if life.present else min(window.end, last.commit.committed_at)
-            if end <= window.start:
-                continue
-            found.extend(
-                OtherLife(
-                    grant=life.id,
-                    target=line.target,
-                    role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
-                    window=Window(start=window.start, end=end),
-                )
-                for line in parsed.grant.access
-            )
-        return found
 
 
 def _known(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement, ...]:
@@ -543,12 +455,13 @@ def _known(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement, ...]:
     return () if validate_grant(grant, catalogue) else entitlements(grant, catalogue)
 
 
-def _security_teams(bundle: PolicyBundle) -> set[str]:
-    """The teams that settings call security: whether a requester is in one is a fact."""
-    settings = bundle.data.get("settings")
-    reviewers = settings.get("reviewers") if isinstance(settings, Mapping) else None
-    teams = reviewers.get("security_teams") if isinstance(reviewers, Mapping) else None
-    return {team for team in teams if isinstance(team, str)} if isinstance(teams, list) else set()
+def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
+    """Whose use of emergency access the changed reviews are about: the folder says it."""
+    return [
+        change.path.removeprefix(REVIEWS).partition("/")[0]
+        for change in changes
+        if change.path.startswith(REVIEWS)
+    ]
 
 
 def _interested(items: Sequence[Item], catalogue: Catalogue) -> dict[int, str]:
@@ -577,10 +490,10 @@ def _excluded(evaluations: Sequence[Evaluation], catalogue: Catalogue) -> dict[i
 
 def _merged_requirements(evaluations: Sequence[Evaluation]) -> tuple[Requirement, ...]:
     """The steps that satisfy every evaluation: of equal ones the larger count."""
-    merged: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Requirement] = {}
+    merged: dict[tuple[int, str, tuple[str, ...], tuple[str, ...]], Requirement] = {}
     for evaluation in evaluations:
         for step in evaluation.approvals:
-            key = (step.id, step.teams, step.people)
+            key = (step.order, step.id, step.teams, step.people)
             if key not in merged or merged[key].count < step.count:
                 merged[key] = step
     return tuple(merged[key] for key in sorted(merged))

@@ -402,6 +402,7 @@ class Prover:
                     window=window_of(parsed.grant, merged_at=start),
                     # Who asked first keeps the say: an edit must not take it over.
                     requester=previous.requester if previous else answer.requester,
+                    first_duration=(previous.first_duration if previous else parsed.grant.duration),
                 )
                 base = parent
                 proofs.append(answer)

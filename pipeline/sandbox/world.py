@@ -27,7 +27,11 @@ CHECK = "daypass"
 RECORD = "daypass/audit"
 
 PEOPLE = {"alice": 1001, "bob": 1002, "carol": 1003, "dave": 1004, "erin": 1005, "mallory": 1006}
-TEAMS = {"payments-leads": ("bob",), "security": ("carol", "dave")}
+TEAMS = {
+    "payments-leads": ("bob",),
+    "security": ("carol", "dave"),
+    "engineering": tuple(PEOPLE),
+}
 
 ACCOUNTS = ("111122223333", "444455556666", "999900001111")
 HOME_ACCOUNT = "999900001111"

@@ -559,12 +559,25 @@ def test_a_revert_after_a_closed_one_is_a_new_pull_request(estate: Estate) -> No
 
 
 def test_a_revert_of_nothing_or_of_what_is_not_there_is_refused(estate: Estate) -> None:
-    with pytest.raises(ForgeError, match="deletes nothing"):
+    with pytest.raises(ForgeError, match="changes nothing"):
         _revert(estate)
     with pytest.raises(ForgeError, match="422"):
         _revert(estate, "access/grants/nobody/x.yaml")
     with pytest.raises(ForgeError, match="no path inside"):
         _revert(estate, "../x")
+
+
+def test_a_pull_request_may_bring_files(estate: Estate) -> None:
+    review = "access/reviews/alice/fire.yaml"
+    number = estate.keeper.open_pull(
+        "daypass/review-1",
+        base="main",
+        base_sha=estate.tip("main"),
+        title="Review",
+        body="",
+        write={review: "grant: alice/fire\n"},
+    )
+    assert {(f.path, f.status) for f in estate.reader().files(number)} == {(review, "added")}
 
 
 def test_the_audit_branch_begins_without_a_parent_and_moves_forward(estate: Estate) -> None:

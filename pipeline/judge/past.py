@@ -1,0 +1,84 @@
+"""What a subject's history says: other lives, uses of emergency access, what would come back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.grants.commits import MainlineCommit
+from pipeline.grants.history import GRANTS, Life, lives, window_of
+from pipeline.judge.question import Emergency, OtherLife
+from pipeline.judge.sources import Sources
+from pipeline.model import Grant, RoleId, Window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """What came before a request for the same subject."""
+
+    lives: tuple[OtherLife, ...] = ()
+    emergencies: tuple[Emergency, ...] = ()
+    revives: bool = False
+    """Whether an earlier life of the same path said exactly the same."""
+
+
+def past(
+    sources: Sources,
+    grant: Grant,
+    history: Sequence[MainlineCommit],
+    *,
+    reviewed: Collection[tuple[str, str]] = (),
+) -> Past:
+    """Returns the past of *grant*'s subject, by the committer's dates.
+
+    *reviewed* holds the uses of emergency access that were reviewed: grant id, and the commit
+    that added it. Proof ties committer dates to within five minutes of the merge. Unproven
+    lives count too: doubt makes a sum larger, and a debt, never smaller.
+    """
+    folder = f"{GRANTS}{grant.subject}/"
+    others: list[OtherLife] = []
+    emergencies: list[Emergency] = []
+    revives = False
+    for life in lives(history):
+        if not life.path.startswith(folder) or (life.path == grant.path and life.present):
+            continue
+        said = list(versions(sources, life))
+        if not said:
+            continue
+        last = said[-1]
+        window = window_of(last, merged_at=life.added.committed_at)
+        revives = revives or last == grant
+        if any(version.emergency for version in said):
+            emergencies.append(
+                Emergency(
+                    grant=life.id,
+                    start=life.added.committed_at,
+                    reviewed=(life.id, life.added.sha) in reviewed,
+                )
+            )
+        end = window.end
+        if not life.present:
+            end = min(end, life.steps[-1].commit.committed_at)
+        if end <= window.start:
+            continue
+        others.extend(
+            OtherLife(
+                grant=life.id,
+                target=line.target,
+                role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
+                window=Window(start=window.start, end=end),
+                added=life.added.committed_at,
+            )
+            for line in last.access
+        )
+    return Past(lives=tuple(others), emergencies=tuple(emergencies), revives=revives)
+
+
+def versions(sources: Sources, life: Life) -> Iterator[Grant]:
+    """Every version of a life that can be read, oldest first."""
+    for step in life.steps:
+        if step.change.status == "D":
+            continue
+        parsed = sources.grant_after(step.commit.sha, step.change)
+        if parsed is not None and parsed.grant is not None:
+            yield parsed.grant

@@ -1,0 +1,121 @@
+"""What a subject's history says, from commits and the texts that they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from pipeline.grants.commits import MainlineCommit, TreeChange
+from pipeline.grants.parse import Parsed, parse_grant
+from pipeline.judge.past import Past, past
+from pipeline.judge.sources import Sources
+from pipeline.model import Grant
+from tests.unit.support_values import HOUR, NOON, change, commit
+
+PATH = "access/grants/alice/x.yaml"
+OTHER = "access/grants/alice/y.yaml"
+
+
+def text(duration: str = "2h", *, emergency: bool = False, role: str = "log-viewer") -> bytes:
+    return (
+        "subject: alice\nreason: Look at the deploy logs\n"
+        f"duration: {duration}\nemergency: {str(emergency).lower()}\n"
+        f"access:\n  - target: gcp/prod\n    role: {role}\n"
+    ).encode()
+
+
+class Texts:
+    """Gives each blob's text, as `Sources` does."""
+
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self._texts = texts
+
+    def grant_after(self, commit: str, change: TreeChange) -> Parsed | None:
+        if change.new_blob is None:
+            return None
+        return parse_grant(self._texts[change.new_blob], path=change.path)
+
+
+def asked(path: str = PATH, said: bytes | None = None) -> Grant:
+    found = parse_grant(said or text(), path=path).grant
+    assert found is not None
+    return found
+
+
+def seen(
+    *commits: MainlineCommit,
+    texts: Mapping[str, bytes],
+    grant: Grant | None = None,
+    reviewed: set[tuple[str, str]] | None = None,
+) -> Past:
+    sources = cast(Sources, Texts(texts))
+    return past(sources, grant or asked(), commits, reviewed=reviewed or set())
+
+
+def test_other_grants_of_the_subject_are_lives_and_the_present_one_is_not() -> None:
+    found = seen(
+        commit(1, change(PATH, blob="a")),
+        commit(2, change(OTHER, blob="b")),
+        commit(3, change("access/grants/bob/z.yaml", blob="c")),
+        texts={"a": text(), "b": text("1h"), "c": text()},
+    )
+    (life,) = found.lives
+    assert (life.grant, life.role, life.added) == ("alice/y", "gcp/log-viewer", NOON + 2 * HOUR)
+    assert life.window.end - life.window.start == HOUR
+    assert not found.revives
+
+
+def test_a_grant_taken_back_early_lasted_until_then() -> None:
+    found = seen(
+        commit(1, change(OTHER, blob="b")),
+        commit(2, change(OTHER, "D")),
+        texts={"b": text("8h")},
+    )
+    assert [life.window.end for life in found.lives] == [NOON + 2 * HOUR]
+
+
+def test_saying_again_what_an_earlier_life_said_revives_it() -> None:
+    history = (commit(1, change(PATH, blob="a")), commit(2, change(PATH, "D")))
+    assert seen(*history, texts={"a": text()}).revives
+    assert not seen(*history, texts={"a": text("1h")}).revives
+    assert not seen(*history, texts={"a": text()}, grant=asked(OTHER)).revives
+
+
+def test_it_is_the_last_version_of_a_life_that_is_revived() -> None:
+    history = (
+        commit(1, change(PATH, blob="a")),
+        commit(2, change(PATH, "M", blob="b")),
+        commit(3, change(PATH, "D")),
+    )
+    assert not seen(*history, texts={"a": text(), "b": text("3h")}).revives
+    assert seen(*history, texts={"a": text("1h"), "b": text()}).revives
+
+
+def test_every_use_of_emergency_access_is_told_with_its_review() -> None:
+    first = commit(1, change(OTHER, blob="b"))
+    history = (
+        first,
+        commit(2, change(OTHER, "D")),
+        commit(3, change(OTHER, blob="b")),
+        commit(4, change(PATH, blob="a")),
+        commit(5, change(PATH, "D")),
+    )
+    texts = {"a": text(), "b": text(emergency=True)}
+    found = seen(*history, texts=texts, reviewed={("alice/y", first.sha)})
+    assert [(use.grant, use.start, use.reviewed) for use in found.emergencies] == [
+        ("alice/y", NOON + HOUR, True),
+        ("alice/y", NOON + 3 * HOUR, False),
+    ]
+
+
+def test_an_emergency_stays_one_whatever_its_file_says_later() -> None:
+    history = (
+        commit(1, change(OTHER, blob="b")),
+        commit(2, change(OTHER, "M", blob="a")),
+    )
+    found = seen(*history, texts={"a": text(), "b": text(emergency=True)})
+    assert [use.grant for use in found.emergencies] == ["alice/y"]
+
+
+def test_a_life_that_never_was_a_grant_says_nothing() -> None:
+    assert seen(commit(1, change(OTHER, blob="b")), texts={"b": b"nonsense"}) == Past()
