@@ -2,7 +2,7 @@
 
 GitHub lets anyone who can read approve, keeps approvals across pushes, and counts machine
 accounts as users. Here an approval counts only if every condition is known to hold; what
-is not known counts against it.
+is not known counts against it. Who sits where is found in `seating.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import NamedTuple
 
 from pipeline.judge.pulls import Review
+from pipeline.judge.seating import MOST_ORDERS, Ask, Moment, seat
+from pipeline.judge.steps import (
+    Authority,
+    Requirement,
+    Seat,
+    Step,
+    Voter,
+    ballots_of,
+    listed,
+    notes_on,
+    steps_of,
+    too_early,
+)
+
+__all__ = [
+    "CLOCK_SKEW",
+    "MAX_AGE",
+    "MOST_ORDERS",
+    "Approvals",
+    "Authority",
+    "Counted",
+    "Rejected",
+    "Requirement",
+    "Seat",
+    "Step",
+    "Voter",
+    "tally",
+]
 
 MAX_AGE = timedelta(hours=24)
 """An approval older than this, at the merge or now, does not count."""
@@ -21,42 +50,6 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of our clock GitHub's may run."""
 
 _SILENT = frozenset({"COMMENTED", "PENDING"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Requirement:
-    """One step of approval that policy asks for: *count* people of any of these."""
-
-    id: str
-    teams: tuple[str, ...] = ()
-    """GitHub team slugs."""
-
-    people: tuple[str, ...] = ()
-    """Names of principals."""
-
-    count: int
-    because: str
-    """Why policy asks for it, for people."""
-
-    order: int = 1
-    """Steps of a higher order are given after all steps of lower ones are complete."""
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f"approval step {self.id!r} asks for {self.count} people")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Voter:
-    """What is known of a reviewer now, asked of the catalogue and of GitHub beforehand."""
-
-    principal: str | None
-    """Name of the enabled principal of kind person with this GitHub id, if there is one."""
-
-    teams: frozenset[str] = frozenset()
-    """Of the teams asked about: those with an active membership."""
-
-    can_write: bool = False
 
 
 class Counted(NamedTuple):
@@ -71,16 +64,6 @@ class Rejected(NamedTuple):
 
     review: Review
     why: str
-
-
-class Step(NamedTuple):
-    """How far a requirement is filled."""
-
-    requirement: Requirement
-    people: tuple[str, ...]
-    """Principals who fill a place, sorted."""
-
-    missing: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,16 +83,26 @@ class Approvals:
     """In the order required."""
 
     complete: bool
+    notes: tuple[str, ...] = ()
+    """Why delegations were of no use, for people; empty once it is complete."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What still stands between this and completeness, for people; empty if nothing."""
+        """What still stands between this and completeness, for people; empty if nothing.
+
+        First what can be given now, then what comes after it.
+        """
         lines = [
             f"{step.missing} more of {_who(step.requirement)} must approve: "
             f"{step.requirement.because}"
             for step in self.steps
-            if step.missing
+            if step.missing and not step.waits_for
         ]
+        lines.extend(
+            f"{step.requirement.id} after {listed(step.waits_for)}: {step.requirement.because}"
+            for step in self.steps
+            if step.waits_for
+        )
         lines.extend(why for _, why in self.blocking)
         if not lines and not self.complete:
             lines.append("no approval is required, which nothing says is right")
@@ -134,21 +127,26 @@ def tally(
     *excluded* says by GitHub id why someone may not approve here ("opened the pull
     request"). Of each person only the last review that is not a comment speaks. After the
     merge, the count is as of *merged_at*: later reviews are as if they were not there.
-    One person fills one place in one step. A standing request for changes, on whatever
-    commit, by someone eligible or unknown keeps it incomplete. With nothing required it is
-    complete only if the caller says so by *none_required*.
+    One person fills one place in one step, and so does one authority: somebody who stands
+    for another leaves no place to them. A place of a higher order is filled by an approval
+    given after all steps of lower orders were complete; approving again takes nothing
+    away, as every approval of an unbroken run may fill the place. A standing request for
+    changes, on whatever commit, by someone eligible or unknown keeps it incomplete. With
+    nothing required it is complete only if the caller says so by *none_required*.
 
-    Raises `ValueError` for naive times.
+    Raises `ValueError` for naive times and for more than `MOST_ORDERS` distinct orders.
     """
     moment = at if merged_at is None else merged_at
     if at.tzinfo is None or moment.tzinfo is None:
         raise ValueError("counting approvals needs times with an offset")
     rejected: list[Rejected] = []
     counted: dict[str, Counted] = {}
+    approved: dict[str, tuple[Moment, ...]] = {}
     blocking: list[Rejected] = []
-    last_words, ignored = _last_words(reviews, merged_at)
+    spoken, ignored = _spoken(reviews, merged_at)
     rejected.extend(ignored)
-    for review in last_words:
+    for words in spoken:
+        review = words[-1]
         bar = _bar(review, electorate, excluded)
         if review.state == "CHANGES_REQUESTED" and (
             bar is None or _is_unknown(review, electorate, excluded)
@@ -164,27 +162,40 @@ def tally(
             rejected.append(Rejected(review, why or f"{_name(review)} is unknown"))
             continue
         counted[principal] = Counted(review, principal)
+        approved[principal] = _unbroken(words, head)
     people = {
         name: electorate[one.review.author.id]
         for name, one in sorted(counted.items())
         if one.review.author is not None
     }
-    steps = _fill(required, people)
+    ballots = {
+        name: ballots_of(required, name, voter, approved[name], excluded, moment)
+        for name, voter in people.items()
+    }
+    seating = seat([Ask(one.order, one.count) for one in required], ballots)
+    steps = steps_of(required, seating.places)
     filled = bool(steps) and not any(step.missing for step in steps)
+    early = too_early(steps, seating.places, ballots)
+    rejected.extend(
+        Rejected(counted[name].review, f"{_name(counted[name].review)} {why}")
+        for name, why in early.items()
+    )
     return Approvals(
-        counted=tuple(counted[name] for name in people),
+        counted=tuple(counted[name] for name in people if name not in early),
         rejected=tuple(sorted(rejected, key=lambda one: _order(one.review))),
         blocking=tuple(blocking),
         steps=steps,
         complete=(filled or (none_required and not steps)) and not blocking,
+        notes=() if filled else tuple(notes_on(people, approved, excluded, moment, seating)),
     )
 
 
-def _last_words(
+def _spoken(
     reviews: Iterable[Review], merged_at: datetime | None
-) -> tuple[list[Review], list[Rejected]]:
-    """Returns each account's last review that says something, and those that cannot speak."""
-    last: dict[int, Review] = {}
+) -> tuple[list[list[Review]], list[Rejected]]:
+    """Returns each account's reviews that say something, by the last of them, and those that
+    cannot speak."""
+    spoken: dict[int, list[Review]] = {}
     ignored: list[Rejected] = []
     for review in sorted(reviews, key=_order):
         if review.state in _SILENT:
@@ -196,8 +207,14 @@ def _last_words(
                 Rejected(review, f"{_name(review)} reviewed after the merge: it came too late")
             )
         else:
-            last[review.author.id] = review
-    return sorted(last.values(), key=_order), ignored
+            spoken.setdefault(review.author.id, []).append(review)
+    return sorted(spoken.values(), key=lambda words: _order(words[-1])), ignored
+
+
+def _unbroken(words: Sequence[Review], head: str) -> tuple[Moment, ...]:
+    """When this account approved *head*, since the last time that it said anything else."""
+    run = takewhile(lambda one: one.state == "APPROVED" and one.commit == head, reversed(words))
+    return tuple(sorted(_order(one) for one in run))
 
 
 def _bar(
@@ -243,45 +260,6 @@ def _fault(review: Review, head: str, moment: datetime, max_age: timedelta) -> s
     if review.submitted_at - moment > CLOCK_SKEW:
         return f"{name}'s approval is dated in the future"
     return None
-
-
-def _fill(required: Sequence[Requirement], people: Mapping[str, Voter]) -> tuple[Step, ...]:
-    """Fills the places with as many people as possible: augmenting paths, in order.
-
-    Taking whoever comes first could seat the only security engineer as one of three owners.
-    """
-    places = [
-        (index, requirement)
-        for index, requirement in enumerate(required)
-        # Never more places than could be filled, however large a count policy asks for.
-        for _ in range(min(requirement.count, len(people)))
-    ]
-    seat_of: dict[str, int] = {}
-
-    def seat(place: int, tried: set[str]) -> bool:
-        requirement = places[place][1]
-        for name, voter in people.items():
-            if name in tried or not _may_fill(requirement, name, voter):
-                continue
-            tried.add(name)
-            if name not in seat_of or seat(seat_of[name], tried):
-                seat_of[name] = place
-                return True
-        return False
-
-    for place in range(len(places)):
-        seat(place, set())
-    steps = []
-    for index, requirement in enumerate(required):
-        sitting = tuple(
-            sorted(name for name, place in seat_of.items() if places[place][0] == index)
-        )
-        steps.append(Step(requirement, sitting, requirement.count - len(sitting)))
-    return tuple(steps)
-
-
-def _may_fill(requirement: Requirement, name: str, voter: Voter) -> bool:
-    return name in requirement.people or not voter.teams.isdisjoint(requirement.teams)
 
 
 def _principal(review: Review, electorate: Mapping[int, Voter]) -> str | None:

@@ -17,7 +17,7 @@ from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, REVIEWS, is_grant, window_of
 from pipeline.grants.validate import validate_grant
 from pipeline.judge.aftermath import aftermath, readable_catalogue
-from pipeline.judge.approvals import Approvals, Requirement, tally
+from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.judge.askers import Askers
 from pipeline.judge.bundle import load_rules
 from pipeline.judge.decide import Decision, Verdict, decide
@@ -389,6 +389,13 @@ class Assessor:
         required = _merged_requirements(first)
         if not required:
             return tuple(first), None, ""
+        orders = {step.order for step in required}
+        if len(orders) > MOST_ORDERS:
+            why = (
+                f"policy asks for approvals in {len(orders)} orders, at most {MOST_ORDERS} can "
+                "be counted; give steps that need not wait for each other the same order"
+            )
+            return tuple(first), None, why
         try:
             gathered = gather(
                 self._forge,

@@ -1,14 +1,18 @@
-"""Asks the forge what must be known of a pull request's reviewers before they are counted."""
+"""Asks the forge what must be known of a pull request's reviewers before they are counted.
+
+Whom they may stand for is asked too: who lends a right must have it now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.errors import Denied
-from pipeline.judge.approvals import Requirement, Voter
+from pipeline.judge.approvals import Authority, Requirement, Voter
 from pipeline.judge.pulls import Actor, ForgeReader, PullRequest, Review
-from pipeline.model import Catalogue
+from pipeline.model import Catalogue, Delegation, PrincipalKind
 
 _DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
@@ -60,15 +64,26 @@ def gather(
         for review in reviews
         if review.author is not None and review.state in _DECISIVE
     }
+    approved: dict[int, list[datetime]] = {}
+    for review in reviews:
+        if review.author and review.state == "APPROVED" and review.commit == pull.head_sha:
+            approved.setdefault(review.author.id, []).append(review.submitted_at)
     electorate = {
-        number: _voter(reader, actor, catalogue, teams)
+        number: _voter(reader, actor, catalogue, teams, approved.get(number, ()), excluded)
         for number, actor in sorted(authors.items())
         if number not in excluded
     }
     return Gathered(reviews, electorate, excluded)
 
 
-def _voter(reader: ForgeReader, actor: Actor, catalogue: Catalogue, teams: Sequence[str]) -> Voter:
+def _voter(
+    reader: ForgeReader,
+    actor: Actor,
+    catalogue: Catalogue,
+    teams: Sequence[str],
+    approved: Sequence[datetime],
+    excluded: Mapping[int, str],
+) -> Voter:
     person = catalogue.person(actor.id)
     if person is None or actor.type != "User" or not reader.can_write(actor):
         # Nothing more is asked of GitHub about someone who cannot count.
@@ -77,4 +92,41 @@ def _voter(reader: ForgeReader, actor: Actor, catalogue: Catalogue, teams: Seque
         principal=person.name,
         teams=frozenset(team for team in teams if reader.in_team(team, actor)),
         can_write=True,
+        stands_for=tuple(
+            _authority(reader, one, catalogue, teams, approved, excluded)
+            for one in catalogue.delegations
+            if approved and one.delegate == person.name and one.delegator != person.name
+        ),
+    )
+
+
+def _authority(
+    reader: ForgeReader,
+    delegation: Delegation,
+    catalogue: Catalogue,
+    teams: Sequence[str],
+    approved: Sequence[datetime],
+    excluded: Mapping[int, str],
+) -> Authority:
+    """What *delegation* passes on now. Nothing is asked of GitHub where it is of no use."""
+    name = delegation.delegator
+    delegator = catalogue.principals.get(name)
+    number = delegator.github_id if delegator else None
+    if delegator is None or delegator.kind is not PrincipalKind.PERSON or delegator.disabled:
+        bar = f"{name} is no enabled person in access/principals"
+        return Authority(delegation=delegation, account=number, bar=bar)
+    if number is None or number in excluded or not any(map(delegation.holds, approved)):
+        return Authority(delegation=delegation, account=number)
+    # A login that changed hands must not bring its new owner's teams along.
+    account = reader.account(number)
+    if account is None or account.type != "User":
+        bar = f"{name}'s GitHub account is gone or no person's"
+        return Authority(delegation=delegation, account=number, bar=bar)
+    if not reader.can_write(account):
+        bar = f"{name} has no write permission on the repository"
+        return Authority(delegation=delegation, account=number, bar=bar)
+    return Authority(
+        delegation=delegation,
+        account=number,
+        teams=frozenset(team for team in teams if reader.in_team(team, account)),
     )

@@ -5,47 +5,25 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import Denied, ForgeError
+from pipeline.errors import Denied
 from pipeline.judge.approvals import Approvals, Requirement, Voter, tally
 from pipeline.judge.electorate import gather
-from pipeline.judge.pulls import Actor, PullFile, PullRequest, Review
-from pipeline.model import Catalogue, Principal, PrincipalKind
+from pipeline.judge.pulls import Actor, PullRequest, Review
+from pipeline.model import Catalogue, PrincipalKind
+from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-HEAD = "def5678" + "0" * 33
-OLD = "abc1234" + "0" * 33
 OWNER = Requirement(id="owners", teams=("payments-leads",), count=1, because="medium risk")
 SECURITY = Requirement(id="security", teams=("security",), count=1, because="high risk")
-ALICE = Actor(id=1, login="alice", type="User")
-BOB = Actor(id=2, login="bob", type="User")
-CAROL = Actor(id=3, login="carol", type="User")
 ELECTORATE = {
     2: Voter(principal="bob", teams=frozenset({"payments-leads"}), can_write=True),
     3: Voter(principal="carol", teams=frozenset({"security"}), can_write=True),
 }
-
-
-def review(
-    author: Actor | None = BOB,
-    state: str = "APPROVED",
-    *,
-    id: int = 1,
-    commit: str | None = HEAD,
-    minutes_ago: float = 10,
-) -> Review:
-    return Review(
-        id=id,
-        author=author,
-        state=state,
-        commit=commit,
-        submitted_at=NOW - timedelta(minutes=minutes_ago),
-    )
 
 
 def count(
@@ -452,57 +430,6 @@ def test_as_many_places_are_filled_as_can_be(
         if best == min(len(places), len(names)):
             break
     assert sum(len(step.people) for step in approvals.steps) == best
-
-
-class Desk:
-    """A forge that knows one pull request."""
-
-    def __init__(
-        self,
-        reviews: Sequence[Review],
-        *,
-        pushers: Sequence[Actor] = (ALICE,),
-        members: Mapping[str, set[int]] | None = None,
-        writers: set[int] | None = None,
-    ) -> None:
-        self._reviews = tuple(reviews)
-        self._pushers = tuple(pushers)
-        self._members = members or {}
-        self._writers = {1, 2, 3} if writers is None else writers
-        self.asked: list[str] = []
-
-    def pull(self, number: int) -> PullRequest:
-        raise ForgeError("not asked here")
-
-    def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
-        raise ForgeError("not asked here")
-
-    def files(self, number: int) -> tuple[PullFile, ...]:
-        raise ForgeError("not asked here")
-
-    def reviews(self, number: int) -> tuple[Review, ...]:
-        return self._reviews
-
-    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
-        return self._pushers
-
-    def in_team(self, team: str, actor: Actor) -> bool:
-        self.asked.append(f"{actor.login} in {team}")
-        return actor.id in self._members.get(team, set())
-
-    def can_write(self, actor: Actor) -> bool:
-        self.asked.append(f"{actor.login} writes")
-        return actor.id in self._writers
-
-
-def person(name: str, number: int, **changes: object) -> Principal:
-    values: dict[str, object] = {
-        "name": name,
-        "kind": PrincipalKind.PERSON,
-        "github": name,
-        "github_id": number,
-    }
-    return Principal(**{**values, **changes})  # type: ignore[arg-type]
 
 
 PEOPLE = Catalogue(

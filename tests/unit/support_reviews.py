@@ -1,0 +1,91 @@
+"""People, their reviews of one commit, and a forge that knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pipeline.errors import ForgeError
+from pipeline.judge.pulls import Actor, PullFile, PullRequest, Review
+from pipeline.model import Principal, PrincipalKind
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HEAD = "def5678" + "0" * 33
+OLD = "abc1234" + "0" * 33
+ALICE = Actor(id=1, login="alice", type="User")
+BOB = Actor(id=2, login="bob", type="User")
+CAROL = Actor(id=3, login="carol", type="User")
+
+
+def review(
+    author: Actor | None = BOB,
+    state: str = "APPROVED",
+    *,
+    id: int = 1,
+    commit: str | None = HEAD,
+    minutes_ago: float = 10,
+) -> Review:
+    return Review(
+        id=id,
+        author=author,
+        state=state,
+        commit=commit,
+        submitted_at=NOW - timedelta(minutes=minutes_ago),
+    )
+
+
+class Desk:
+    """A forge that knows one pull request."""
+
+    def __init__(
+        self,
+        reviews: Sequence[Review],
+        *,
+        pushers: Sequence[Actor] = (ALICE,),
+        members: Mapping[str, set[int]] | None = None,
+        writers: set[int] | None = None,
+        accounts: Sequence[Actor] = (),
+    ) -> None:
+        self._reviews = tuple(reviews)
+        self._pushers = tuple(pushers)
+        self._members = members or {}
+        self._writers = {1, 2, 3} if writers is None else writers
+        self._accounts = {actor.id: actor for actor in accounts}
+        self.asked: list[str] = []
+
+    def pull(self, number: int) -> PullRequest:
+        raise ForgeError("not asked here")
+
+    def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
+        raise ForgeError("not asked here")
+
+    def files(self, number: int) -> tuple[PullFile, ...]:
+        raise ForgeError("not asked here")
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        return self._reviews
+
+    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
+        return self._pushers
+
+    def account(self, number: int) -> Actor | None:
+        self.asked.append(f"who {number} is")
+        return self._accounts.get(number)
+
+    def in_team(self, team: str, actor: Actor) -> bool:
+        self.asked.append(f"{actor.login} in {team}")
+        return actor.id in self._members.get(team, set())
+
+    def can_write(self, actor: Actor) -> bool:
+        self.asked.append(f"{actor.login} writes")
+        return actor.id in self._writers
+
+
+def person(name: str, number: int, **changes: object) -> Principal:
+    values: dict[str, object] = {
+        "name": name,
+        "kind": PrincipalKind.PERSON,
+        "github": name,
+        "github_id": number,
+    }
+    return Principal(**{**values, **changes})  # type: ignore[arg-type]
