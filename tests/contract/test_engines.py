@@ -36,6 +36,7 @@ from tests.contract.support_rules import (
     lasting,
     starting,
 )
+from tests.contract.test_engines_limits import CASES as LIMITS
 from tests.unit.support_policies import (
     ALICE,
     NOW,
@@ -51,7 +52,13 @@ from tests.unit.support_policies import (
     request,
 )
 
-OVER = {"duration-over-role", "duration-over-environment", "duration-over-settings"}
+OVER = {
+    "duration-over-role",
+    "duration-over-risk",
+    "duration-over-environment",
+    "duration-over-settings",
+}
+TOO_MANY = {"too-many-live", "too-many-requests"}
 CASES = [
     Case("as it is", set()),
     # duration
@@ -88,7 +95,7 @@ CASES = [
         to="43200",
     ),
     Case("duration as text", {*OVER, "window-length"}, ("grant", "duration"), "7200"),
-    Case("no lives", {*OVER, "too-many-live"}, ("lives",), MISSING),
+    Case("no lives", OVER | TOO_MANY, ("lives",), MISSING),
     Case("sum at the limit", set(), document=beside(("alice/a", -3, -1))),
     Case(
         "sum over the limit",
@@ -108,7 +115,7 @@ CASES = [
     Case("starting a second later", {"window-start"}, document=starting(7 * 86400 + 1)),
     Case("extended at its last second", set(), document=extended(7199)),
     Case("extended at its end", {"window-start"}, document=extended(7200)),
-    Case("no now", {"request-unreadable", "window-start", "too-many-live"}, ("now",), MISSING),
+    Case("no now", {"request-unreadable", "window-start", *TOO_MANY}, ("now",), MISSING),
     Case("ends a second late", {"window-length"}, ("window", "end"), START + 7201),
     Case(
         "no limit to starting",
@@ -189,8 +196,13 @@ CASES = [
     # reviewers
     Case("no owners", {"owners-missing"}, (*TARGET, "owners"), []),
     Case("owners not said", {"owners-missing"}, (*TARGET, "owners"), MISSING),
-    Case("no risk", {"request-unreadable", "reviewers-unknown"}, (*ROLE, "risk"), MISSING),
-    Case("unknown risk", {"reviewers-unknown"}, (*ROLE, "risk"), "none"),
+    Case(
+        "no risk",
+        {"request-unreadable", "reviewers-unknown", "duration-over-risk"},
+        (*ROLE, "risk"),
+        MISSING,
+    ),
+    Case("unknown risk", {"reviewers-unknown", "duration-over-risk"}, (*ROLE, "risk"), "none"),
     Case(
         "no security team",
         {"security-missing", "setting-invalid"},
@@ -218,7 +230,7 @@ def test_every_rule_has_a_case() -> None:
         "narrowing-unproven",
         "pipeline-enforced",
     }
-    assert set(own_rules()) == elsewhere.union(*(case.denied for case in CASES))
+    assert set(own_rules()) == elsewhere.union(*(case.denied for case in [*CASES, *LIMITS]))
 
 
 # What people read, and what these rules do not look at in a new low-risk request.
@@ -247,7 +259,6 @@ TOLD_ONLY = {
     "mfa",
     "login",
     "pull",
-    "previous",
     # No rule reads these yet.
     "interactive",
     "on_call",

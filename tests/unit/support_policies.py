@@ -131,6 +131,7 @@ def proven(**changes: Any) -> Previous:
         grant=before,
         window=Window(start=NOW, end=NOW + timedelta(seconds=before.duration)),
         requester="alice",
+        first_duration=before.duration,
     )
 
 

@@ -1,8 +1,8 @@
 # METADATA
 # title: How long access lasts
 # description: >-
-#   The smallest of the role's, the environment's and the settings' maximum counts, over all
-#   lives of the same subject, target and role that lie close together.
+#   The smallest of the role's, the risk's, the environment's and the settings' maximum counts,
+#   over all lives of the same subject, target and role that lie close together.
 package access.rules.duration
 
 import data.lib.read
@@ -14,9 +14,11 @@ import data.lib.settings
 # description: Every code of this package.
 codes := {
 	"duration-over-role",
+	"duration-over-risk",
 	"duration-over-environment",
 	"duration-over-settings",
 	"duration-over-pipeline",
+	"extension-over-settings",
 }
 
 # METADATA
@@ -35,6 +37,27 @@ deny contains result.binding("duration-over-role", index, _values(binding, limit
 }
 
 # METADATA
+# title: No longer than the risk allows
+# description: Compared with `max_duration_by_risk`; a risk without a maximum allows nothing.
+# custom:
+#   code: duration-over-risk
+#   field: duration
+#   message: "{role} on {target} would last {seconds:duration} within a day, a role of {risk} risk may last {limit:duration} (settings/limits)"
+#   solution: shorten the duration, or ask for a role of lesser risk
+deny contains result.binding("duration-over-risk", index, {
+	"target": read.at(binding, ["target", "id"]),
+	"role": read.at(binding, ["role", "id"]),
+	"risk": read.at(binding, ["role", "risk"]),
+	"seconds": _shown(binding),
+	"limit": limit,
+}) if {
+	request.adds_access
+	some index, binding in request.bindings
+	limit := _by(["limits", "max_duration_by_risk"], read.at(binding, ["role", "risk"]))
+	not _within(binding, limit)
+}
+
+# METADATA
 # title: No longer than the environment allows
 # description: Compared with `max_duration_by_environment`; an environment without a maximum allows nothing.
 # custom:
@@ -45,7 +68,7 @@ deny contains result.binding("duration-over-role", index, _values(binding, limit
 deny contains result.binding("duration-over-environment", index, _values(binding, limit)) if {
 	request.adds_access
 	some index, binding in request.bindings
-	limit := _environment_limit(binding)
+	limit := _by(["limits", "max_duration_by_environment"], read.at(binding, ["target", "environment"]))
 	not _within(binding, limit)
 }
 
@@ -83,16 +106,49 @@ _within_where_pipeline_ends(binding, _) if binding.target.expiry == "cloud"
 
 _within_where_pipeline_ends(binding, limit) if _within(binding, limit)
 
+# METADATA
+# title: No extension beyond what the settings allow
+# description: >-
+#   Compared with `max_extension`: what all extensions of one life add, counted from its first
+#   proven version.
+# custom:
+#   code: extension-over-settings
+#   field: duration
+#   message: "extensions would add {seconds:duration} to the {first:duration} first asked for, {limit:duration} is allowed (settings/limits)"
+#   solution: shorten the duration, or ask with a new grant when this one has ended
+deny contains result.whole("extension-over-settings", {
+	"seconds": _extension_shown,
+	"first": request.at(["previous", "first_duration"]),
+	"limit": settings.at(["limits", "max_extension"]),
+}) if {
+	request.adds_access
+	not _extension_settled
+}
+
+_extension_settled if input.previous == null
+
+_extension_settled if _extension <= settings.positive(["limits", "max_extension"])
+
+_extension := input.grant.duration - input.previous.first_duration if {
+	is_number(input.grant.duration)
+	is_number(input.previous.first_duration)
+	input.previous.first_duration > 0
+}
+
+default _extension_shown := null
+
+_extension_shown := _extension
+
 _within(binding, limit) if {
 	is_number(limit)
 	limit > 0
 	_total(binding) <= limit
 }
 
-_environment_limit(binding) := limit if {
-	environment := read.at(binding, ["target", "environment"])
-	is_string(environment)
-	limit := settings.at(["limits", "max_duration_by_environment", environment])
+# The setting of that name, null where there is none.
+_by(path, name) := limit if {
+	is_string(name)
+	limit := settings.at(array.concat(path, [name]))
 } else := null
 
 _values(binding, limit) := {

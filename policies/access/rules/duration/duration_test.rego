@@ -20,7 +20,25 @@ _after(hours) := f.set(f.request, "/lives", [{
 	"end": f.request.window.start - (hours * 3600),
 }])
 
-_everywhere := {"duration-over-role", "duration-over-environment", "duration-over-settings"}
+_everywhere := {"duration-over-role", "duration-over-risk", "duration-over-environment", "duration-over-settings"}
+
+# Of a risk's four hours: the role and the environment allow more.
+_risky(risk, seconds) := f.set(
+	f.set(f.set(_lasting(seconds), "/bindings/0/role/risk", risk), "/bindings/0/role/max_duration", 99999),
+	"/bindings/0/target/environment", "lab",
+)
+
+_lab := f.set(f.settings, "/limits/max_duration_by_environment/lab", 99999)
+
+_long := f.set(_lab, "/limits/max_duration", 99999)
+
+_extended(seconds) := f.set(
+	f.set(
+		f.set(_risky("low", f.request.grant.duration + seconds), "/change", "widen"),
+		"/previous", f.proven,
+	),
+	"/now", f.request.now + 60,
+)
 
 test_allow_at_the_limit if _codes(_lasting(7200), f.settings) == set()
 
@@ -41,7 +59,85 @@ test_deny_without_environment if {
 }
 
 test_deny_without_settings if {
-	_codes(f.request, {}) == {"duration-over-role", "duration-over-environment", "duration-over-settings"}
+	_codes(f.request, {}) == _everywhere
+	_codes(_extended(0), {}) == _everywhere | {"extension-over-settings"}
+}
+
+test_allow_at_the_limit_of_each_risk if {
+	every risk, seconds in {"low": 43200, "medium": 28800, "high": 14400, "critical": 3600} {
+		_codes(_risky(risk, seconds), _long) == set()
+	}
+}
+
+test_deny_over_the_limit_of_each_risk if {
+	every risk, seconds in {"low": 43200, "medium": 28800, "high": 14400, "critical": 3600} {
+		_codes(_risky(risk, seconds + 1), _long) == {"duration-over-risk"}
+	}
+}
+
+test_deny_a_risk_without_maximum if {
+	_codes(_risky("grave", 60), _long) == {"duration-over-risk"}
+	_codes(f.request, f.without(f.settings, "/limits/max_duration_by_risk/medium")) == {"duration-over-risk"}
+	_codes(f.request, f.set(f.settings, "/limits/max_duration_by_risk", null)) == {"duration-over-risk"}
+	_codes(f.request, f.set(f.settings, "/limits/max_duration_by_risk/medium", "28800")) == {"duration-over-risk"}
+}
+
+test_deny_without_risk if {
+	_codes(f.without(f.request, "/bindings/0/role/risk"), f.settings) == {"duration-over-risk"}
+	_codes(f.set(f.request, "/bindings/0/role/risk", 1), f.settings) == {"duration-over-risk"}
+}
+
+test_values_name_the_risk if {
+	document := _risky("high", 14401)
+	found := duration.deny with input as document with data.settings as _long
+	found == {{
+		"code": "duration-over-risk",
+		"binding": 0,
+		"values": {"target": "aws/payments-prod", "role": "aws/rds-reader", "risk": "high", "seconds": 14401, "limit": 14400},
+	}}
+}
+
+test_allow_an_extension_at_the_limit if _codes(_extended(3600), _long) == set()
+
+test_deny_an_extension_over_the_limit if _codes(_extended(3601), _long) == {"extension-over-settings"}
+
+test_extensions_count_from_the_first_version if {
+	document := f.set(_extended(3601), "/previous/grant/duration", f.request.grant.duration + 3600)
+	_codes(document, _long) == {"extension-over-settings"}
+	_codes(f.set(document, "/previous/first_duration", f.request.grant.duration + 1), _long) == set()
+}
+
+test_allow_the_same_again if _codes(f.set(_extended(0), "/change", "same"), _long) == set()
+
+test_deny_an_extension_of_what_is_unknown if {
+	_codes(f.without(f.request, "/previous"), f.settings) == {"extension-over-settings"}
+	every first in [null, "7200", 0, -1] {
+		_codes(f.set(_extended(60), "/previous/first_duration", first), _long) == {"extension-over-settings"}
+	}
+	_codes(f.without(_extended(60), "/previous/first_duration"), _long) == {"extension-over-settings"}
+}
+
+test_deny_an_extension_by_nobody_knows_how_much if {
+	document := f.set(_extended(60), "/grant/duration", "7260")
+	"extension-over-settings" in _codes(document, _long)
+}
+
+test_deny_an_extension_without_limit if {
+	every value in [null, "3600", 0, -1, [3600]] {
+		settings := f.set(_long, "/limits/max_extension", value)
+		_codes(_extended(60), settings) == {"extension-over-settings"}
+	}
+	_codes(_extended(60), f.without(_long, "/limits/max_extension")) == {"extension-over-settings"}
+}
+
+test_values_name_the_extension if {
+	document := _extended(3601)
+	found := duration.deny with input as document with data.settings as _long
+	found == {{
+		"code": "extension-over-settings",
+		"binding": -1,
+		"values": {"first": 7200, "seconds": 3601, "limit": 3600},
+	}}
 }
 
 test_deny_with_text_as_duration if _codes(f.set(f.request, "/grant/duration", "7200"), f.settings) == _everywhere

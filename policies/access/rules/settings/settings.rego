@@ -33,8 +33,11 @@ _expected := {
 	"justification.ticket_pattern",
 	"limits.max_duration",
 	"limits.max_duration_by_environment",
+	"limits.max_duration_by_risk",
 	"limits.max_duration_pipeline",
+	"limits.max_extension",
 	"limits.max_live_grants",
+	"limits.max_requests_per_day",
 	"limits.start_within",
 	"limits.sum_within",
 	"reviewers.by_risk",
@@ -72,9 +75,22 @@ _valid contains "limits.max_duration_by_environment" if {
 	}
 }
 
+_valid contains "limits.max_duration_by_risk" if {
+	limits := settings.at(["limits", "max_duration_by_risk"])
+	is_object(limits)
+	count(limits) == 4
+	every risk in ["low", "medium", "high", "critical"] {
+		settings.positive(["limits", "max_duration_by_risk", risk])
+	}
+}
+
 _valid contains "limits.max_duration_pipeline" if settings.positive(["limits", "max_duration_pipeline"])
 
 _valid contains "limits.max_live_grants" if settings.positive(["limits", "max_live_grants"])
+
+_valid contains "limits.max_extension" if settings.positive(["limits", "max_extension"])
+
+_valid contains "limits.max_requests_per_day" if settings.positive(["limits", "max_requests_per_day"])
 
 _valid contains "limits.start_within" if settings.positive(["limits", "start_within"])
 
