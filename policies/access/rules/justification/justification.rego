@@ -10,7 +10,7 @@ import data.lib.settings
 
 # METADATA
 # description: Every code of this package.
-codes := {"reason-short", "reason-boilerplate", "ticket-missing", "ticket-malformed"}
+codes := {"reason-short", "reason-boilerplate", "ticket-missing", "ticket-malformed", "ticket-of-other-project"}
 
 # METADATA
 # title: The reason is long enough
@@ -98,16 +98,58 @@ deny contains result.whole("ticket-malformed", {
 
 _ticket_well_formed if input.grant.ticket == null
 
-_ticket_well_formed if {
-	is_string(input.grant.ticket)
+_ticket_well_formed if _ticket_matches(settings.at(["justification", "ticket_pattern"]))
 
-	# In a group, so that an alternative in the pattern is held to both ends too.
-	regex.match(concat("", ["^(", _pattern, ")$"]), input.grant.ticket)
-}
-
-_pattern := pattern if {
-	pattern := settings.at(["justification", "ticket_pattern"])
+_ticket_matches(pattern) if {
 	is_string(pattern)
 	startswith(pattern, "^")
 	endswith(pattern, "$")
+	is_string(input.grant.ticket)
+
+	# In a group, so that an alternative in the pattern is held to both ends too.
+	regex.match(concat("", ["^(", pattern, ")$"]), input.grant.ticket)
 }
+
+# METADATA
+# title: A ticket of the target's project
+# description: >-
+#   Where `ticket_pattern_by_project` lists the project in the target's tag `project`, the grant
+#   names a ticket that matches its pattern. Other targets go by the general pattern only.
+# custom:
+#   code: ticket-of-other-project
+#   field: ticket
+#   message: "{target} belongs to the project {project}, whose tickets match {pattern} (settings/justification), and the ticket is {ticket}"
+#   solution: name a ticket of that project, or ask for the targets of each project in a grant of its own
+deny contains result.binding("ticket-of-other-project", index, {
+	"target": read.at(binding, ["target", "id"]),
+	"project": read.at(binding, ["target", "tags", "project"]),
+	"ticket": request.at(["grant", "ticket"]),
+	"pattern": _project_pattern(binding),
+}) if {
+	request.adds_access
+	some index, binding in request.bindings
+	not _project_settled(binding)
+}
+
+_project_settled(binding) if {
+	is_object(settings.at(["justification", "ticket_pattern_by_project"]))
+	_project_without_pattern(binding)
+}
+
+_project_settled(binding) if _ticket_matches(_project_pattern(binding))
+
+_project_without_pattern(binding) if {
+	is_object(binding.target.tags)
+	read.at(binding, ["target", "tags", "project"]) == null
+}
+
+_project_without_pattern(binding) if {
+	is_string(binding.target.tags.project)
+	_project_pattern(binding) == null
+}
+
+_project_pattern(binding) := pattern if {
+	project := read.at(binding, ["target", "tags", "project"])
+	is_string(project)
+	pattern := settings.at(["justification", "ticket_pattern_by_project", project])
+} else := null

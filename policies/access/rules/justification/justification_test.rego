@@ -61,6 +61,74 @@ test_deny_a_pattern_open_at_its_ends if {
 	_codes(f.request, settings) == {"ticket-malformed"}
 }
 
+_of(project, ticket) := f.set(
+	f.set(f.request, "/bindings/0/target/tags", {"project": project}),
+	"/grant/ticket", ticket,
+)
+
+_other := {"ticket-of-other-project"}
+
+test_allow_a_ticket_of_the_project if _codes(_of("payments", "PAY-1"), f.settings) == set()
+
+test_deny_a_ticket_of_another_project if _codes(_of("payments", "OPS-1"), f.settings) == _other
+
+test_deny_a_ticket_that_only_begins_as_one_of_the_project if {
+	_codes(_of("payments", "PAY-1A"), f.settings) == _other | {"ticket-malformed"}
+}
+
+test_deny_a_project_that_is_listed_without_ticket if {
+	document := f.set(_of("payments", null), "/bindings/0/target/environment", "dev")
+	_codes(document, f.settings) == _other
+	_codes(f.without(document, "/grant/ticket"), f.settings) == _other | {"ticket-malformed"}
+}
+
+test_allow_any_ticket_for_a_project_that_is_not_listed if {
+	_codes(_of("ledger", "OPS-1"), f.settings) == set()
+}
+
+test_allow_any_ticket_for_a_target_without_project if {
+	_codes(f.set(f.request, "/bindings/0/target/tags", {"pci": "true"}), f.settings) == set()
+}
+
+test_deny_a_project_that_is_no_text if _codes(_of(1, "PAY-1"), f.settings) == _other
+
+test_deny_without_tags if {
+	_codes(f.without(f.request, "/bindings/0/target/tags"), f.settings) == _other
+	_codes(f.set(f.request, "/bindings/0/target/tags", null), f.settings) == _other
+}
+
+test_deny_without_patterns_by_project if {
+	_codes(f.request, f.without(f.settings, "/justification/ticket_pattern_by_project")) == _other
+	every value in [null, "^PAY-1$", ["^PAY-1$"], 1] {
+		settings := f.set(f.settings, "/justification/ticket_pattern_by_project", value)
+		_codes(f.request, settings) == _other
+		_codes(_of("payments", "PAY-1"), settings) == _other
+	}
+}
+
+test_deny_a_pattern_of_a_project_that_cannot_be_used if {
+	every pattern in [1, "PAY-1", "^PAY-1", "PAY-1$"] {
+		settings := f.set(f.settings, "/justification/ticket_pattern_by_project/payments", pattern)
+		_codes(_of("payments", "PAY-1"), settings) == _other
+	}
+}
+
+test_a_project_is_held_to_both_ends_of_each_alternative if {
+	settings := f.set(f.settings, "/justification/ticket_pattern_by_project/payments", "^PAY-1|OPS-1$")
+	_codes(_of("payments", "PAY-1"), settings) == set()
+	_codes(_of("payments", "PAY-12"), settings) == _other
+}
+
+test_values_name_the_project if {
+	document := _of("payments", "OPS-1")
+	found := justification.deny with input as document with data.settings as f.settings
+	found == {{
+		"code": "ticket-of-other-project",
+		"binding": 0,
+		"values": {"target": "aws/payments-prod", "project": "payments", "ticket": "OPS-1", "pattern": "^PAY-[0-9]+$"},
+	}}
+}
+
 test_deny_what_matches_one_alternative_at_one_end if {
 	settings := f.set(f.settings, "/justification/ticket_pattern", "^PAY-[0-9]+|OPS-[0-9]+$")
 	_codes(f.request, settings) == set()

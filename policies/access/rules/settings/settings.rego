@@ -31,6 +31,7 @@ _expected := {
 	"justification.min_length",
 	"justification.ticket_environments",
 	"justification.ticket_pattern",
+	"justification.ticket_pattern_by_project",
 	"limits.max_duration",
 	"limits.max_duration_by_environment",
 	"limits.max_duration_by_risk",
@@ -54,9 +55,18 @@ _valid contains "justification.min_length" if settings.positive(["justification"
 
 _valid contains "justification.ticket_environments" if settings.texts(["justification", "ticket_environments"])
 
+_valid contains "justification.ticket_pattern" if _pattern(settings.at(["justification", "ticket_pattern"]))
+
+_valid contains "justification.ticket_pattern_by_project" if {
+	patterns := settings.at(["justification", "ticket_pattern_by_project"])
+	is_object(patterns)
+	every pattern in patterns {
+		_pattern(pattern)
+	}
+}
+
 # Classes such as \d and flags such as (?i) mean different things to different engines.
-_valid contains "justification.ticket_pattern" if {
-	pattern := settings.at(["justification", "ticket_pattern"])
+_pattern(pattern) if {
 	is_string(pattern)
 	startswith(pattern, "^")
 	endswith(pattern, "$")

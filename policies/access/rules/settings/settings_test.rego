@@ -39,6 +39,8 @@ test_without_settings_all_are_named if {
 test_patterns_that_engines_read_differently_are_invalid if {
 	every pattern in ["PAY", "^PAY", "PAY$", "^\\d+$", "^(?i)pay$"] {
 		_invalid(f.set(f.settings, "/justification/ticket_pattern", pattern)) == {"justification.ticket_pattern"}
+		by_project := f.set(f.settings, "/justification/ticket_pattern_by_project/payments", pattern)
+		_invalid(by_project) == {"justification.ticket_pattern_by_project"}
 	}
 }
 
