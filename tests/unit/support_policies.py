@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.judge.bundle import Rule, load_bundle, load_rules
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import Previous, Requester, input_document
 from pipeline.judge.pulls import Actor
+from pipeline.judge.question import Calendars
 from pipeline.model import (
     Access,
     AwsIdentity,
@@ -121,8 +122,14 @@ def request(risk: Risk = Risk.LOW, **changes: Any) -> dict[str, Any]:
         "now": NOW,
         "requester": Requester(actor=ALICE, principal="alice"),
         "subject": principal(),
+        "calendars": calendars(),
     }
     return input_document(**{**values, **changes})
+
+
+def calendars(**windows: Sequence[Window]) -> Calendars:
+    """Calendars by name, known from an hour before `NOW` to 35 days after it."""
+    return Calendars(start=NOW - timedelta(hours=1), end=NOW + timedelta(days=35), open=windows)
 
 
 def proven(**changes: Any) -> Previous:

@@ -35,11 +35,16 @@ _readable if {
 	input.kind == "grant"
 	input.change in {"create", "widen", "same"}
 	_facts_known
+	_people_known
+	_times_known
 	count(input.bindings) > 0
 	every binding in input.bindings {
 		is_string(binding.target.id)
 		is_string(binding.role.id)
 		is_string(binding.role.risk)
+		is_boolean(binding.role.interactive)
+		is_array(binding.role.parameters)
+		is_object(binding.parameters)
 	}
 }
 
@@ -55,6 +60,24 @@ _facts_known if {
 	is_string(input.grant.subject)
 	input.subject.name == input.grant.subject
 	is_array(input.bindings)
+}
+
+# What a rule counts, searches or compares must be there even where it is empty: nothing known
+# is not nothing found.
+_people_known if {
+	is_array(input.requester.teams)
+	is_array(input.subject.teams)
+	is_array(input.subject.on_call)
+	is_array(input.subject.standing)
+	is_array(input.emergencies)
+}
+
+_times_known if {
+	is_array(input.lives)
+	is_boolean(input.revives)
+	is_number(input.calendars.start)
+	is_number(input.calendars.end)
+	is_object(input.calendars.open)
 }
 
 # METADATA

@@ -35,6 +35,37 @@ test_deny_binding_without_risk if {
 	_codes(f.without(f.request, "/bindings/0/role/risk")) == {"request-unreadable"}
 }
 
+test_deny_without_any_of_the_facts_that_rules_look_at if {
+	every path in _facts {
+		_codes(f.without(f.request, path)) == {"request-unreadable"}
+		_codes(f.set(f.request, path, "text")) == {"request-unreadable"}
+		_codes(f.set(f.request, path, null)) == {"request-unreadable"}
+	}
+}
+
+_facts := [
+	"/subject/teams",
+	"/subject/on_call",
+	"/subject/standing",
+	"/requester/teams",
+	"/emergencies",
+	"/lives",
+	"/revives",
+	"/calendars",
+	"/calendars/start",
+	"/calendars/end",
+	"/calendars/open",
+	"/bindings/0/role/interactive",
+	"/bindings/0/role/parameters",
+	"/bindings/0/parameters",
+]
+
+test_less_access_needs_none_of_them if {
+	every path in _facts {
+		_codes(f.without(f.set(f.request, "/change", "delete"), path)) == set()
+	}
+}
+
 test_deny_unknown_requester if {
 	_codes(f.set(f.request, "/requester/principal", null)) == {"requester-unknown"}
 }

@@ -1,0 +1,53 @@
+# METADATA
+# title: When a calendar is open
+# description: >-
+#   A window lies inside of a calendar, or apart from it; in doubt neither. A window that begins
+#   when an interval ends touches it and does not overlap it: both are half-open.
+package lib.calendar
+
+# METADATA
+# description: >-
+#   One interval of the calendar *name* holds the whole *window*. Two that touch would be one,
+#   so a window over a gap is not covered.
+covered(name, window) if {
+	some interval in _intervals(name, window)
+	interval.start <= window.start
+	window.end <= interval.end
+}
+
+# METADATA
+# description: No interval of the calendar *name* overlaps *window*.
+free(name, window) if {
+	intervals := _intervals(name, window)
+	every interval in intervals {
+		_apart(interval, window)
+	}
+}
+
+_apart(interval, window) if interval.end <= window.start
+
+_apart(interval, window) if window.end <= interval.start
+
+# Undefined unless the calendar is known all along the window.
+_intervals(name, window) := intervals if {
+	_known(window)
+	is_string(name)
+	is_object(input.calendars.open)
+	intervals := input.calendars.open[name]
+	is_array(intervals)
+	every interval in intervals {
+		is_number(interval.start)
+		is_number(interval.end)
+		interval.start < interval.end
+	}
+}
+
+_known(window) if {
+	is_number(window.start)
+	is_number(window.end)
+	window.start < window.end
+	is_number(input.calendars.start)
+	is_number(input.calendars.end)
+	input.calendars.start <= window.start
+	window.end <= input.calendars.end
+}
