@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,6 @@ from tests.contract.support_rules import (
     lasting,
     starting,
 )
-from tests.contract.test_engines_limits import CASES as LIMITS
-from tests.contract.test_engines_tickets import CASES as TICKETS
 from tests.unit.support_policies import (
     ALICE,
     NOW,
@@ -231,9 +230,14 @@ def test_every_rule_has_a_case() -> None:
         "narrowing-unproven",
         "pipeline-enforced",
     }
-    assert set(own_rules()) == elsewhere.union(
-        *(case.denied for case in [*CASES, *LIMITS, *TICKETS])
-    )
+    assert set(own_rules()) == elsewhere.union(*(case.denied for case in _all_cases()))
+
+
+def _all_cases() -> list[Case]:
+    """Returns the cases of this file and of its neighbours of one topic each."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("test_engines_*.py"))
+    modules = [import_module(f"tests.contract.{name}") for name in names]
+    return [case for module in modules for case in module.CASES] + CASES
 
 
 # What people read, and what these rules do not look at in a new low-risk request.

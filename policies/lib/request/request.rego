@@ -29,6 +29,13 @@ adds_access := false if governance
 
 adds_access := false if takes_away
 
+# METADATA
+# description: More access that is asked for as an emergency, which waits for nobody.
+emergency if {
+	adds_access
+	input.grant.emergency == true
+}
+
 default bindings := []
 
 # METADATA

@@ -33,3 +33,12 @@ test_who_used_emergency_access_is_excluded_from_its_review if {
 	request.excluded == {"alice", "bob"} with input as f.set(f.governance, "/reviews", ["bob", 1])
 	request.excluded == {"alice"} with input as f.set(f.governance, "/reviews", null)
 }
+
+test_an_emergency_is_nothing_but_true if {
+	request.emergency with input as f.set(f.request, "/grant/emergency", true)
+	every value in [false, "true", 1, null] {
+		not request.emergency with input as f.set(f.request, "/grant/emergency", value)
+	}
+	not request.emergency with input as f.without(f.request, "/grant/emergency")
+	not request.emergency with input as f.set(f.set(f.request, "/grant/emergency", true), "/change", "narrow")
+}

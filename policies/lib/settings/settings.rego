@@ -27,10 +27,27 @@ positive(path) := value if {
 # description: A list of texts, as a set.
 texts(path) := {value | some value in list} if {
 	list := at(path)
+	_texts(list)
+}
+
+_texts(list) if {
 	is_array(list)
 	every value in list {
 		is_string(value)
 		value != ""
+	}
+}
+
+_some_texts(list) if {
+	_texts(list)
+	count(list) > 0
+}
+
+# A key that nothing reads is a slip of the pen, and might have been meant to forbid.
+_only(entry, names) if {
+	is_object(entry)
+	every name, _ in entry {
+		name in names
 	}
 }
 
@@ -59,3 +76,54 @@ steps(risk) := list if {
 _enough(_, list) if count(list) > 0
 
 _enough(risk, _) if risk == "low"
+
+# METADATA
+# description: Calendars by environment.
+hours := found if {
+	found := at(["schedule", "hours"])
+	is_object(found)
+	every list in found {
+		_texts(list)
+	}
+}
+
+# METADATA
+# description: Maintenance by name.
+maintenance := found if {
+	found := at(["schedule", "maintenance"])
+	is_object(found)
+	every entry in found {
+		_only(entry, {"calendar", "mode", "targets", "environments", "roles"})
+		_some_texts([entry.calendar])
+		entry.mode in {"permits", "requires"}
+		_places(entry)
+		_optional(entry, "targets")
+		_optional(entry, "environments")
+		_optional(entry, "roles")
+	}
+}
+
+_places(entry) if entry.targets
+
+_places(entry) if entry.environments
+
+_optional(entry, key) if not _has(entry, key)
+
+_optional(entry, key) if _some_texts(entry[key])
+
+_has(entry, key) if {
+	some name, _ in entry
+	name == key
+}
+
+# METADATA
+# description: Freezes by name.
+freezes := found if {
+	found := at(["schedule", "freezes"])
+	is_object(found)
+	every entry in found {
+		_only(entry, {"calendar", "environments"})
+		_some_texts([entry.calendar])
+		_some_texts(entry.environments)
+	}
+}

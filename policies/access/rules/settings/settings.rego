@@ -46,6 +46,9 @@ _expected := {
 	"reviewers.low_merges_by_itself",
 	"reviewers.security_teams",
 	"roles.critical_only",
+	"schedule.freezes",
+	"schedule.hours",
+	"schedule.maintenance",
 	"targets.pipeline_enforced",
 }
 
@@ -123,5 +126,11 @@ _valid contains "roles.critical_only" if {
 		settings.texts(["roles", "critical_only", cloud])
 	}
 }
+
+_valid contains "schedule.freezes" if settings.freezes
+
+_valid contains "schedule.hours" if settings.hours
+
+_valid contains "schedule.maintenance" if settings.maintenance
 
 _valid contains "targets.pipeline_enforced" if settings.texts(["targets", "pipeline_enforced"])
