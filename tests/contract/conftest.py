@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.engine import PolicyBundle, PolicyEngine
+from pipeline.judge.engine import PolicyEngine
 from pipeline.judge.evaluate import Evaluation, evaluate
 from pipeline.judge.opa import OpaEngine
-from pipeline.judge.rego import RegorusEngine
 from tests.contract.support_rules import Ask
-from tests.unit.support_policies import own_bundle, own_rules
+from tests.unit.support_policies import embedded, own_bundle, own_rules
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +25,14 @@ def own_opa(opa_binary: Path) -> Iterator[OpaEngine]:
 def ask(request: pytest.FixtureRequest) -> Ask:
     """Asks the embedded engine; or both, which must decide alike."""
     opa = request.getfixturevalue("own_opa") if request.param == "opa" else None
+    held: list[Mapping[str, Any]] = []
 
     def asked(document: dict[str, Any], settings: Mapping[str, Any]) -> Evaluation:
-        bundle = PolicyBundle(modules=own_bundle().modules, data={"settings": settings})
-        engines: list[PolicyEngine] = [RegorusEngine(bundle)]
+        engines: list[PolicyEngine] = [embedded(settings)]
         if opa is not None:
-            opa._client.update_or_create_data(dict(settings), "settings")
+            if held != [settings]:
+                opa._client.update_or_create_data(dict(settings), "settings")
+                held[:] = [settings]
             engines.append(opa)
         return evaluate(document, engines, own_rules())
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import Previous, Requester, input_document
 from pipeline.judge.pulls import Actor
 from pipeline.judge.question import Calendars
+from pipeline.judge.rego import RegorusEngine
 from pipeline.model import (
     Access,
     AwsIdentity,
@@ -30,6 +32,7 @@ from pipeline.model import (
     Target,
     TargetId,
     Window,
+    canonical,
 )
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
@@ -55,6 +58,18 @@ def own_bundle() -> PolicyBundle:
 @cache
 def own_rules() -> Mapping[str, Rule]:
     return load_rules(own_bundle())
+
+
+def embedded(settings: Mapping[str, Any]) -> RegorusEngine:
+    """Returns the embedded engine with the project's policies and these settings."""
+    return _embedded(canonical(dict(settings)))
+
+
+@lru_cache(maxsize=32)
+def _embedded(settings: str) -> RegorusEngine:
+    # Compiling takes longer than asking, and most cases ask with the same settings.
+    data = {"settings": json.loads(settings)}
+    return RegorusEngine(PolicyBundle(modules=own_bundle().modules, data=data))
 
 
 def own_settings() -> dict[str, Any]:
