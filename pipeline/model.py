@@ -13,7 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
+
+from pipeline.timetable import Calendar, Rotation
+
+if TYPE_CHECKING:
+    from pipeline.evidence import Review, Standing
 
 GrantId = NewType("GrantId", str)
 """Path below `access/grants/`, without its suffix: `alice/2026-11-20-stuck-payouts`."""
@@ -342,6 +347,12 @@ class Catalogue:
     targets: Mapping[TargetId, Target]
     roles: Mapping[RoleId, Role]
     delegations: tuple[Delegation, ...] = ()
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    rotations: Mapping[str, Rotation] = field(default_factory=dict)
+    standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict)
+    """By name of the principal, sorted."""
+
+    reviews: tuple[Review, ...] = ()
 
     def person(self, github_id: int) -> Principal | None:
         """Returns the enabled person with this GitHub id."""

@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The drawing, from the inside out: each layer may import itself and those before it. The
 # longest name that fits decides.
 LAYERS = (
-    ("values", ("errors", "model")),
+    ("values", ("errors", "model", "timetable", "evidence")),
     ("pure", ("grants", "judge", "provision.plan", "provision.desired", "provision.documents")),
     ("pure", ("ending", "record", "forge.plumbing")),
     ("interface", ("provision.clouds.interface",)),
