@@ -47,14 +47,16 @@ def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
     Exit codes: 0 converged, 1 something is quarantined, failed, pending or drifted,
     3 something could not be reached.
     """
+    from pipeline.cli.reviews import open_reviews
     from pipeline.cli.run import Estates
 
     with Estates(context, both_engines=True) as run:
         applied = converge(run, run.plan, accept_surprise=accept_surprise)
+        reviews = open_reviews(run)
         if as_json:
-            _emit(run, applied)
+            _emit(run, applied, reviews)
         else:
-            _say(run, applied)
+            _say(run, applied, reviews)
         return applied.code
 
 
@@ -185,7 +187,7 @@ def _lost(run: Estates, pull: int, bot: int) -> list[str]:
     return sorted(found - known)
 
 
-def _emit(run: Estates, applied: Applied) -> None:
+def _emit(run: Estates, applied: Applied, reviews: Mapping[str, int]) -> None:
     from pipeline.output.documents import foreign_document, plan_document, result_document
 
     standing, outcome = run.standing, applied.outcome
@@ -208,13 +210,14 @@ def _emit(run: Estates, applied: Applied) -> None:
             "unreachable": [
                 {"target": target, "why": why} for target, why in run.estate.unreachable
             ],
+            "reviews": dict(reviews),
             "tip": run.journal.tip.short,
             "exit_code": applied.code,
         }
     )
 
 
-def _say(run: Estates, applied: Applied) -> None:
+def _say(run: Estates, applied: Applied, reviews: Mapping[str, int]) -> None:
     from pipeline.output.documents import change_line
 
     out, err = run.context.out, run.context.err
@@ -234,5 +237,7 @@ def _say(run: Estates, applied: Applied) -> None:
         err.line(f"! {drift.target} {drift.key}: {drift.what}", "red")
     for target, why in run.estate.unreachable:
         err.line(f"! {target} could not be listed: {why}", "red")
+    for used, number in sorted(reviews.items()):
+        out.line(f"#{number} asks two people to review the emergency access {used}", "yellow")
     if applied.code == 0:
         out.line("the clouds hold what the default branch says", "green")

@@ -23,12 +23,14 @@ def expire(context: Context, as_json: bool) -> int:
     """Remove what lapsed grants left in the clouds and open one pull request that retires them.
 
     The clouds ended the access by themselves; this only tidies. A grant is retired once every
-    cloud reads back as clean. Running it again changes nothing.
+    cloud reads back as clean. Uses of emergency access get their review. Running it again
+    changes nothing.
 
     Exit codes: 0 nothing left to do but merging, 1 a grant still waits, 3 something could
     not be reached.
     """
     from pipeline.cli.apply import converge
+    from pipeline.cli.reviews import open_reviews
     from pipeline.cli.run import Estates
     from pipeline.ending.expire import retire, revert_text
 
@@ -55,6 +57,7 @@ def expire(context: Context, as_json: bool) -> int:
             )
         document = {
             "pull": number,
+            "reviews": open_reviews(run),
             "retiring": list(found.ready),
             "open": {str(pull): sorted(paths) for pull, paths in opened.items()},
             "waiting": [{"grant": grant, "why": why} for grant, why in found.waiting],
@@ -94,6 +97,8 @@ def _say(context: Context, document: dict[str, Any]) -> None:
         out.line(f"! {waiting['grant']} waits: {waiting['why']}", "yellow")
     for pull in document["open"]:
         out.line(f"#{pull} is open already")
+    for grant, number in sorted(document["reviews"].items()):
+        out.line(f"#{number} asks two people to review the emergency access {grant}", "yellow")
     if document["pull"]:
         out.line(f"#{document['pull']} retires {', '.join(document['retiring'])}", "green")
     elif not document["waiting"]:

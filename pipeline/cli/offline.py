@@ -30,6 +30,7 @@ def judge_offline(
     from pipeline.grants.history import window_of
     from pipeline.judge.askers import teams_named
     from pipeline.judge.bundle import load_rules
+    from pipeline.judge.circumstances import circumstances
     from pipeline.judge.evaluate import evaluate
     from pipeline.judge.question import Requester, input_document
     from pipeline.judge.rego import RegorusEngine
@@ -70,6 +71,7 @@ def judge_offline(
             # So is membership of teams: the subject is taken to be in each that settings name.
             subject_teams=teams_named(bundle.data.get("settings")) if _person(principal) else (),
             lives=_other_lives(root, grant, now),
+            **circumstances(catalogue, grant.subject, window=window, now=now),
         )
         judged.append((grant, evaluate(document, [engine], rules)))
     return judged

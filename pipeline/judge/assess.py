@@ -20,6 +20,7 @@ from pipeline.judge.aftermath import aftermath, readable_catalogue
 from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.judge.askers import Askers
 from pipeline.judge.bundle import load_rules
+from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.electorate import gather
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
@@ -448,12 +449,14 @@ class Assessor:
             self._sources,
             item.grant,
             history,
+            reviewed={(one.grant, one.commit) for one in catalogue.reviews},
         )
         return {
             "subject_teams": people.subject_teams(subject),
             "lives": before.lives,
             "emergencies": before.emergencies,
             "revives": before.revives,
+            **circumstances(catalogue, item.grant.subject, window=item.window, now=now),
         }
 
 

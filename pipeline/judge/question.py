@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pipeline.evidence import Standing
 from pipeline.judge.narrowing import Change
 from pipeline.judge.pulls import Actor, PullRequest
 from pipeline.model import (
@@ -93,15 +94,6 @@ class Emergency:
     grant: str
     start: datetime
     reviewed: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
-    """Access that the subject is known to hold without a grant."""
-
-    target: str
-    role: str
-    """Cloud and name: `aws/rds-reader`."""
 
 
 def input_document(
