@@ -1,0 +1,79 @@
+"""Opens the review of every use of emergency access: part of `apply` and of `expire`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pipeline.cli.run import Estates
+    from pipeline.ending.reviews import Use
+    from pipeline.grants.history import Life
+
+_LOOK_BACK = timedelta(days=7)
+"""How long after its removal a grant is still looked at: runs may have been down meanwhile."""
+
+
+def open_reviews(run: Estates) -> dict[str, int]:
+    """Opens a pull request for each use that has no review yet; returns grant to number.
+
+    Raises `ForgeError`; a later run opens what this one could not.
+    """
+    from pipeline.ending.reviews import BRANCH_PREFIX, review_text, unreviewed
+
+    uses = list(_uses(run))
+    if not uses:
+        return {}
+    context = run.context
+    keeper = context.settings.keeper_id
+    base = context.settings.default_branch
+    open_paths = {
+        file.path
+        for pull in context.reader.open_pulls(base=base)
+        if pull.head_ref.startswith(BRANCH_PREFIX)
+        and pull.author is not None
+        and pull.author.id == keeper
+        for file in context.reader.files(pull.number)
+    }
+    opened: dict[str, int] = {}
+    for use in unreviewed(uses, reviewed=_reviewed(run), open_paths=open_paths):
+        title, body = review_text(use)
+        opened[use.grant] = context.writer("keeper").open_pull(
+            use.branch(secrets.token_hex(4)),
+            base=base,
+            base_sha=run.tip,
+            title=title,
+            body=body,
+            write={use.path: use.file},
+        )
+    return opened
+
+
+def _reviewed(run: Estates) -> frozenset[tuple[str, str]]:
+    try:
+        catalogue = run.context.sources.catalogue(run.tip)
+    except InvalidInput:
+        # A broken catalogue hides reviews; one too many is asked for, never one too few.
+        return frozenset()
+    return frozenset((one.grant, one.commit) for one in catalogue.reviews)
+
+
+def _uses(run: Estates) -> Iterator[Use]:
+    """Emergency grants that are on the branch, or were removed a short while ago."""
+    from pipeline.ending.reviews import Use
+    from pipeline.grants.history import lives
+
+    for life in lives(run.context.repository.mainline(run.tip, since=run.context.anchor)):
+        removed = life.steps[-1].commit.committed_at
+        if (life.present or run.now - removed < _LOOK_BACK) and _emergency(run, life):
+            yield Use(grant=life.id, commit=life.added.sha)
+
+
+def _emergency(run: Estates, life: Life) -> bool:
+    from pipeline.judge.past import versions
+
+    return any(version.emergency for version in versions(run.context.sources, life))
