@@ -18,6 +18,7 @@ DAVE = Actor(id=4, login="dave", type="User")
 ERIN = Actor(id=5, login="erin", type="User")
 OWNERS = Requirement(id="owners", teams=("leads",), count=1, because="medium risk")
 SECURITY = Requirement(id="security", teams=("security",), count=1, because="high risk", order=2)
+BOBS = Requirement(id="named", people=("bob",), count=1, because="named")
 AUDIT = Requirement(id="audit", people=("erin",), count=1, because="critical risk", order=3)
 
 
@@ -371,6 +372,19 @@ def test_two_delegations_with_a_gap_do_not_make_one() -> None:
     assert not approvals.complete
     again = review(CAROL, id=2, minutes_ago=5)
     assert count(review(CAROL), again, required=(OWNERS,), voters=gap).complete
+
+
+def test_only_approvals_while_it_holds_complete_an_order() -> None:
+    # carol approved twice, for bob only the second time, when dave had approved already.
+    voters = standing(during(-timedelta(minutes=8), HOUR), own=())
+    reviews = [
+        review(CAROL, id=1, minutes_ago=9),
+        review(DAVE, id=2, minutes_ago=7),
+        review(CAROL, id=3, minutes_ago=6),
+    ]
+    assert not count(*reviews, required=(BOBS, SECURITY), voters=voters).complete
+    again = review(DAVE, id=4, minutes_ago=5)
+    assert count(*reviews, again, required=(BOBS, SECURITY), voters=voters).complete
 
 
 @pytest.mark.parametrize("why", ["opened the pull request", "would get the access", "pushed"])
