@@ -21,6 +21,7 @@ from pipeline.errors import Denied, InvalidInput, UsageError
 from pipeline.model import Grant, Problem
 
 if TYPE_CHECKING:
+    from pipeline.judge.approvals import Requirement
     from pipeline.judge.assess import Assessment
     from pipeline.judge.evaluate import Evaluation, Previous
 
@@ -95,16 +96,21 @@ def _say_offline(
         if evaluation.violations:
             continue
         if evaluation.approvals:
-            needed = "; ".join(
-                f"{step.count} of {' or '.join((*step.teams, *step.people))} ({step.because})"
-                for step in evaluation.approvals
-            )
-            out.line(f"{grant.path}: valid; needs {needed}", "green")
+            out.line(f"{grant.path}: valid; needs {_needed(evaluation.approvals)}", "green")
         else:
             out.line(f"{grant.path}: valid; {evaluation.why}", "green")
     if whole_tree:
         count = len(judged)
         out.line(f"{count} grant{'' if count == 1 else 's'} and the catalogue are well-formed")
+
+
+def _needed(steps: Sequence[Requirement]) -> str:
+    """The steps in words, those of a higher order after `then`."""
+    orders: dict[int, list[str]] = {}
+    for step in steps:
+        who = " or ".join((*step.teams, *step.people))
+        orders.setdefault(step.order, []).append(f"{step.count} of {who} ({step.because})")
+    return "; then ".join("; ".join(orders[order]) for order in sorted(orders))
 
 
 def _place(grant: Grant, violation: Any) -> str:
@@ -245,8 +251,10 @@ def _say(context: Context, assessment: Assessment, merged: str | None) -> None:
     if assessment.approvals is not None:
         for _, why in assessment.approvals.rejected:
             out.line(f"  does not count: {why}", "dim")
+        for note in assessment.approvals.notes:
+            out.line(f"  {note}", "dim")
     if decision.allowed:
-        by = ", ".join(assessment.approvers)
+        by = ", ".join(assessment.approvals.given) if assessment.approvals else ""
         out.line(f"  {'approved by ' + by if by else 'merges by itself: policy allows it'}")
     if merged:
         out.line(f"  merged as {merged[:12]}", "green")
@@ -279,6 +287,20 @@ def _assessment_document(assessment: Assessment) -> dict[str, Any]:
         "approvers": list(assessment.approvers),
         "not_counted": [why for _, why in approvals.rejected] if approvals else [],
         "missing": list(approvals.missing) if approvals else [],
+        "notes": list(approvals.notes) if approvals else [],
+        "steps": [
+            {
+                "id": step.requirement.id,
+                "order": step.requirement.order,
+                "people": [
+                    {"principal": seat.principal, "authority": seat.authority}
+                    for seat in step.seats
+                ],
+                "missing": step.missing,
+                "waits_for": list(step.waits_for),
+            }
+            for step in (approvals.steps if approvals else ())
+        ],
         "decision": assessment.digest,
     }
 
@@ -292,7 +314,13 @@ def _grant_document(grant: Grant, evaluation: Evaluation) -> dict[str, Any]:
             for v in evaluation.violations
         ],
         "approvals": [
-            {"teams": list(s.teams), "people": list(s.people), "count": s.count, "why": s.because}
+            {
+                "teams": list(s.teams),
+                "people": list(s.people),
+                "count": s.count,
+                "why": s.because,
+                "order": s.order,
+            }
             for s in evaluation.approvals
         ],
         "merges_by_itself": evaluation.merges_by_itself,

@@ -87,6 +87,11 @@ class Approvals:
     """Why delegations were of no use, for people; empty once it is complete."""
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """Who fills a place, for people and sorted: `bob`, `carol for dave`."""
+        return tuple(sorted({str(seat) for step in self.steps for seat in step.seats}))
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """What still stands between this and completeness, for people; empty if nothing.
 

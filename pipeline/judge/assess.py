@@ -127,12 +127,13 @@ class Assessment:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the decision: policies, what they said, and whose approval counted."""
+        """SHA-256 of the decision: policies, what they said, and whose approval counted, for
+        whom."""
         return digest(
             {
                 "policies": self.policies,
                 "evaluations": [one.digest for one in self.evaluations],
-                "approvers": self.approvers,
+                "approvers": self.approvals.given if self.approvals else (),
                 "verdict": self.decision.verdict,
                 "reasons": self.decision.reasons,
             }

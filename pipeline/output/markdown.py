@@ -14,6 +14,7 @@ from pipeline.grants.duration import format_duration
 from pipeline.judge.approvals import Approvals
 from pipeline.judge.assess import Assessment, Item
 from pipeline.judge.decide import Verdict
+from pipeline.judge.steps import listed
 from pipeline.model import AwsPermissions, AzurePermissions, GcpPermissions, GrantId, Window
 from pipeline.provision.clouds.interface import Result, Status
 
@@ -49,7 +50,7 @@ def check_comment(assessment: Assessment) -> str:
     decision = assessment.decision
     lines = [f"### {_HEADLINES[decision.verdict]}", ""]
     if decision.allowed:
-        by = ", ".join(assessment.approvers)
+        by = ", ".join(assessment.approvals.given) if assessment.approvals else ""
         lines += [
             "Policy lets it merge by itself."
             if decision.merges_by_itself
@@ -105,18 +106,26 @@ def _permissions(permissions: AwsPermissions | AzurePermissions | GcpPermissions
 
 def _approvals(approvals: Approvals) -> list[str]:
     lines = ["| needed from | because | approved by | missing |", "| --- | --- | --- | --- |"]
-    for step in approvals.steps:
+    # What can be given now comes first.
+    for step in sorted(approvals.steps, key=lambda step: step.requirement.order):
         requirement = step.requirement
         who = " or ".join(f"`{name}`" for name in (*requirement.teams, *requirement.people))
-        people = escape(", ".join(step.people)) or "–"
+        people = escape(", ".join(map(str, step.seats))) or "–"
+        missing = str(step.missing or "–")
+        if step.waits_for:
+            missing += f", after {escape(listed(step.waits_for))}"
         lines.append(
             f"| {requirement.count} of {who} | {escape(requirement.because)} | {people} "
-            f"| {step.missing or '–'} |"
+            f"| {missing} |"
         )
     lines.append("")
     if approvals.rejected:
         lines.append("Reviews that do not count:")
         lines += [f"- {escape(why)}" for _, why in approvals.rejected]
+        lines.append("")
+    if approvals.notes:
+        lines.append("Delegations:")
+        lines += [f"- {escape(note)}" for note in approvals.notes]
         lines.append("")
     return lines
 

@@ -1,0 +1,126 @@
+"""What a pull request shows of its approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pipeline.cli.check import _assessment_document, _needed
+from pipeline.judge.approvals import Authority, Requirement, Voter, tally
+from pipeline.judge.assess import Assessment
+from pipeline.judge.decide import Decision, Verdict
+from pipeline.judge.pulls import PullRequest, Review
+from pipeline.model import Delegation
+from pipeline.output.markdown import check_comment
+from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, review
+
+OWNERS = Requirement(id="owners", teams=("leads",), count=1, because="medium risk")
+SECURITY = Requirement(id="a-security", people=("carol",), count=1, because="high risk", order=2)
+AWAY = Delegation(
+    name="daves-leave",
+    delegator="dave",
+    delegate="bob",
+    start=NOW - timedelta(days=1),
+    end=NOW + timedelta(days=1),
+    reason="on leave",
+)
+VOTERS = {
+    2: Voter(
+        principal="bob",
+        can_write=True,
+        stands_for=(Authority(delegation=AWAY, account=4, teams=frozenset({"leads"})),),
+    ),
+    3: Voter(principal="carol", can_write=True),
+}
+
+
+def assessed(*reviews: Review, excluded: Mapping[int, str] | None = None) -> Assessment:
+    approvals = tally(
+        reviews,
+        head=HEAD,
+        required=(SECURITY, OWNERS),
+        electorate=VOTERS,
+        excluded=excluded or {},
+        at=NOW,
+    )
+    return Assessment(
+        pull=PullRequest(
+            number=7,
+            author=ALICE,
+            state="open",
+            base_ref="main",
+            head_ref="alice/request",
+            head_sha=HEAD,
+            same_repository=True,
+        ),
+        base="b" * 40,
+        kind="grant",
+        items=(),
+        evaluations=(),
+        approvals=approvals,
+        problems=(),
+        decision=Decision(
+            verdict=Verdict.ALLOWED if approvals.complete else Verdict.WAITING,
+            reasons=approvals.missing,
+        ),
+        policies="c" * 64,
+    )
+
+
+def rows(assessment: Assessment) -> list[str]:
+    return [line for line in check_comment(assessment).splitlines() if line.startswith("| ")][2:]
+
+
+def test_what_can_be_given_now_comes_first_and_the_rest_says_after_what() -> None:
+    assessment = assessed(review(CAROL))
+    assert rows(assessment) == [
+        "| 1 of `leads` | medium risk | – | 1 |",
+        "| 1 of `carol` | high risk | – | 1, after owners |",
+    ]
+    comment = check_comment(assessment)
+    assert "- 1 more of leads must approve: medium risk" in comment
+    assert "- a\\-security after owners: high risk" in comment
+    assert (
+        "- carol approved before step owners was complete; approve again once that is so"
+    ) in comment
+
+
+def test_who_approved_for_whom_is_said() -> None:
+    assessment = assessed(review(BOB, id=1, minutes_ago=9), review(CAROL, id=2, minutes_ago=8))
+    assert rows(assessment) == [
+        "| 1 of `leads` | medium risk | bob for dave | – |",
+        "| 1 of `carol` | high risk | carol | – |",
+    ]
+    assert "Approved by bob for dave, carol." in check_comment(assessment)
+    # The record names people; the decision's digest tells for whom.
+    assert assessment.approvers == ("bob", "carol")
+
+
+def test_a_delegation_that_is_of_no_use_says_why() -> None:
+    comment = check_comment(assessed(review(BOB), excluded={4: "would get the access"}))
+    assert "- bob does not count for dave: dave would get the access" in comment
+
+
+def test_the_document_names_steps_people_and_authorities() -> None:
+    document = _assessment_document(assessed(review(BOB)))
+    assert document["steps"] == [
+        {
+            "id": "a-security",
+            "order": 2,
+            "people": [],
+            "missing": 1,
+            "waits_for": [],
+        },
+        {
+            "id": "owners",
+            "order": 1,
+            "people": [{"principal": "bob", "authority": "dave"}],
+            "missing": 0,
+            "waits_for": [],
+        },
+    ]
+    assert document["notes"] == []
+
+
+def test_offline_the_steps_are_told_in_their_order() -> None:
+    assert _needed((SECURITY, OWNERS)) == ("1 of leads (medium risk); then 1 of carol (high risk)")
