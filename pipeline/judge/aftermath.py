@@ -65,5 +65,10 @@ def readable_catalogue(
             for name, principal in found.principals.items()
             if sha == base or not sources.offboarded(base, name)
         }
-        return replace(found, principals=principals)
+        # An older commit may hold delegations that were taken back since.
+        return replace(
+            found,
+            principals=principals,
+            delegations=found.delegations if sha == base else (),
+        )
     return None
