@@ -52,6 +52,15 @@ _only(entry, names) if {
 }
 
 # METADATA
+# description: A list of names made of letters, digits and dashes, as a set.
+words(path) := names if {
+	names := texts(path)
+	every name in names {
+		regex.match("^[A-Za-z0-9-]+$", name)
+	}
+}
+
+# METADATA
 # description: The teams that speak for security; never empty.
 security_teams := teams if {
 	teams := texts(["reviewers", "security_teams"])

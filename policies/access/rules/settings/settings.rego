@@ -46,6 +46,8 @@ _expected := {
 	"reviewers.low_merges_by_itself",
 	"reviewers.security_teams",
 	"roles.critical_only",
+	"roles.sensitive",
+	"roles.wildcard_verbs",
 	"schedule.freezes",
 	"schedule.hours",
 	"schedule.maintenance",
@@ -132,5 +134,36 @@ _valid contains "schedule.freezes" if settings.freezes
 _valid contains "schedule.hours" if settings.hours
 
 _valid contains "schedule.maintenance" if settings.maintenance
+_valid contains "roles.sensitive" if {
+	sensitive := settings.at(["roles", "sensitive"])
+	is_object(sensitive)
+	count(sensitive) == 3
+	settings.words(["roles", "sensitive", "services"])
+	verbs := settings.words(["roles", "sensitive", "verbs"])
+	actions := settings.texts(["roles", "sensitive", "actions"])
+	every action in actions {
+		regex.match("^[A-Za-z0-9-]+:[A-Za-z0-9]+$", action)
+	}
+	not _wildcard_covers(verbs, actions)
+}
+
+# A wildcard after one of `wildcard_verbs` would allow what is sensitive.
+_wildcard_covers(verbs, _) if {
+	some wildcard in settings.words(["roles", "wildcard_verbs"])
+	some verb in verbs
+	_one_begins_the_other(lower(wildcard), lower(verb))
+}
+
+_wildcard_covers(_, actions) if {
+	some wildcard in settings.words(["roles", "wildcard_verbs"])
+	some action in actions
+	contains(lower(action), concat("", [":", lower(wildcard)]))
+}
+
+_one_begins_the_other(one, other) if startswith(one, other)
+
+_one_begins_the_other(one, other) if startswith(other, one)
+
+_valid contains "roles.wildcard_verbs" if settings.words(["roles", "wildcard_verbs"])
 
 _valid contains "targets.pipeline_enforced" if settings.texts(["targets", "pipeline_enforced"])

@@ -44,6 +44,35 @@ test_patterns_that_engines_read_differently_are_invalid if {
 	}
 }
 
+test_what_is_sensitive_is_said_in_three_lists if {
+	every change in [
+		f.without(f.settings, "/roles/sensitive/verbs"),
+		f.without(f.settings, "/roles/sensitive/services"),
+		f.without(f.settings, "/roles/sensitive/actions"),
+		f.set(f.settings, "/roles/sensitive/verb", ["Delete"]),
+		f.set(f.settings, "/roles/sensitive/verbs", ["Dele*"]),
+		f.set(f.settings, "/roles/sensitive/services", ["iam:"]),
+		f.set(f.settings, "/roles/sensitive/actions", ["CreateRoute"]),
+		f.set(f.settings, "/roles/sensitive/actions", ["ec2:Create*"]),
+	] {
+		_invalid(change) == {"roles.sensitive"}
+	}
+}
+
+test_no_wildcard_covers_what_is_sensitive if {
+	every verb in ["Delete", "del", "DeleteTable"] {
+		_invalid(f.set(f.settings, "/roles/wildcard_verbs", [verb])) == {"roles.sensitive"}
+	}
+	_invalid(f.set(f.settings, "/roles/wildcard_verbs", ["create"])) == {"roles.sensitive"}
+}
+
+test_verbs_for_wildcards_are_names if {
+	every verb in ["", "De*", "^D"] {
+		_invalid(f.set(f.settings, "/roles/wildcard_verbs", [verb])) == {"roles.wildcard_verbs"}
+	}
+	_invalid(f.set(f.settings, "/roles/wildcard_verbs", [])) == set()
+}
+
 test_less_access_waits_for_no_setting if {
 	document := f.set(f.request, "/change", "delete")
 	found := settings.deny with input as document with data.settings as {}
