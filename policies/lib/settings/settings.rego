@@ -69,18 +69,38 @@ security_teams := teams if {
 
 # METADATA
 # description: >-
-#   Who approves a role of this risk. Only low risk may need nobody.
+#   Who approves a role of this risk. Only low risk may need nobody. A step is from `owners` or
+#   `security`, or names `teams`, `people` or both; `order` is a whole number from 1 to 9.
 steps(risk) := list if {
 	risk in {"low", "medium", "high", "critical"}
 	list := at(["reviewers", "by_risk", risk])
 	is_array(list)
 	every step in list {
-		step.from in {"owners", "security"}
+		_only(step, {"from", "teams", "people", "count", "order"})
+		_somebody(step)
 		is_number(step.count)
 		step.count >= 1
+		object.get(step, "order", 1) in {1, 2, 3, 4, 5, 6, 7, 8, 9}
 	}
 	_enough(risk, list)
 }
+
+_somebody(step) if {
+	step.from in {"owners", "security"}
+	not _has(step, "teams")
+	not _has(step, "people")
+}
+
+_somebody(step) if {
+	not _has(step, "from")
+	_named(step)
+	_optional(step, "teams")
+	_optional(step, "people")
+}
+
+_named(step) if step.teams
+
+_named(step) if step.people
 
 _enough(_, list) if count(list) > 0
 
@@ -135,4 +155,34 @@ freezes := found if {
 		_some_texts([entry.calendar])
 		_some_texts(entry.environments)
 	}
+}
+
+# METADATA
+# description: Combinations of roles by name.
+combinations := found if {
+	found := at(["separation", "combinations"])
+	is_object(found)
+	every entry in found {
+		_only(entry, {"one", "other"})
+		_some_texts(entry.one)
+		_some_texts(entry.other)
+		count({role | some role in entry.one; role in entry.other}) == 0
+	}
+}
+
+# METADATA
+# description: Rotations whose people on call may use a role in an emergency, by role.
+emergency_roles := found if {
+	found := at(["emergency", "roles"])
+	is_object(found)
+	every rotations in found {
+		_some_texts(rotations)
+	}
+}
+
+# METADATA
+# description: How many people review a use of emergency access, never fewer than two.
+emergency_reviewers := people if {
+	people := positive(["emergency", "reviewers"])
+	people >= 2
 }

@@ -1,8 +1,9 @@
 # METADATA
 # title: Who approves more access
 # description: >-
-#   Distinct people by the risk of each role: owners of its target, and security. Steps for the
-#   same owners are one step with the larger count.
+#   Distinct people by the risk of each role: owners of its target, security, or whom the
+#   settings name. Steps of the same people are one step with the larger count, unless one comes
+#   after the other.
 package access.rules.reviewers
 
 import data.lib.read
@@ -61,42 +62,32 @@ deny contains result.whole("security-missing", {}) if {
 _security_named if count(settings.security_teams) > 0
 
 # METADATA
-# description: The approvals that a grant needs.
+# description: >-
+#   The approvals that a grant needs. An emergency needs none: its review comes afterwards.
 approvals contains {
-	"id": concat(":", ["owners", concat(",", owners)]),
-	"teams": owners,
-	"people": [],
-	"count": max([need.count | some need in needs]),
-	"order": 1,
+	"id": id,
+	"teams": need.teams,
+	"people": need.people,
+	"count": max([one.count | some one in needs]),
+	"order": need.order,
 	"because": _because(needs),
 } if {
 	request.adds_access
-	some owners in {need.owners | some need in _needs; need.from == "owners"}
-	needs := {need | some need in _needs; need.from == "owners"; need.owners == owners}
-}
-
-approvals contains {
-	"id": "security",
-	"teams": sort(settings.security_teams),
-	"people": [],
-	"count": max([need.count | some need in needs]),
-	"order": 1,
-	"because": _because(needs),
-} if {
-	request.adds_access
-	needs := {need | some need in _needs; need.from == "security"}
-	count(needs) > 0
+	some id in {need.id | some need in _needs}
+	needs := {need | some need in _needs; need.id == id}
+	some need in needs
 }
 
 # METADATA
 # description: >-
 #   Why a grant may merge without a person. A stranger's words about another's access are not
 #   enough, however low the risk: they could replace what that person has, or use up a day's
-#   maximum.
+#   maximum. For a workload it is its owner's word that counts.
 alone contains "low-risk" if {
 	request.adds_access
+	not request.emergency
 	input.requester.is_app == false
-	request.has_a_say
+	_may_ask_alone
 	settings.at(["reviewers", "low_merges_by_itself"]) == true
 	count(request.bindings) > 0
 	every binding in request.bindings {
@@ -105,13 +96,19 @@ alone contains "low-risk" if {
 	}
 }
 
+_may_ask_alone if {
+	input.subject.kind == "person"
+	request.has_a_say
+}
+
+_may_ask_alone if {
+	is_string(input.requester.principal)
+	input.requester.principal == input.subject.owner
+}
+
 # Where nobody has to approve and the request may not merge by itself, an owner approves.
-_needs contains {
-	"from": "owners",
-	"count": 1,
-	"owners": _owners(binding),
-	"rank": _rank[binding.role.risk],
-} if {
+_needs contains _need(binding, {"from": "owners", "count": 1}) if {
+	not request.emergency
 	count(alone) == 0
 	every binding in request.bindings {
 		count(settings.steps(binding.role.risk)) == 0
@@ -119,15 +116,44 @@ _needs contains {
 	some binding in request.bindings
 }
 
-_needs contains {
-	"from": step.from,
-	"count": step.count,
-	"owners": _owners(binding),
-	"rank": _rank[binding.role.risk],
-} if {
+_needs contains _need(binding, step) if {
+	not request.emergency
 	some binding in request.bindings
 	some step in settings.steps(binding.role.risk)
 }
+
+# Undefined where nobody could approve, which the rules above deny.
+_need(binding, step) := {
+	"id": concat("", [who.id, _suffixes[order]]),
+	"teams": who.teams,
+	"people": who.people,
+	"count": step.count,
+	"order": order,
+	"rank": _rank[binding.role.risk],
+} if {
+	who := _who(binding, step)
+	order := object.get(step, "order", 1)
+}
+
+_who(binding, step) := {"id": concat(":", ["owners", concat(",", owners)]), "teams": owners, "people": []} if {
+	step.from == "owners"
+	owners := _owners(binding)
+}
+
+_who(_, step) := {"id": "security", "teams": sort(settings.security_teams), "people": []} if {
+	step.from == "security"
+}
+
+_who(_, step) := {"id": concat(":", ["named", concat(",", teams), concat(",", people)]), "teams": teams, "people": people} if {
+	not _of_a_kind(step)
+	teams := sort({team | some team in object.get(step, "teams", [])})
+	people := sort({name | some name in object.get(step, "people", [])})
+}
+
+_of_a_kind(step) if is_string(step.from)
+
+# Two steps of the same people are two only if one comes after the other.
+_suffixes := ["", "", "@2", "@3", "@4", "@5", "@6", "@7", "@8", "@9"]
 
 _owners(binding) := sort({owner | some owner in binding.target.owners}) if {
 	is_array(binding.target.owners)

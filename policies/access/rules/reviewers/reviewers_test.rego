@@ -130,3 +130,95 @@ test_deny_without_security if {
 		_codes(f.request, f.set(f.settings, "/reviewers/security_teams", teams)) == {"security-missing"}
 	}
 }
+
+test_a_workloads_owner_asks_for_it_and_nobody_else if {
+	workload := f.set(f.set(_risk("low"), "/subject/kind", "workload"), "/subject/owner", "bob")
+	every document in [
+		workload,
+		f.set(f.set(workload, "/requester/principal", "mallory"), "/requester/teams", ["payments-leads", "security"]),
+		f.set(f.set(workload, "/requester/principal", null), "/subject/owner", null),
+	] {
+		_steps(document, f.settings) == {["owners:payments-leads", 1, "risk-low"]}
+		_alone(document, f.settings) == set()
+	}
+	_steps(f.set(workload, "/requester/principal", "bob"), f.settings) == set()
+	_alone(f.set(workload, "/requester/principal", "bob"), f.settings) == {"low-risk"}
+}
+
+test_an_emergency_needs_nobody_and_is_not_of_low_risk if {
+	every risk in ["low", "medium", "high", "critical"] {
+		document := f.set(_risk(risk), "/grant/emergency", true)
+		_steps(document, f.settings) == set()
+		_alone(document, f.settings) == set()
+		_codes(document, f.settings) == set()
+	}
+}
+
+_by(steps) := f.set(f.settings, "/reviewers/by_risk/medium", steps)
+
+_asked(steps) := asked if {
+	asked := {[step.id, step.teams, step.people, step.count, step.order] |
+		some step in reviewers.approvals
+	} with input as f.request with data.settings as _by(steps)
+}
+
+test_steps_may_name_teams_and_people if {
+	_asked([{"teams": ["ops", "desk"], "count": 2}]) == {["named:desk,ops:", ["desk", "ops"], [], 2, 1]}
+	_asked([{"people": ["erin"], "count": 1}]) == {["named::erin", [], ["erin"], 1, 1]}
+	_asked([{"teams": ["ops"], "people": ["erin", "carl"], "count": 1}]) == {["named:ops:carl,erin", ["ops"], ["carl", "erin"], 1, 1]}
+}
+
+test_steps_have_an_order if {
+	_asked([
+		{"from": "owners", "count": 1, "order": 1},
+		{"from": "security", "count": 1, "order": 2},
+		{"people": ["erin"], "count": 1, "order": 9},
+	]) == {
+		["owners:payments-leads", ["payments-leads"], [], 1, 1],
+		["security@2", ["security"], [], 1, 2],
+		["named::erin@9", [], ["erin"], 1, 9],
+	}
+}
+
+test_the_same_people_are_asked_once_at_a_time if {
+	_asked([
+		{"from": "owners", "count": 1},
+		{"from": "owners", "count": 3, "order": 1},
+		{"from": "owners", "count": 2, "order": 2},
+		{"from": "owners", "count": 1, "order": 2},
+		{"teams": ["b", "a"], "count": 1},
+		{"teams": ["a", "b"], "count": 2},
+	]) == {
+		["owners:payments-leads", ["payments-leads"], [], 3, 1],
+		["owners:payments-leads@2", ["payments-leads"], [], 2, 2],
+		["named:a,b:", ["a", "b"], [], 2, 1],
+	}
+}
+
+test_deny_steps_that_are_misread if {
+	every odd in [
+		null,
+		"owners",
+		{},
+		{"count": 1},
+		{"from": "owners"},
+		{"from": "owners", "count": "1"},
+		{"from": "owners", "count": 1, "order": 0},
+		{"from": "owners", "count": 1, "order": 10},
+		{"from": "owners", "count": 1, "order": "2"},
+		{"from": "owners", "count": 1, "order": null},
+		{"from": "owners", "count": 1, "ordered": 2},
+		{"from": "owners", "count": 1, "teams": ["ops"]},
+		{"from": "owners", "count": 1, "people": ["erin"]},
+		{"from": null, "count": 1, "people": ["erin"]},
+		{"teams": [], "count": 1},
+		{"teams": "ops", "count": 1},
+		{"teams": [""], "count": 1},
+		{"teams": ["ops"], "people": [], "count": 1},
+		{"people": "erin", "count": 1},
+		{"people": [1], "count": 1},
+		{"people": null, "count": 1},
+	] {
+		_codes(f.request, _by([odd])) == {"reviewers-unknown"}
+	}
+}
