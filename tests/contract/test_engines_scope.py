@@ -14,6 +14,7 @@ ACTIONS: Keys = (*ROLE, "permissions", "actions")
 RESOURCES: Keys = (*ROLE, "permissions", "resources")
 VERBS: Keys = ("roles", "wildcard_verbs")
 BROAD, WILD = "scope-broad", "scope-wildcard-action"
+UNREADABLE = "request-unreadable"
 EVERYWHERE, SENSITIVE = "scope-wildcard-resource", "scope-sensitive"
 ALL = {BROAD, WILD, EVERYWHERE, SENSITIVE}
 DATABASE = "arn:aws:rds:*:{account}:db:ledger"
@@ -162,8 +163,8 @@ CASES = [
     Case("no parameter", {SENSITIVE}, document=terminate(parameters=[])),
     Case("another parameter", {SENSITIVE}, document=terminate(parameters=["name"])),
     Case("the account as parameter", {SENSITIVE}, document=terminate(parameters=["account"])),
-    Case("no parameters", {SENSITIVE}, (*ROLE, "parameters"), None, document=terminate()),
-    Case("parameters not said", {SENSITIVE}, (*ROLE, "parameters"), MISSING, document=terminate()),
+    Case("no parameters", {SENSITIVE, UNREADABLE}, (*ROLE, "parameters"), None, document=terminate()),
+    Case("parameters not said", {SENSITIVE, UNREADABLE}, (*ROLE, "parameters"), MISSING, document=terminate()),
     Case(
         "a resource without the parameter",
         {SENSITIVE},

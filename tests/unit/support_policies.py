@@ -24,6 +24,7 @@ from pipeline.model import (
     Entitlement,
     Grant,
     GrantId,
+    Mfa,
     Principal,
     PrincipalKind,
     Risk,
@@ -97,7 +98,9 @@ def principal(**changes: Any) -> Principal:
         "kind": PrincipalKind.PERSON,
         "github": "alice-gh",
         "github_id": ALICE.id,
-        "aws": AwsIdentity(session_name="alice@example.com", home="identity-prod"),
+        "aws": AwsIdentity(
+            session_name="alice@example.com", home="identity-prod", mfa=Mfa.IDENTITY_PROVIDER
+        ),
     }
     return Principal(**{**values, **changes})
 

@@ -362,7 +362,7 @@ def test_the_question_holds_each_clouds_permissions_and_second_factors() -> None
     assert second["index"] == 1
     assert document["subject"]["teams"] == ["a", "b"]
     assert document["subject"]["identities"] == {
-        "aws": {"mfa": None},
+        "aws": {"mfa": "identity-provider"},
         "azure": {"mfa": "identity-provider"},
         "gcp": {"mfa": None},
     }

@@ -42,6 +42,7 @@ _readable if {
 		is_string(binding.target.id)
 		is_string(binding.role.id)
 		is_string(binding.role.risk)
+		is_boolean(binding.role.mfa_required)
 		is_boolean(binding.role.interactive)
 		is_array(binding.role.parameters)
 		is_object(binding.parameters)

@@ -55,6 +55,7 @@ _facts := [
 	"/calendars/start",
 	"/calendars/end",
 	"/calendars/open",
+	"/bindings/0/role/mfa_required",
 	"/bindings/0/role/interactive",
 	"/bindings/0/role/parameters",
 	"/bindings/0/parameters",

@@ -27,6 +27,11 @@ deny contains result.whole("setting-invalid", {"setting": setting}) if {
 }
 
 _expected := {
+	"emergency.max_duration",
+	"emergency.review_teams",
+	"emergency.review_within",
+	"emergency.reviewers",
+	"emergency.roles",
 	"justification.boilerplate",
 	"justification.min_length",
 	"justification.ticket_environments",
@@ -41,6 +46,7 @@ _expected := {
 	"limits.max_requests_per_day",
 	"limits.start_within",
 	"limits.sum_within",
+	"mfa.required_by_risk",
 	"reviewers.by_risk",
 	"reviewers.governance",
 	"reviewers.low_merges_by_itself",
@@ -51,8 +57,20 @@ _expected := {
 	"schedule.freezes",
 	"schedule.hours",
 	"schedule.maintenance",
+	"separation.combinations",
 	"targets.pipeline_enforced",
+	"workloads.max_duration",
 }
+
+_valid contains "emergency.max_duration" if settings.positive(["emergency", "max_duration"])
+
+_valid contains "emergency.review_teams" if settings.texts(["emergency", "review_teams"])
+
+_valid contains "emergency.review_within" if settings.positive(["emergency", "review_within"])
+
+_valid contains "emergency.reviewers" if settings.emergency_reviewers
+
+_valid contains "emergency.roles" if settings.emergency_roles
 
 _valid contains "justification.boilerplate" if settings.texts(["justification", "boilerplate"])
 
@@ -111,6 +129,12 @@ _valid contains "limits.start_within" if settings.positive(["limits", "start_wit
 
 _valid contains "limits.sum_within" if settings.positive(["limits", "sum_within"])
 
+_valid contains "mfa.required_by_risk" if {
+	every risk in settings.texts(["mfa", "required_by_risk"]) {
+		risk in {"low", "medium", "high", "critical"}
+	}
+}
+
 _valid contains "reviewers.by_risk" if {
 	every risk in ["low", "medium", "high", "critical"] {
 		settings.steps(risk)
@@ -134,6 +158,7 @@ _valid contains "schedule.freezes" if settings.freezes
 _valid contains "schedule.hours" if settings.hours
 
 _valid contains "schedule.maintenance" if settings.maintenance
+
 _valid contains "roles.sensitive" if {
 	sensitive := settings.at(["roles", "sensitive"])
 	is_object(sensitive)
@@ -166,4 +191,8 @@ _one_begins_the_other(one, other) if startswith(other, one)
 
 _valid contains "roles.wildcard_verbs" if settings.words(["roles", "wildcard_verbs"])
 
+_valid contains "separation.combinations" if settings.combinations
+
 _valid contains "targets.pipeline_enforced" if settings.texts(["targets", "pipeline_enforced"])
+
+_valid contains "workloads.max_duration" if settings.positive(["workloads", "max_duration"])

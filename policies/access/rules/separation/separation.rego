@@ -1,0 +1,105 @@
+# METADATA
+# title: What nobody holds at the same time
+# description: >-
+#   Combinations of roles, across clouds: within the grant, with other grants that overlap it,
+#   and with access that the subject holds without a grant.
+package access.rules.separation
+
+import data.lib.read
+import data.lib.request
+import data.lib.result
+import data.lib.settings
+
+# METADATA
+# description: Every code of this package.
+codes := {"toxic-combination"}
+
+# METADATA
+# title: Duties stay separate
+# description: Nobody holds a role of each side of a combination at the same time.
+# custom:
+#   code: toxic-combination
+#   field: access
+#   message: "{role} and {other} (held by {where}) are not for the same person at the same time: {combination} (settings/separation)"
+#   solution: end the other access first, or let somebody else do one of the two
+deny contains result.binding("toxic-combination", index, values) if {
+	request.adds_access
+	some index, binding in request.bindings
+	not _separate(index, binding)
+	some values in _shown(index, binding)
+}
+
+_separate(index, binding) if count(_conflicts(index, binding)) == 0
+
+_shown(index, binding) := conflicts if {
+	conflicts := _conflicts(index, binding)
+	count(conflicts) > 0
+} else := {{
+	"combination": null,
+	"role": read.at(binding, ["role", "id"]),
+	"other": null,
+	"where": null,
+}}
+
+# Undefined where anything that is held cannot be read.
+_conflicts(index, binding) := conflicts if {
+	_readable
+	conflicts := {conflict |
+		some name, combination in settings.combinations
+		some held in _held
+		held.index != index
+		_on_both_sides(combination, binding.role.id, held.role)
+		conflict := {
+			"combination": name,
+			"role": binding.role.id,
+			"other": held.role,
+			"where": held.where,
+		}
+	}
+}
+
+_on_both_sides(combination, role, other) if {
+	role in combination.one
+	other in combination.other
+}
+
+_on_both_sides(combination, role, other) if {
+	role in combination.other
+	other in combination.one
+}
+
+_held contains {"index": index, "role": binding.role.id, "where": request.at(["grant", "id"])} if {
+	some index, binding in request.bindings
+}
+
+_held contains {"index": -1, "role": life.role, "where": life.grant} if {
+	is_array(input.lives)
+	some life in input.lives
+	life.start < input.window.end
+	life.end > input.window.start
+}
+
+_held contains {"index": -1, "role": one.role, "where": "standing"} if {
+	is_array(input.subject.standing)
+	some one in input.subject.standing
+}
+
+_readable if {
+	is_object(settings.combinations)
+	is_number(input.window.start)
+	is_number(input.window.end)
+	every binding in request.bindings {
+		is_string(binding.role.id)
+	}
+	is_array(input.lives)
+	every life in input.lives {
+		is_string(life.grant)
+		is_string(life.role)
+		is_number(life.start)
+		is_number(life.end)
+	}
+	is_array(input.subject.standing)
+	every one in input.subject.standing {
+		is_string(one.role)
+	}
+}
