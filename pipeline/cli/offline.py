@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pipeline.judge.evaluate import Evaluation
     from pipeline.judge.question import OtherLife
 
-_CATALOGUE_FOLDERS = ("principals", "targets", "roles")
-
 
 def judge_offline(
     root: Path, grants: Sequence[Grant], catalogue: Catalogue, *, now: datetime
@@ -115,10 +113,12 @@ def _other_lives(root: Path, grant: Grant, now: datetime) -> list[OtherLife]:
 
 def read_catalogue(root: Path) -> Catalogue:
     """Returns the catalogue of a working tree. Raises `InvalidInput` with all problems."""
-    from pipeline.grants.catalogue import TABLE_LIMIT, load_catalogue
+    from pipeline.grants.annexes import FOLDERS
+    from pipeline.grants.catalogue import load_catalogue
+    from pipeline.grants.tables import TABLE_LIMIT
 
     files = {}
-    for name in _CATALOGUE_FOLDERS:
+    for name in ("principals", "targets", "roles", *FOLDERS):
         folder = root / "access" / name
         for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if file.is_file():

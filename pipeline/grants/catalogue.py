@@ -1,4 +1,7 @@
-"""The catalogue: principals, targets and roles, loaded as a whole and cross-checked."""
+"""The catalogue, loaded as a whole and cross-checked.
+
+Principals, targets and roles are read here, calendars and all the rest in `annexes`.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.errors import InvalidInput
+from pipeline.grants.annexes import PLACES, Annexes, Known
 from pipeline.grants.forms import PRINCIPAL
 from pipeline.grants.patterns import pattern_problem
 from pipeline.grants.scalars import Reading
-from pipeline.grants.tables import LOCATORS, ROLES, TARGETS
+from pipeline.grants.tables import LOCATORS, ROLES, TABLE_LIMIT, TABLE_NODES, TARGETS
 from pipeline.grants.validate import validate_grant
 from pipeline.grants.yaml_strict import Report, Table, closest, load, quote
 from pipeline.model import (
@@ -38,15 +42,18 @@ from pipeline.model import (
     TargetId,
 )
 
-TABLE_LIMIT = 1024 * 1024
-"""Bytes of a file of targets or roles: thousands of entries."""
-
-_NODES = 200_000
 _TOP = Mark(line=1, column=1)
 _PRINCIPAL_FILE = re.compile(r"access/principals/([a-z0-9][a-z0-9-]{0,62})\.yaml")
 _TABLE_FILE = re.compile(r"access/(targets|roles)/(aws|azure|gcp)\.yaml")
 _ELSEWHERE = ("access/grants/", "access/schemas/", "access/README.md")
-_PLACES = "access/principals/<name>.yaml, access/targets/<cloud>.yaml and access/roles/<cloud>.yaml"
+_PLACES = ", ".join(
+    (
+        "access/principals/<name>.yaml",
+        "access/targets/<cloud>.yaml",
+        "access/roles/<cloud>.yaml",
+        *PLACES,
+    )
+)
 _BASIC_ROLES = frozenset({"roles/owner", "roles/editor", "roles/viewer"})
 
 
@@ -98,6 +105,7 @@ class _Loader:
         self._principals: dict[str, tuple[Principal, Reading]] = {}
         self._targets: dict[TargetId, tuple[Target, Reading]] = {}
         self._roles: dict[RoleId, Role] = {}
+        self._annexes = Annexes()
         # Names that stand in a file, readable or not: a broken entry is told once, where it
         # is, not again by everything that refers to it.
         self._named: set[str] = set()
@@ -110,12 +118,14 @@ class _Loader:
         table = _TABLE_FILE.fullmatch(path)
         if principal:
             self._principal(principal.group(1), text, Reading(report))
+        elif self._annexes.file(path, text, Reading(report)):
+            return
         elif table is None:
             report.add(_TOP, "unknown-file", f"nothing is read from here; known are {_PLACES}")
         elif table.group(1) == "targets":
-            self._table(Cloud(table.group(2)), TARGETS, text, Reading(report), self._target)
+            self._table("targets", Cloud(table.group(2)), text, Reading(report), self._target)
         else:
-            self._table(Cloud(table.group(2)), ROLES, text, Reading(report), self._role)
+            self._table("roles", Cloud(table.group(2)), text, Reading(report), self._role)
 
     def _principal(self, name: str, text: bytes, reading: Reading) -> None:
         self._named.add(name)
@@ -141,20 +151,21 @@ class _Loader:
 
     def _table(
         self,
+        what: str,
         cloud: Cloud,
-        forms: Mapping[Cloud, Any],
         text: bytes,
         reading: Reading,
         keep: Callable[[Cloud, str, dict[str, Any], Reading], None],
     ) -> None:
         """Reads a file of targets or roles, entry by entry: one bad entry hides no other."""
-        node = load(text, report=reading.report, limit=TABLE_LIMIT, nodes=_NODES)
+        node = load(text, report=reading.report, limit=TABLE_LIMIT, nodes=TABLE_NODES)
         if not isinstance(node, Table):
             if node is not None:
                 reading.wrong_type(node, "", "a map of names and values")
             return
-        for name, entry in forms[cloud].entries(node, "", reading).items():
-            self._named.add(f"{cloud}/{name}")
+        form = (TARGETS if what == "targets" else ROLES)[cloud]
+        for name, entry in form.entries(node, "", reading).items():
+            self._named.add(f"{what}/{cloud}/{name}")
             if entry is not None:
                 keep(cloud, name, entry, reading)
 
@@ -191,6 +202,7 @@ class _Loader:
             max_duration=found["max_duration"],
             permissions=permissions,
             mfa_required=found.get("mfa") == "required",
+            interactive=found.get("interactive", False),
             parameters=tuple(sorted(parameters.items())),
         )
         self._roles[role.id] = role
@@ -200,10 +212,20 @@ class _Loader:
         self._check_references()
         self._check_unique(_facts(self._principals.values()), "principal")
         self._check_unique(_locators(self._targets.values()), "target")
+        principals = {name: principal for name, (principal, _) in self._principals.items()}
+        self._annexes.check(
+            Known(
+                principals=principals,
+                targets=frozenset(self._targets),
+                roles=frozenset(self._roles),
+                named=frozenset(self._named),
+            )
+        )
         catalogue = Catalogue(
-            principals={name: principal for name, (principal, _) in self._principals.items()},
+            principals=principals,
             targets={id_: target for id_, (target, _) in self._targets.items()},
             roles=self._roles,
+            **self._annexes.parts(),
         )
         return catalogue, tuple(sorted(p for report in self._reports for p in report.problems))
 
@@ -211,7 +233,7 @@ class _Loader:
         for principal, reading in self._principals.values():
             self._check_owner(principal, reading)
             home = principal.aws.home if principal.aws else None
-            if home is not None and f"aws/{home}" not in self._named:
+            if home is not None and f"targets/aws/{home}" not in self._named:
                 known = [target.name for target, _ in self._targets.values()]
                 tip = closest(home, known) or "; add the account that holds the SSO roles"
                 message = f"home {quote(home)} is not in access/targets/aws.yaml{tip}"

@@ -123,6 +123,9 @@ class Object:
     one_of: tuple[tuple[str, ...], ...] = ()
     """Groups of keys of which exactly one stands, complete."""
 
+    any_of: tuple[str, ...] = ()
+    """Optional keys of which at least one stands."""
+
     cases: tuple[Case, ...] = ()
 
     def read(self, node: Node, name: str, reading: Reading) -> dict[str, Any] | None:
@@ -180,6 +183,9 @@ class Object:
             if len(begun) != 1 or not present.issuperset(begun[0]):
                 groups = ", or ".join(" and ".join(group) for group in self.one_of)
                 reading.refuse(node.mark, "one-of", f"write {groups}{where}; exactly one of these")
+        if self.any_of and not present.intersection(self.any_of):
+            message = f"write {' or '.join(self.any_of)}{where}; at least one of these"
+            reading.refuse(node.mark, "any-of", message)
         for case in self.cases:
             if found.get(case.name) != case.value:
                 continue
@@ -218,6 +224,8 @@ class Object:
                 }
                 for group in self.one_of
             ]
+        if self.any_of:
+            found["anyOf"] = [{"required": [key]} for key in self.any_of]
         if self.cases:
             found["allOf"] = [
                 {

@@ -1,6 +1,7 @@
 """The formats of grants and principals: one table of fields per kind of file.
 
-Targets and roles are in `tables`. The parser reads by these tables and `schema` describes
+Targets and roles are in `tables`, calendars and what else the catalogue holds in
+`timetables`. The parser reads by these tables and `schema` describes
 them, so neither can know a key that the other does not.
 """
 
@@ -17,11 +18,18 @@ ACCESS_LIMIT = 20
 GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _EMAIL = r"[a-z0-9._%+'-]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}"
 
-_PRINCIPAL_NAME = name_of("the name of a principal")
+PRINCIPAL_NAME = name_of("the name of a principal")
 PARAMETER_NAME = Text(
     expected="the name of a parameter: a-z, 0-9 and _, up to 32 characters",
     pattern=r"[a-z][a-z0-9_]{0,31}",
     longest=32,
+    literal=True,
+)
+
+TARGET_ID = Text(
+    expected="a target: aws/, azure/ or gcp/ and its name",
+    pattern=rf"(?:aws|azure|gcp)/{NAME}",
+    longest=70,
     literal=True,
 )
 
@@ -30,12 +38,7 @@ _ACCESS = Object(
     fields=(
         Field(
             name="target",
-            kind=Text(
-                expected="a target: aws/, azure/ or gcp/ and its name",
-                pattern=rf"(?:aws|azure|gcp)/{NAME}",
-                longest=70,
-                literal=True,
-            ),
+            kind=TARGET_ID,
             about="cloud and name of a target, such as aws/payments-prod",
         ),
         Field(name="role", kind=name_of("the name of a role"), about="a role of that cloud"),
@@ -62,7 +65,7 @@ GRANT = Object(
             about="version of this format; 1 is implied",
             required=False,
         ),
-        Field(name="subject", kind=_PRINCIPAL_NAME, about="who gets access; equals the folder"),
+        Field(name="subject", kind=PRINCIPAL_NAME, about="who gets access; equals the folder"),
         Field(
             name="reason",
             kind=Text(expected="why, in one line", shortest=3, longest=1000),
@@ -99,7 +102,7 @@ GRANT = Object(
         ),
         Field(
             name="requested_by",
-            kind=_PRINCIPAL_NAME,
+            kind=PRINCIPAL_NAME,
             about="the person that the App opened the pull request for",
             required=False,
         ),
@@ -215,7 +218,7 @@ PRINCIPAL = Object(
         ),
         Field(
             name="owner",
-            kind=_PRINCIPAL_NAME,
+            kind=PRINCIPAL_NAME,
             about="the person who answers for a workload",
             required=False,
         ),

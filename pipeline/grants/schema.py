@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.grants.fields import MapOf, Object
 from pipeline.grants.forms import GRANT, PRINCIPAL
 from pipeline.grants.tables import ROLES, TARGETS
+from pipeline.grants.timetables import CALENDAR, DELEGATION, REVIEW, ROTATION, STANDING
 from pipeline.model import Cloud
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,7 +23,15 @@ FOLDER = "access/schemas"
 
 def schemas() -> Mapping[str, dict[str, Any]]:
     """Returns the schema of every kind of file by name: `grant`, `roles-aws`, …"""
-    kinds: dict[str, Object | MapOf] = {"grant": GRANT, "principal": PRINCIPAL}
+    kinds: dict[str, Object | MapOf] = {
+        "grant": GRANT,
+        "principal": PRINCIPAL,
+        "calendar": CALENDAR,
+        "oncall": ROTATION,
+        "delegation": DELEGATION,
+        "standing": STANDING,
+        "review": REVIEW,
+    }
     for cloud in Cloud:
         kinds[f"targets-{cloud}"] = TARGETS[cloud]
         kinds[f"roles-{cloud}"] = ROLES[cloud]

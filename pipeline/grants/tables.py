@@ -5,8 +5,14 @@ from __future__ import annotations
 from pipeline.grants.fields import Field, ListOf, MapOf, Object
 from pipeline.grants.forms import GUID, PARAMETER_NAME
 from pipeline.grants.patterns import PATTERN_LIMIT
-from pipeline.grants.scalars import Choice, Duration, Kind, Tag, Text, name_of
+from pipeline.grants.scalars import Choice, Duration, Flag, Kind, Tag, Text, name_of
 from pipeline.model import AwsMechanism, Cloud, Expiry, Risk
+
+TABLE_LIMIT = 1024 * 1024
+"""Bytes of a file of targets, roles or standing access: thousands of entries."""
+
+TABLE_NODES = 200_000
+"""Scalars, lists and maps of such a file."""
 
 _PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _TEAM = Text(
@@ -197,6 +203,12 @@ def _roles(cloud: Cloud) -> MapOf:
                 ),
                 # Only AWS resources have a place where a parameter could limit anything.
                 *((_PARAMETERS,) if cloud is Cloud.AWS else ()),
+                Field(
+                    name="interactive",
+                    kind=Flag(),
+                    about="true where it opens a session for a person: never for workloads",
+                    required=False,
+                ),
                 Field(name="permissions", kind=_PERMISSIONS[cloud], about="what the cloud gives"),
             ),
         ),

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.catalogue import TABLE_LIMIT, load_catalogue
+from pipeline.grants.annexes import FOLDERS
+from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
 from pipeline.grants.parse import Parsed, parse_grant
+from pipeline.grants.tables import TABLE_LIMIT
 from pipeline.grants.yaml_strict import FILE_LIMIT
 from pipeline.judge.bundle import load_bundle
 from pipeline.judge.engine import PolicyBundle
 from pipeline.model import Catalogue, Mark, Problem
 
-CATALOGUE = ("access/principals/", "access/targets/", "access/roles/")
+CATALOGUE = tuple(f"access/{name}/" for name in ("principals", "targets", "roles", *FOLDERS))
 POLICIES = "policies/"
 _POLICY_BYTES = 1024 * 1024
 

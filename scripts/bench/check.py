@@ -34,7 +34,8 @@ SIZES = (10, 10_000)
 SUBJECTS = 200
 LIMIT = 3.0
 SDKS = ("boto3", "botocore", "azure", "google", "grpc", "github", "moto", "opa_client", "requests")
-READABLE = ("access/grants/alice", "access/principals", "access/roles", "access/targets")
+CATALOGUE = ("principals", "targets", "roles", "calendars", "oncall")
+READABLE = ("access/grants/alice", *(f"access/{folder}" for folder in CATALOGUE))
 
 BASELINE = "import yaml, click, regorus"
 COMMAND = "from pipeline.cli.main import main; main()"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.catalogue import TABLE_LIMIT, entitlements, load_catalogue
+from pipeline.grants.catalogue import entitlements, load_catalogue
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.patterns import matches, pattern_problem
+from pipeline.grants.tables import TABLE_LIMIT
 from pipeline.model import (
     AwsIdentity,
     AwsPermissions,

@@ -21,9 +21,9 @@ ASSETS = ROOT / "pipeline" / "sandbox" / "acme" / "access"
 def kind_of(path: str) -> str:
     """Returns the schema's name for the file at *path*, from `access/` on."""
     folder, *rest = path.removeprefix("access/").split("/")
-    if folder in {"grants", "principals"}:
-        return folder.removesuffix("s")
-    return f"{folder}-{rest[0].removesuffix('.yaml')}"
+    if folder in {"targets", "roles"}:
+        return f"{folder}-{rest[0].removesuffix('.yaml')}"
+    return folder.removesuffix("s")
 
 
 def plain(text: str) -> Any:
@@ -57,7 +57,7 @@ def examples() -> dict[str, str]:
 
 def test_every_kind_of_file_has_a_valid_schema() -> None:
     assert set(schemas()) == {
-        *("grant", "principal"),
+        *("grant", "principal", "calendar", "oncall", "delegation", "standing", "review"),
         *(f"{kind}-{cloud}" for kind in ("targets", "roles") for cloud in ("aws", "azure", "gcp")),
     }
     for schema in schemas().values():
@@ -93,10 +93,21 @@ def test_the_read_me_s_examples_are_good_together() -> None:
     rest = {path: text.encode() for path, text in found.items() if path not in grants}
 
     assert load_catalogue(rest)[1] == ()
-    assert len(rest) == 8
+    assert len(rest) == 14
     assert len(grants) == 1
     for path, text in grants.items():
         assert parse_grant(text.encode(), path=path).problems == ()
+
+
+def test_an_example_s_line_for_editors_names_its_own_schema() -> None:
+    told = set()
+    for path, text in examples().items():
+        for line in re.findall(r"^# yaml-language-server: \$schema=(\S+)$", text, re.MULTILINE):
+            schema = (ROOT / path).parent.joinpath(line).resolve()
+            assert schema == ROOT / "access" / "schemas" / f"{kind_of(path)}.schema.json"
+            told.add(kind_of(path))
+
+    assert told == {"calendar", "oncall", "delegation", "standing", "review"}
 
 
 def test_schemas_accept_the_examples_and_the_miniature() -> None:
@@ -111,7 +122,23 @@ def test_schemas_accept_the_examples_and_the_miniature() -> None:
 GRANT = "access/grants/alice/x.yaml"
 PERSON = "access/principals/alice.yaml"
 TARGETS = "access/targets/gcp.yaml"
+CALENDAR = "access/calendars/x.yaml"
+ONCALL = "access/oncall/x.yaml"
+DELEGATION = "access/delegations/x.yaml"
+STANDING = "access/standing/x.yaml"
+REVIEW = "access/reviews/alice/x.yaml"
 GOOD = {
+    CALENDAR: "title: x\ntimezone: Europe/London\n"
+    "weekly: [{days: [mon], from: '09:00', to: '24:00'}]\n"
+    "exceptions: [{date: 2026-12-25, closed: true}, {date: 2026-12-24, from: '00:00', to: '23:59'},"
+    " {from: 2026-12-26T00:00:00Z, to: 2026-12-27T00:00:00Z, open: false}]\n",
+    ONCALL: "title: x\ntimezone: Europe/London\nstart: 2026-01-05T09:00\nshift: 7d\n"
+    "members: [alice]\noverrides:"
+    " [{from: 2026-12-26T00:00:00Z, to: 2026-12-27T00:00:00Z, member: bob}]\n",
+    DELEGATION: "from: alice\nto: bob\nstart: 2026-12-26T00:00:00Z\nend: 2026-12-27T00:00:00Z\n"
+    "reason: on leave\n",
+    STANDING: "alice: [{target: gcp/x, role: y}]\n",
+    REVIEW: f"grant: alice/x\ncommit: {'a' * 40}\nfinding: justified\nnotes: looked at it all\n",
     GRANT: "subject: alice\nreason: why not\nduration: 1h\naccess: [{target: gcp/x, role: y}]\n",
     PERSON: "kind: person\ngithub: alice\ngithub_id: 1\n",
     TARGETS: "x: {project: acme-x, environment: dev, owners: [a]}\n",
@@ -124,11 +151,20 @@ def test_parser_and_schema_accept_the_same(path: str) -> None:
     assert not problems(path, GOOD[path])
 
 
+OTHERS = {
+    "access/principals/alice.yaml": b"kind: person\ngithub: alice\ngithub_id: 1\n",
+    "access/principals/bob.yaml": b"kind: person\ngithub: bob\ngithub_id: 2\n",
+    "access/targets/gcp.yaml": b"x: {project: acme-x, environment: dev, owners: [a]}\n",
+    "access/roles/gcp.yaml": b"y: {title: y, risk: low, max_duration: 1h,"
+    b" permissions: {role: roles/y}}\n",
+}
+
+
 def problems(path: str, text: str) -> int:
     """Returns how many problems the parser tells."""
     if path == GRANT:
         return len(parse_grant(text.encode(), path=path).problems)
-    return len(load_catalogue({path: text.encode()})[1])
+    return len(load_catalogue(OTHERS | {path: text.encode()})[1])
 
 
 @pytest.mark.parametrize(
@@ -160,6 +196,40 @@ def problems(path: str, text: str) -> int:
         (TARGETS, "[a]", "[a, a]"),
         (TARGETS, "[a]", "[a], tags: {a: [b]}"),
         (TARGETS, "x:", "X:"),
+        (CALENDAR, "title: x\n", ""),
+        (CALENDAR, "Europe/London", "Europe London"),
+        (CALENDAR, "[mon]", "[monday]"),
+        (CALENDAR, "[mon]", "[mon, mon]"),
+        (CALENDAR, "[mon]", "[]"),
+        (CALENDAR, "'09:00'", "9"),
+        (CALENDAR, "'09:00'", "'9:00'"),
+        (CALENDAR, "'09:00'", "'24:00'"),
+        (CALENDAR, "'24:00'", "'24:01'"),
+        (CALENDAR, "closed: true", "closed: false"),
+        (CALENDAR, "closed: true", "open: true"),
+        (CALENDAR, "closed: true", "closed: true, from: '09:00', to: '10:00'"),
+        (CALENDAR, "2026-12-25", "25.12.2026"),
+        (CALENDAR, "2026-12-26T00:00:00Z", "2026-12-26"),
+        (CALENDAR, ", open: false", ""),
+        (CALENDAR, "weekly:", "weakly:"),
+        (ONCALL, "2026-01-05T09:00", "2026-01-05T09:00:00Z"),
+        (ONCALL, "2026-01-05T09:00", "2026-01-05"),
+        (ONCALL, "7d", "12h"),
+        (ONCALL, "7d", "366d"),
+        (ONCALL, "7d", "0d"),
+        (ONCALL, "[alice]", "[alice, alice]"),
+        (ONCALL, "[alice]", "[]"),
+        (ONCALL, "member: bob", "members: bob"),
+        (DELEGATION, "reason: on leave\n", ""),
+        (DELEGATION, "start: 2026-12-26T00:00:00Z", "start: 2026-12-26T00:00:00"),
+        (DELEGATION, "to: bob", "to: [bob]"),
+        (STANDING, "role: y", "roles: [y]"),
+        (STANDING, "alice", "Alice"),
+        (STANDING, "[{target: gcp/x, role: y}]", "[]"),
+        (REVIEW, "justified", "fine"),
+        (REVIEW, "a" * 40, "a" * 39),
+        (REVIEW, "alice/x", "x"),
+        (REVIEW, "looked at it all", "fine"),
     ],
 )
 def test_parser_and_schema_refuse_the_same(path: str, old: str, new: str) -> None:
