@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from pipeline.grants.zones import zone
@@ -26,10 +27,22 @@ def open_windows(calendar: Calendar, *, start: datetime, end: datetime) -> tuple
 
     The hours of a dated exception take the place of all weekly hours between the midnights
     of that date, those that began the day before included. Closed dates and closed periods
-    win over everything that is open.
+    win over everything that is open. Raises `ValueError` for times without an offset.
     """
+    if start.tzinfo is None or end.tzinfo is None:
+        raise ValueError("a range of time needs offsets")
     if start >= end:
         return ()
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    whole = _open(calendar, start.date(), end.date() + _DAY)
+    return tuple(_clipped(whole, start, end))
+
+
+# Thousands of grants are judged by the same few calendars, on days that are mostly the same.
+@lru_cache(maxsize=1024)
+def _open(calendar: Calendar, first: date, last: date) -> tuple[Window, ...]:
+    """Returns when *calendar* is open from one midnight in UTC to another."""
+    start, end = (datetime.combine(day, time(), tzinfo=UTC) for day in (first, last))
     here = zone(calendar.timezone)
     replaced = {one.date for one in calendar.dates}
     weekly = (
@@ -50,7 +63,7 @@ def open_windows(calendar: Calendar, *, start: datetime, end: datetime) -> tuple
     for period in calendar.periods:
         window = Window(start=period.start.astimezone(UTC), end=period.end.astimezone(UTC))
         (opened if period.open else closed).append(window)
-    return tuple(_clipped(_without(opened, closed), start.astimezone(UTC), end.astimezone(UTC)))
+    return tuple(_clipped(_without(opened, closed), start, end))
 
 
 def calendars_for(
@@ -113,6 +126,7 @@ def _window(day: date, hours: Hours, here: ZoneInfo) -> Window | None:
     return Window(start=opens, end=closes) if opens < closes else None
 
 
+@lru_cache(maxsize=2**14)
 def _moment(day: date, minutes: int, here: ZoneInfo, *, last: bool) -> datetime:
     """Returns the moment, in UTC, of a local time; the *last* one where there are two."""
     days, minute = divmod(minutes, 1440)

@@ -171,6 +171,7 @@ BAD: list[tuple[str, str, str, str, tuple[int, int, str]]] = [
     ("no hours", CALENDAR, HOURS[HOURS.index("weekly") :], "", (1, 1, "any-of")),
     ("machine's zone", CALENDAR, "Europe/London", "localtime", (2, 11, "time-zone")),
     ("rules of no place", CALENDAR, "Europe/London", "posixrules", (2, 11, "time-zone")),
+    ("zone as list", CALENDAR, "Europe/London", "[Europe/London]", (2, 11, "wrong-type")),
     ("zone by offset", CALENDAR, "Europe/London", "'+01:00'", (2, 11, "time-zone")),
     ("zone by path", CALENDAR, "Europe/London", "../../etc/passwd", (2, 11, "time-zone")),
     ("zone in lower case", ONCALL, "Europe/London", "europe/london", (2, 11, "time-zone")),

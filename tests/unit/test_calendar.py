@@ -166,6 +166,16 @@ def test_nothing_is_open_in_an_empty_range() -> None:
     assert open_windows(always, start=utc("2026-11-21"), end=utc("2026-11-20")) == ()
 
 
+def test_a_range_without_offset_is_refused() -> None:
+    for start, end in ((True, False), (False, True), (True, True)):
+        with pytest.raises(ValueError, match="offset"):
+            open_windows(
+                calendar(LONDON, "09:00-10:00"),
+                start=utc("2026-11-20").replace(tzinfo=None if start else UTC),
+                end=utc("2026-11-21").replace(tzinfo=None if end else UTC),
+            )
+
+
 CHRISTMAS = date(2026, 12, 25)
 
 
