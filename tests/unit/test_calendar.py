@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -444,3 +447,17 @@ def test_zones_come_from_the_package_and_from_nowhere_else() -> None:
         zone("../../etc/passwd")
     assert zone(LONDON) is zone(LONDON)
     assert all(zone(name).key == name for name in zone_names())
+
+
+def test_a_machine_s_own_zone_files_decide_nothing(tmp_path: Path) -> None:
+    other = files("tzdata").joinpath("zoneinfo", "Asia", "Tokyo").read_bytes()
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe" / "London").write_bytes(other)
+    summer = utc("2026-07-01")
+    zone.cache_clear()
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    try:
+        assert summer.astimezone(zoneinfo.ZoneInfo.no_cache(LONDON)).hour == 9
+        assert summer.astimezone(zone(LONDON)).hour == 1
+    finally:
+        zoneinfo.reset_tzpath()
