@@ -21,8 +21,9 @@ MOST_ORDERS = 5
 MOST_WAYS = 128
 """In how many ways people may act for others, at most; seven of one choice each."""
 
-MOST_TRIES = 20_000
-"""Matchings tried before the best so far is taken: about a second. Failing early denies."""
+MOST_TRIES = 5_000
+"""Matchings tried before the best so far is taken: a few seconds at worst, where a usual
+count takes less than a hundred. Counting too little denies."""
 
 Moment = tuple[datetime, int]
 """Time and review id. Ids grow, and times are whole seconds."""

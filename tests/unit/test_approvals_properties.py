@@ -146,14 +146,17 @@ def _reviews(
     )
 
 
-def _cases(reviews: st.SearchStrategy[tuple[Review, ...]]) -> st.SearchStrategy[Case]:
+def _cases(
+    reviews: st.SearchStrategy[tuple[Review, ...]],
+    delegations: st.SearchStrategy[tuple[Delegation, ...]] = _delegations,
+) -> st.SearchStrategy[Case]:
     return st.builds(
         Case,
         reviews=reviews,
         required=_required,
         teams=_teams,
         writers=st.sampled_from([frozenset(VOTERS)] * 3 + [frozenset({1, 2, 3})]),
-        delegations=_delegations,
+        delegations=delegations,
         excluded=st.frozensets(_everyone, max_size=1),
     )
 
@@ -162,6 +165,23 @@ _any = _cases(
     _reviews(["APPROVED"] * 7 + ["CHANGES_REQUESTED", "COMMENTED", "DISMISSED"], [HEAD] * 7 + [OLD])
 )
 _agreed = _cases(_reviews(["APPROVED"], [HEAD]))
+# One person lends to many, so that nearly every count has to choose between delegates.
+_crowded = _cases(
+    _reviews(["APPROVED"], [HEAD]),
+    st.tuples(st.sampled_from(ABSENT), st.frozensets(st.sampled_from(VOTERS), min_size=2)).map(
+        lambda lent: tuple(
+            Delegation(
+                name=f"d{delegate}",
+                delegator=f"u{lent[0]}",
+                delegate=f"u{delegate}",
+                start=NOW - timedelta(hours=1),
+                end=NOW + timedelta(hours=1),
+                reason="away",
+            )
+            for delegate in sorted(lent[1])
+        )
+    ),
+)
 
 
 def _ways(case: Case, voters: Sequence[int]) -> Iterator[list[tuple[int, str, int]]]:
@@ -227,7 +247,7 @@ def _fits(case: Case, way: Sequence[tuple[int, str, int]]) -> bool:
 
 
 @settings(max_examples=300, deadline=None)
-@given(_agreed)
+@given(_agreed | _crowded)
 def test_it_is_complete_exactly_where_some_way_fills_all_steps(case: Case) -> None:
     latest = {
         one.author.id: one.submitted_at
@@ -272,7 +292,7 @@ def test_approvals_alone_only_get_further(case: Case, who: int, ago: int) -> Non
 
 
 @settings(max_examples=150, deadline=None)
-@given(_any)
+@given(_any | _crowded)
 def test_person_and_authority_fill_one_place_each(case: Case) -> None:
     approvals = case.count()
     seats = [one for step in approvals.steps for one in step.seats]
