@@ -68,7 +68,12 @@ CASES = [
     Case("role's maximum as text", {"duration-over-role"}, (*ROLE, "max_duration"), "28800"),
     Case("at the environment's maximum", set(), document=lasting(14400)),
     Case("over the environment's maximum", {"duration-over-environment"}, document=lasting(14460)),
-    Case("unknown environment", {"duration-over-environment"}, (*TARGET, "environment"), "lab"),
+    Case(
+        "unknown environment",
+        {"duration-over-environment", "not-eligible"},
+        (*TARGET, "environment"),
+        "lab",
+    ),
     Case(
         "environment without maximum",
         {"duration-over-environment"},
@@ -159,7 +164,7 @@ CASES = [
     Case("subject not said to be enabled", {"subject-disabled"}, ("subject", "disabled"), MISSING),
     Case(
         "subject without a file",
-        {"subject-disabled", "workload-unowned"},
+        {"subject-disabled", "workload-unowned", "not-eligible"},
         document=request(subject=None),
     ),
     # expiry
@@ -271,7 +276,9 @@ def _judged_keys() -> list[Keys]:
     kept = []
     for path in keys(request()):
         told = path[-1] in TOLD_ONLY and path != ("subject", "name")
-        if not told and path not in {("requester", "id"), ("grant", "start")}:
+        # A requester's teams give a say in less access, and only there.
+        read_elsewhere = {("requester", "id"), ("requester", "teams"), ("grant", "start")}
+        if not told and path not in read_elsewhere:
             kept.append(path)
     return kept
 

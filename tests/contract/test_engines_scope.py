@@ -163,8 +163,16 @@ CASES = [
     Case("no parameter", {SENSITIVE}, document=terminate(parameters=[])),
     Case("another parameter", {SENSITIVE}, document=terminate(parameters=["name"])),
     Case("the account as parameter", {SENSITIVE}, document=terminate(parameters=["account"])),
-    Case("no parameters", {SENSITIVE, UNREADABLE}, (*ROLE, "parameters"), None, document=terminate()),
-    Case("parameters not said", {SENSITIVE, UNREADABLE}, (*ROLE, "parameters"), MISSING, document=terminate()),
+    Case(
+        "no parameters", {SENSITIVE, UNREADABLE}, (*ROLE, "parameters"), None, document=terminate()
+    ),
+    Case(
+        "parameters not said",
+        {SENSITIVE, UNREADABLE},
+        (*ROLE, "parameters"),
+        MISSING,
+        document=terminate(),
+    ),
     Case(
         "a resource without the parameter",
         {SENSITIVE},

@@ -141,6 +141,7 @@ def request(risk: Risk = Risk.LOW, **changes: Any) -> dict[str, Any]:
         "requester": Requester(actor=ALICE, principal="alice"),
         "subject": principal(),
         "calendars": calendars(),
+        "subject_teams": ("engineering",),
     }
     return input_document(**{**values, **changes})
 

@@ -5,6 +5,7 @@
 #   that nobody has to guess why everything is denied.
 package access.rules.settings
 
+import data.lib.eligibility
 import data.lib.request
 import data.lib.result
 import data.lib.settings
@@ -27,6 +28,7 @@ deny contains result.whole("setting-invalid", {"setting": setting}) if {
 }
 
 _expected := {
+	"eligibility.entries",
 	"emergency.max_duration",
 	"emergency.review_teams",
 	"emergency.review_within",
@@ -60,6 +62,14 @@ _expected := {
 	"separation.combinations",
 	"targets.pipeline_enforced",
 	"workloads.max_duration",
+}
+
+_valid contains "eligibility.entries" if {
+	entries := settings.at(["eligibility", "entries"])
+	is_object(entries)
+	every entry in entries {
+		eligibility.complete(entry)
+	}
 }
 
 _valid contains "emergency.max_duration" if settings.positive(["emergency", "max_duration"])

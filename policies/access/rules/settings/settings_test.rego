@@ -73,6 +73,43 @@ test_verbs_for_wildcards_are_names if {
 	_invalid(f.set(f.settings, "/roles/wildcard_verbs", [])) == set()
 }
 
+test_entries_name_people_roles_and_targets if {
+	every key in ["teams", "roles", "environments"] {
+		path := concat("/", ["/eligibility/entries/engineers", key])
+		_invalid(f.without(f.settings, path)) == {"eligibility.entries"}
+		every value in [null, "text", [], [1], [""], ["*"], {"a": "b"}] {
+			_invalid(f.set(f.settings, path, value)) == {"eligibility.entries"}
+		}
+	}
+	every key in ["principals", "targets", "tags", "environment"] {
+		path := concat("/", ["/eligibility/entries/engineers", key])
+		every value in [null, "text", [], [1], [""], {}, {"a": 1}] {
+			_invalid(f.set(f.settings, path, value)) == {"eligibility.entries"}
+		}
+	}
+}
+
+test_entries_know_the_wildcards_of_clouds_only if {
+	every id in ["*", "moon/*", "aws/rds-*", "rds-reader", "aws/*/x", "aws/", "*/rds-reader"] {
+		_invalid(f.set(f.settings, "/eligibility/entries/engineers/roles", [id])) == {"eligibility.entries"}
+		_invalid(f.set(f.settings, "/eligibility/entries/engineers/targets", [id])) == {"eligibility.entries"}
+	}
+	every id in ["aws/*", "azure/*", "gcp/*", "aws/rds-reader"] {
+		_invalid(f.set(f.settings, "/eligibility/entries/engineers/roles", [id])) == set()
+	}
+}
+
+test_entries_may_be_none_and_of_every_selector if {
+	_invalid(f.set(f.settings, "/eligibility/entries", {})) == set()
+	full := f.set(f.settings, "/eligibility/entries/engineers", {
+		"principals": ["alice"],
+		"roles": ["aws/*"],
+		"targets": ["gcp/*"],
+		"tags": {"pci": "true"},
+	})
+	_invalid(full) == set()
+}
+
 test_less_access_waits_for_no_setting if {
 	document := f.set(f.request, "/change", "delete")
 	found := settings.deny with input as document with data.settings as {}
