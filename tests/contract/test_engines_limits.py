@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.judge.evaluate import OtherLife
 from pipeline.model import Risk, Window
-from tests.contract.support_rules import MISSING, ROLE, Ask, Case, check
+from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes
 from tests.unit.support_policies import NOW, Keys, grant, own_settings, proven, put, request
 
 BY_RISK: Keys = ("limits", "max_duration_by_risk")
@@ -160,6 +160,32 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_each_limit(ask: Ask, case: Case) -> None:
     check(ask, case)
+
+
+def in_development(document: dict[str, Any]) -> dict[str, Any]:
+    """There, environment and role allow more than the limit in question."""
+    return put(put(document, (*TARGET, "environment"), "dev"), (*ROLE, "max_duration"), 10 * 86400)
+
+
+@pytest.mark.parametrize(
+    "risk, limit",
+    [(Risk.LOW, 43200), (Risk.MEDIUM, 28800), (Risk.HIGH, 14400), (Risk.CRITICAL, 7200)],
+)
+def test_the_packs_own_maximum_of_each_risk(ask: Ask, risk: Risk, limit: int) -> None:
+    def asked(seconds: int) -> dict[str, Any]:
+        window = Window(start=NOW, end=NOW + timedelta(seconds=seconds))
+        return in_development(request(risk, grant=grant(duration=seconds), window=window))
+
+    everything = put(own_settings(), ("limits", "max_duration"), 10 * 86400)
+    more = put(everything, ("limits", "max_duration_by_environment", "dev"), 10 * 86400)
+    assert codes(ask(asked(limit), more)) == set()
+    assert codes(ask(asked(limit + 1), more)) == {"duration-over-risk"}
+
+
+def test_the_packs_own_limit_to_extensions(ask: Ask) -> None:
+    assert codes(ask(in_development(longer(14400)), own_settings())) == set()
+    over = ask(in_development(longer(14401)), own_settings())
+    assert codes(over) == {"extension-over-settings"}
 
 
 @pytest.mark.parametrize("risk", Risk)

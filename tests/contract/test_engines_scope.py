@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.model import Risk
+from pipeline.grants.catalogue import entitlements, load_catalogue
+from pipeline.model import Access, Catalogue, Risk, RoleId, TargetId
 from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes
-from tests.unit.support_policies import Keys, own_settings, put, request
+from tests.unit.support_policies import Keys, grant, own_settings, put, request
 
 ACTIONS: Keys = (*ROLE, "permissions", "actions")
 RESOURCES: Keys = (*ROLE, "permissions", "resources")
@@ -213,6 +215,34 @@ def test_each_scope(ask: Ask, case: Case) -> None:
 @pytest.mark.parametrize("action", ["*", "iam:*", "ec2:TerminateInstances", "rds:*"])
 def test_a_critical_role_may_do_everything_everywhere(ask: Ask, action: str) -> None:
     document = role(action, resources=["*"], risk=Risk.CRITICAL)
+    assert codes(ask(document, own_settings())) == set()
+
+
+ACME = Path(__file__).parent.parent.parent / "pipeline" / "sandbox" / "acme"
+
+
+def acme() -> Catalogue:
+    files = {path.relative_to(ACME).as_posix(): path.read_bytes() for path in ACME.rglob("*.yaml")}
+    catalogue, problems = load_catalogue(files)
+    assert not problems
+    return catalogue
+
+
+@pytest.mark.parametrize("name", sorted(acme().roles))
+def test_every_role_of_the_sandbox_may_be_asked_for(ask: Ask, name: RoleId) -> None:
+    catalogue = acme()
+    role = catalogue.roles[name]
+    line = Access(
+        target=TargetId(f"{role.cloud.value}/payments-prod"),
+        role=role.name,
+        parameters=tuple((key, "i-0abc1234def567890") for key, _ in role.parameters),
+    )
+    asked = grant(access=(line,), duration=3600)
+    document = request(
+        grant=asked,
+        entitlements=entitlements(asked, catalogue),
+        subject=catalogue.principals["alice"],
+    )
     assert codes(ask(document, own_settings())) == set()
 
 
