@@ -49,6 +49,10 @@ test_deny_with_a_life_unreadable if {
 	_codes(_beside([{"end": 0, "added": 0}]), f.settings) == _both
 }
 
+test_deny_a_grant_without_id if {
+	_codes(f.without(f.request, "/grant/id"), f.settings) == {"too-many-live"}
+}
+
 test_deny_without_now if _codes(f.without(f.request, "/now"), f.settings) == _both
 
 _since(seconds) := _asked("alice/b", f.request.now - seconds)

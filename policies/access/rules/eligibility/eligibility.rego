@@ -89,7 +89,6 @@ _selects("environments", listed, target) if {
 
 _selects("tags", wanted, target) if {
 	is_object(target.tags)
-	count(wanted) > 0
 	every name, value in wanted {
 		target.tags[name] == value
 	}

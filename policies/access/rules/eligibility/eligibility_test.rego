@@ -156,6 +156,8 @@ test_an_entry_with_anything_odd_fits_nothing if {
 			_codes(_asked, _with(key, value)) == _denied
 		}
 	}
+	_codes(_asked, _with("environment", ["aws/*"])) == _denied
+	_codes(_asked, _with("environment", ["prod"])) == _denied
 }
 
 test_another_entry_may_fit if {

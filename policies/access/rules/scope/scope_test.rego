@@ -65,6 +65,8 @@ test_deny_without_settings if _codes(f.request, {}) == _all
 
 test_deny_an_unknown_cloud if {
 	_codes(_on("moon", {"role": "walker"}), f.settings) == _all
+	_codes(_on("moon", {"role_definition_id": "walker"}), f.settings) == _all
+	_codes(f.set(_action_role, "/bindings/0/target/cloud", "moon"), f.settings) == _all
 	_codes(f.without(f.request, "/bindings/0/target/cloud"), f.settings) == _all
 }
 

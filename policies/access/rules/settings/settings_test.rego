@@ -99,6 +99,12 @@ test_entries_know_the_wildcards_of_clouds_only if {
 	}
 }
 
+test_entries_hold_nothing_unknown if {
+	every value in [["aws/*"], ["prod"], {"pci": "true"}] {
+		_invalid(f.set(f.settings, "/eligibility/entries/engineers/environment", value)) == {"eligibility.entries"}
+	}
+}
+
 test_entries_may_be_none_and_of_every_selector if {
 	_invalid(f.set(f.settings, "/eligibility/entries", {})) == set()
 	full := f.set(f.settings, "/eligibility/entries/engineers", {
