@@ -26,6 +26,27 @@ test_less_access_merges_by_itself if {
 	_summary(document, f.settings) == [set(), true, "less-access"]
 }
 
+_urgent := f.set(
+	f.set(
+		f.set(f.set(f.request, "/grant/emergency", true), "/grant/duration", 3600),
+		"/window/end", f.request.now + 3600,
+	),
+	"/subject/on_call", ["payments"],
+)
+
+test_an_emergency_merges_by_itself_whatever_its_risk if {
+	every risk in ["low", "medium"] {
+		document := f.set(_urgent, "/bindings/0/role/risk", risk)
+		_summary(document, f.settings) == [set(), true, "emergency"]
+	}
+}
+
+test_nobody_can_approve_an_emergency_that_is_none if {
+	document := f.set(_urgent, "/subject/on_call", [])
+	_summary(document, f.settings) == [{"emergency-not-on-call"}, false, "violations"]
+	_result(document, f.settings).approvals == set()
+}
+
 test_a_violation_merges_nothing if {
 	document := f.set(_low, "/subject/disabled", true)
 	_summary(document, f.settings) == [{"subject-disabled"}, false, "violations"]

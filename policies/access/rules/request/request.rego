@@ -12,7 +12,6 @@ codes := {
 	"request-unreadable",
 	"requester-unknown",
 	"requested-by-unproven",
-	"emergency-not-enabled",
 	"narrowing-unproven",
 }
 
@@ -131,19 +130,6 @@ _requested_by_proven if {
 _requested_by_proven if {
 	input.requester.is_app == true
 	is_string(input.grant.requested_by)
-}
-
-# METADATA
-# title: Emergency access is not enabled
-# description: A grant that says `emergency` skips people, which nothing here allows yet.
-# custom:
-#   code: emergency-not-enabled
-#   field: emergency
-#   message: emergency access (break-glass) is not enabled here
-#   solution: remove emergency and ask for approval
-deny contains result.whole("emergency-not-enabled", {}) if {
-	request.adds_access
-	not input.grant.emergency == false
 }
 
 # METADATA

@@ -87,14 +87,6 @@ test_deny_requested_by_in_anothers_name if {
 	_codes(f.set(f.request, "/grant/requested_by", "bob")) == {"requested-by-unproven"}
 }
 
-test_deny_emergency if {
-	_codes(f.set(f.request, "/grant/emergency", true)) == {"emergency-not-enabled"}
-}
-
-test_deny_without_emergency_said if {
-	_codes(f.without(f.request, "/grant/emergency")) == {"emergency-not-enabled"}
-}
-
 test_allow_narrowing if _codes(_narrow) == set()
 
 test_deny_narrowing_of_nothing if {
