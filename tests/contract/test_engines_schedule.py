@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from pipeline.model import Window
-from tests.contract.support_rules import MISSING, TARGET, Ask, Case, check, codes
+from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes
 from tests.unit.support_policies import (
     NOW,
+    Keys,
     calendars,
+    drop,
     grant,
     own_settings,
     proven,
@@ -229,3 +231,39 @@ def test_an_extension_keeps_within_hours(ask: Ask) -> None:
     settings = put(own_settings(), HOURS, OFFICE)
     assert codes(ask(opening(after=3600, **longer), settings)) == set()
     assert codes(ask(opening(after=3599, **longer), settings)) == {"outside-hours"}
+
+
+WINDOW: Keys = ("calendars", "open", "office", 0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        (*TARGET, "id"),
+        (*TARGET, "environment"),
+        (*ROLE, "id"),
+        ("window",),
+        ("window", "start"),
+        ("window", "end"),
+        ("calendars",),
+        ("calendars", "start"),
+        ("calendars", "end"),
+        ("calendars", "open"),
+        ("calendars", "open", "office"),
+        WINDOW,
+        (*WINDOW, "start"),
+        (*WINDOW, "end"),
+    ],
+    ids=lambda path: ".".join(map(str, path)),
+)
+@pytest.mark.parametrize("value", [MISSING, None, True])
+def test_no_missing_fact_allows_under_a_schedule(ask: Ask, path: Keys, value: object) -> None:
+    settings = put(own_settings(), HOURS, OFFICE)
+    settings = put(settings, MAINTENANCE, REQUIRES)
+    settings = put(settings, FREEZES, {"fire": {"calendar": "office", "environments": ["dev"]}})
+    document = opening()
+    assert codes(ask(document, settings)) == set()
+    changed = drop(document, path) if value is MISSING else put(document, path, value)
+    evaluation = ask(changed, settings)
+    assert evaluation.violations
+    assert not evaluation.merges_by_itself
