@@ -171,6 +171,15 @@ test_an_emergency_is_frozen_too if {
 	_codes(_urgent(_frozen(_start - 60, _end)), _freezes) == {"frozen"}
 }
 
+test_only_the_freeze_that_is_overlapped_is_told if {
+	settings := f.set(_freezes, "/schedule/freezes/elsewhere", {
+		"calendar": "elsewhere",
+		"environments": ["dev"],
+	})
+	some violation in _found(_frozen(_start - 60, _end), settings)
+	violation.values.calendars == ["year-end"]
+}
+
 test_a_freeze_is_about_environments if {
 	settings := f.set(_freezes, "/schedule/freezes/year-end/environments", ["dev"])
 	_codes(_frozen(_start - 60, _end), settings) == set()
@@ -243,5 +252,10 @@ test_deny_freezes_that_are_misread if {
 }
 
 test_less_access_is_not_its_business if {
-	_codes(f.set(_frozen(_start - 60, _end), "/change", "narrow"), _freezes) == set()
+	every change in ["narrow", "delete"] {
+		_codes(f.set(_frozen(_start - 60, _end), "/change", change), _freezes) == set()
+		_codes(f.set(f.request, "/change", change), _hours) == set()
+		_codes(f.set(f.request, "/change", change), _requires) == set()
+		_codes(f.set(f.request, "/change", change), {}) == set()
+	}
 }
