@@ -25,15 +25,14 @@ codes := {"toxic-combination"}
 deny contains result.binding("toxic-combination", index, values) if {
 	request.adds_access
 	some index, binding in request.bindings
-	not _separate(index, binding)
-	some values in _shown(index, binding)
+	not _separate(binding)
+	some values in _shown(binding)
 }
 
-_separate(index, binding) if count(_conflicts(index, binding)) == 0
+_separate(binding) if count(_conflicts(binding)) == 0
 
-_shown(index, binding) := conflicts if {
-	conflicts := _conflicts(index, binding)
-	count(conflicts) > 0
+_shown(binding) := conflicts if {
+	conflicts := _conflicts(binding)
 } else := {{
 	"combination": null,
 	"role": read.at(binding, ["role", "id"]),
@@ -41,13 +40,13 @@ _shown(index, binding) := conflicts if {
 	"where": null,
 }}
 
-# Undefined where anything that is held cannot be read.
-_conflicts(index, binding) := conflicts if {
+# No role is on both sides, so none conflicts with itself. Undefined where anything that is held
+# cannot be read.
+_conflicts(binding) := conflicts if {
 	_readable
 	conflicts := {conflict |
 		some name, combination in settings.combinations
 		some held in _held
-		held.index != index
 		_on_both_sides(combination, binding.role.id, held.role)
 		conflict := {
 			"combination": name,
@@ -68,18 +67,18 @@ _on_both_sides(combination, role, other) if {
 	other in combination.one
 }
 
-_held contains {"index": index, "role": binding.role.id, "where": request.at(["grant", "id"])} if {
-	some index, binding in request.bindings
+_held contains {"role": binding.role.id, "where": request.at(["grant", "id"])} if {
+	some binding in request.bindings
 }
 
-_held contains {"index": -1, "role": life.role, "where": life.grant} if {
+_held contains {"role": life.role, "where": life.grant} if {
 	is_array(input.lives)
 	some life in input.lives
 	life.start < input.window.end
 	life.end > input.window.start
 }
 
-_held contains {"index": -1, "role": one.role, "where": "standing"} if {
+_held contains {"role": one.role, "where": "standing"} if {
 	is_array(input.subject.standing)
 	some one in input.subject.standing
 }

@@ -43,6 +43,17 @@ test_allow_one_side_only if {
 	_codes(f.set(f.request, "/subject/standing", [{"target": "aws/x", "role": "aws/rds-reader"}]), _settings) == set()
 }
 
+test_allow_a_role_that_is_on_no_side if {
+	document := f.set(f.request, "/bindings/0/role/id", "aws/other")
+	every held in ["aws/payout-writer", "gcp/payout-approver"] {
+		_codes(f.set(document, "/subject/standing", [{"target": "aws/x", "role": held}]), _settings) == set()
+	}
+	every role in ["aws/payout-writer", "gcp/payout-approver"] {
+		asked := f.set(f.request, "/bindings/0/role/id", role)
+		_codes(f.set(asked, "/subject/standing", [{"target": "aws/x", "role": "aws/y"}]), _settings) == set()
+	}
+}
+
 test_deny_both_within_a_grant if {
 	_conflicts(_second("gcp/payout-approver")) == {
 		[0, "aws/rds-reader", "gcp/payout-approver", "alice/payouts"],

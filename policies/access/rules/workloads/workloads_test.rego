@@ -55,8 +55,12 @@ test_deny_what_is_neither_person_nor_workload if {
 		_codes(f.set(f.request, "/subject/kind", odd), f.settings) == {"workload-unowned"}
 	}
 	_codes(f.without(f.request, "/subject/kind"), f.settings) == {"workload-unowned"}
+	_codes(f.set(_workload, "/subject/kind", "robot"), f.settings) == {"workload-unowned"}
 }
 
 test_less_access_is_not_its_business if {
-	_codes(f.set(f.set(_workload, "/change", "delete"), "/subject/owner", null), {}) == set()
+	document := f.set(f.set(_workload, "/subject/owner", null), "/bindings/0/role/interactive", true)
+	every change in ["narrow", "delete"] {
+		_codes(f.set(document, "/change", change), {}) == set()
+	}
 }
