@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from pathlib import Path
@@ -11,53 +10,32 @@ from typing import Any
 import click
 
 from pipeline.cli.context import Context
+from pipeline.cli.lazy import LazyGroup
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.output.text import stderr
 
+# By name: the module that holds the command, and its line of help.
 _COMMANDS = {
-    "apply": "pipeline.cli.apply",
-    "audit": "pipeline.cli.audit",
-    "check": "pipeline.cli.check",
-    "demo": "pipeline.cli.demo",
-    "expire": "pipeline.cli.expire",
-    "plan": "pipeline.cli.plan",
-    "status": "pipeline.cli.status",
+    "apply": (
+        "pipeline.cli.apply",
+        "Make the clouds hold what the default branch proves, and record it.",
+    ),
+    "audit": ("pipeline.cli.audit", "Read and verify the record."),
+    "check": ("pipeline.cli.check", "Validate and judge a grant, the tree, or a pull request."),
+    "demo": ("pipeline.cli.demo", "Tell the whole life of a grant on local stand-ins."),
+    "expire": (
+        "pipeline.cli.expire",
+        "Clean up after lapsed grants and open their revert pull request.",
+    ),
+    "plan": ("pipeline.cli.plan", "Show what apply would change, or what a grant would give."),
+    "policy": ("pipeline.cli.policy", "Work on the policies: test, lint and explain them."),
+    "status": ("pipeline.cli.status", "Who has access now, until when, and why."),
 }
-
-_HELP = {
-    "apply": "Make the clouds hold what the default branch proves, and record it.",
-    "audit": "Read and verify the record.",
-    "check": "Validate and judge a grant, the tree, or a pull request.",
-    "demo": "Tell the whole life of a grant on local stand-ins.",
-    "expire": "Clean up after lapsed grants and open their revert pull request.",
-    "plan": "Show what apply would change, or what a grant would give.",
-    "status": "Who has access now, until when, and why.",
-}
-
-
-class _LazyGroup(click.Group):
-    """Loads a command when it is used: `check` never waits for the SDKs of others."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(_COMMANDS[cmd_name])
-        command = getattr(module, cmd_name)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{_COMMANDS[cmd_name]}.{cmd_name} is no command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # From the table, so that --help loads no command either.
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _HELP[name]) for name in sorted(_COMMANDS)])
 
 
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    commands=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 fine; 1 denied, drifted or not converged; 2 usage or invalid input; "
     '3 could not decide. Completion: eval "$(_DAYPASS_COMPLETE=bash_source daypass)".',

@@ -1,0 +1,19 @@
+"""`daypass policy`: work on the policies."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.lazy import LazyGroup
+
+# By name: the module that holds the command, and its line of help.
+_COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+@click.group(cls=LazyGroup, commands=_COMMANDS)
+def policy() -> None:
+    """Work on the policies: test, lint and explain them.
+
+    Exit codes: 0 fine; 1 failed, denied or found something; 2 usage or invalid input;
+    3 could not decide.
+    """
