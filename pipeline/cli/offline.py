@@ -138,15 +138,20 @@ def read_policies(root: Path) -> PolicyBundle:
     """Returns the policies of a working tree."""
     from pipeline.judge.bundle import load_bundle
 
-    folder = root / "policies"
+    texts = read_policy_files(root / "policies")
+    return load_bundle(texts)
+
+
+def read_policy_files(folder: Path) -> dict[str, str]:
+    """Returns the Rego and the data below *folder* by path below it, tests too."""
     texts = {}
     for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if file.suffix in (".rego", ".yaml") and not file.name.endswith("_test.rego"):
+        if file.suffix in (".rego", ".yaml") and file.is_file():
             try:
                 texts[file.relative_to(folder).as_posix()] = file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise UsageError(f"{file}: {error}") from error
-    return load_bundle(texts)
+    return texts
 
 
 def _read(file: Path, limit: int) -> bytes:

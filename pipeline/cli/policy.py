@@ -7,7 +7,9 @@ import click
 from pipeline.cli.lazy import LazyGroup
 
 # By name: the module that holds the command, and its line of help.
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS = {
+    "test": ("pipeline.cli.test", "Run the tests of the policies on the embedded engine."),
+}
 
 
 @click.group(cls=LazyGroup, commands=_COMMANDS)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, InvalidInput
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
-from pipeline.model import canonical
+from pipeline.judge.rego_text import Module, read_module, references
+from pipeline.model import Mark, Problem, canonical
 
 # Engines whose last reference went away on another thread than theirs, where regorus refuses
 # to drop them: they wait here for their own.
@@ -55,13 +59,156 @@ class RegorusEngine:
         return answer
 
 
-def _load(bundle: PolicyBundle) -> Any:
+TEST_SUFFIX = "_test.rego"
+"""How the name of a file with tests ends."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """One test and what came of it."""
+
+    name: str
+    """Package and rule: `access.rules.window_test.test_x`."""
+
+    path: str
+    mark: Mark
+    why: str
+    """Why it failed; empty where it passed."""
+
+    covered: Mapping[str, frozenset[int]]
+    """Lines that ran, by file; empty unless coverage is asked for."""
+
+    missed: Mapping[str, frozenset[int]]
+    """Lines that could have run and did not, by file."""
+
+
+def try_tests(
+    bundle: PolicyBundle, *, wanted: Callable[[str], bool], coverage: bool
+) -> Iterator[Tried]:
+    """Runs each test in *bundle*, whose modules hold the tests too, that *wanted* names.
+
+    A test is a rule named `test_…` in a file named `…_test.rego`. It passes only if it is
+    exactly true, and defined once. An error inside a built-in fails it, as it would stop a
+    decision; `opa test` takes such an error for undefined.
+
+    Each test starts afresh, with all modules but the files of tests that it does not name:
+    regorus evaluates whole packages where a reference walks over them, so somebody else's
+    error would fail this test.
+
+    Raises `InvalidInput` at the place where a module is no valid Rego.
+    """
+    _strays.pop(threading.get_ident(), None)
+    _loaded(bundle)
+    modules = [read_module(path, text) for path, text in sorted(bundle.modules.items())]
+    tests = {module.package: module for module in modules if module.path.endswith(TEST_SUFFIX)}
+    fixed = [module.path for module in modules if not module.path.endswith(TEST_SUFFIX)]
+    for module in modules:
+        names = [name for name in module.rules if name.startswith("test_")]
+        names = [name for name in names if wanted(f"{module.package}.{name}")]
+        if module.path.endswith(TEST_SUFFIX) and names:
+            paths = {*fixed, *_named(module, tests)}
+            part = PolicyBundle(
+                modules={path: bundle.modules[path] for path in paths}, data=bundle.data
+            )
+            yield from _try_file(part, module, names, coverage=coverage)
+
+
+def _named(module: Module, tests: Mapping[str, Module]) -> set[str]:
+    """Returns the paths of *module* and of the files of tests that it needs."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        one = waiting.pop()
+        if one.path in found:
+            continue
+        found.add(one.path)
+        dotted = {*one.imports.values(), *(".".join(r.path) for r in references(one.tokens))}
+        for package, other in tests.items():
+            if any(f"{name}.".startswith(f"data.{package}.") for name in dotted):
+                waiting.append(other)
+    return found
+
+
+def _try_file(
+    bundle: PolicyBundle, module: Module, names: list[str], *, coverage: bool
+) -> Iterator[Tried]:
+    engine = _loaded(bundle)
+    try:
+        for name in names:
+            yield _try(engine, module, name, coverage=coverage)
+    finally:
+        del engine
+
+
+def _loaded(bundle: PolicyBundle) -> Any:
+    try:
+        return _guarded("loading the policies", lambda: _load(bundle, "policies/"))
+    except EngineError as error:
+        raise _misplaced(error) from error
+
+
+def _try(engine: Any, module: Module, name: str, *, coverage: bool) -> Tried:
+    covered: dict[str, frozenset[int]] = {}
+    missed: dict[str, frozenset[int]] = {}
+    fresh = engine.clone()
+    evaluate = partial(fresh.eval_rule_as_json, f"data.{module.package}.{name}")
+    try:
+        fresh.set_enable_coverage(coverage)
+        try:
+            answer = canonical(json.loads(_guarded("testing", evaluate)))
+            why = {"true": "", '"<undefined>"': "it is undefined"}.get(
+                answer, f"it is {answer[:200]} instead of true"
+            )
+            if len(module.rules[name]) > 1:
+                why = "it is defined more than once, and one would hide another; rename them"
+        except EngineError as error:
+            why = _told(error)
+        if coverage:
+            report = json.loads(fresh.get_coverage_report_as_json())
+            for file in report["files"]:
+                covered[file["path"]] = frozenset(file["covered"])
+                missed[file["path"]] = frozenset(file["not_covered"])
+    finally:
+        del evaluate, fresh
+    return Tried(
+        name=f"{module.package}.{name}",
+        path=f"policies/{module.path}",
+        mark=module.rules[name][0].mark,
+        why=why,
+        covered=covered,
+        missed=missed,
+    )
+
+
+_PLACE = re.compile(r"--> (\S+):([0-9]+):([0-9]+)")
+
+
+def _told(error: EngineError) -> str:
+    """Returns an engine's error in one line, with its place."""
+    text = error.message
+    place = _PLACE.search(text)
+    said = text.rpartition("error: ")[2].strip()
+    return f"{said} at {':'.join(place.groups())}" if place else said
+
+
+def _misplaced(error: EngineError) -> InvalidInput:
+    """Returns what makes a module invalid as a problem at its place."""
+    place = _PLACE.search(error.message)
+    path, line, column = place.groups() if place else ("policies", "1", "1")
+    said = error.message.rpartition("error: ")[2].strip()
+    problem = Problem(
+        path=path, line=int(line), column=int(column), code="rego", message=f"no valid Rego: {said}"
+    )
+    return InvalidInput((problem,))
+
+
+def _load(bundle: PolicyBundle, prefix: str = "") -> Any:
     from regorus import Engine
 
     engine = Engine()
     try:
         for path, text in sorted(bundle.modules.items()):
-            engine.add_policy(path, text)
+            engine.add_policy(prefix + path, text)
         engine.add_data_json(canonical(dict(bundle.data)))
         return engine
     finally:

@@ -1,0 +1,178 @@
+"""`daypass policy test`: run the tests of the policies, with nothing installed but Daypass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.context import Context
+from pipeline.cli.offline import read_policy_files
+from pipeline.errors import UsageError
+from pipeline.output.text import table
+
+if TYPE_CHECKING:
+    from pipeline.judge.engine import PolicyBundle
+    from pipeline.judge.rego import Tried
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("policies"),
+    help="The policies, below the access repository (default: policies).",
+)
+@click.option("-k", "pattern", default="", help="Only tests whose name matches this pattern.")
+@click.option("--coverage", is_flag=True, help="Show which lines of each file ran.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 100),
+    help="Fail where fewer percent of the lines ran.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.pass_obj
+def test(
+    context: Context,
+    folder: Path,
+    pattern: str,
+    coverage: bool,
+    threshold: float | None,
+    as_json: bool,
+) -> int:
+    """Run every `test_…` rule of every `…_test.rego` on the embedded engine.
+
+    A test passes only if it is exactly true: false, undefined, any other value and an error
+    fail it. Where `opa test` takes an error inside a built-in for undefined, this fails, as a
+    decision would.
+
+    Exit codes: 0 all passed; 1 one failed, none was found, or too few lines ran; 2 invalid
+    Rego or data.
+    """
+    from pipeline.judge.bundle import load_bundle
+    from pipeline.judge.engine import PolicyBundle
+    from pipeline.judge.rego import try_tests
+
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(
+            f"-k {pattern} is no regular expression: {error}", hint="write a part of the name"
+        ) from error
+    files = read_policy_files(context.root / folder)
+    bundle = PolicyBundle(
+        modules={path: text for path, text in files.items() if path.endswith(".rego")},
+        data=load_bundle(files).data,
+    )
+    measured = coverage or threshold is not None
+    tried: list[Tried] = []
+    for one in try_tests(
+        bundle, wanted=lambda name: wanted.search(name) is not None, coverage=measured
+    ):
+        context.progress(f"{len(tried) + 1} {one.name}")
+        tried.append(one)
+    lines = _lines(tried, bundle) if measured else []
+    percent = _percent(sum(len(ran) for _, ran, _ in lines), sum(len(not_) for *_, not_ in lines))
+    if as_json:
+        document: dict[str, Any] = {
+            "tests": [_document(one) for one in tried],
+            "passed": sum(not one.why for one in tried),
+            "failed": sum(bool(one.why) for one in tried),
+        }
+        if measured:
+            files_ = [
+                {
+                    "path": path,
+                    "covered": sorted(ran),
+                    "not_covered": sorted(missed),
+                    "percent": _percent(len(ran), len(missed)),
+                }
+                for path, ran, missed in lines
+            ]
+            document["coverage"] = {"percent": percent, "files": files_}
+        context.emit(document)
+    else:
+        _say(context, tried, lines if coverage else [])
+    short = threshold is not None and percent < threshold
+    if short:
+        context.err.line(
+            f"{percent} % of the lines ran, {threshold:g} % are needed; "
+            "see which did not with --coverage",
+            "red",
+        )
+    return 1 if short or not tried or any(one.why for one in tried) else 0
+
+
+_Lines = list[tuple[str, frozenset[int], frozenset[int]]]
+
+
+def _lines(tried: Iterable[Tried], bundle: PolicyBundle) -> _Lines:
+    """Returns for each file the lines that ran in any test, and those that ran in none."""
+    from pipeline.judge.rego_text import read_module
+
+    ran: dict[str, frozenset[int]] = {}
+    missed: dict[str, frozenset[int]] = {}
+    for name, text in bundle.modules.items():
+        # The engine names no file of which nothing ran.
+        ran[f"policies/{name}"] = frozenset()
+        missed[f"policies/{name}"] = read_module(name, text).lines
+    for one in tried:
+        for path, lines in one.covered.items():
+            missed[path] = (missed[path] if ran[path] else frozenset()) | one.missed[path]
+            ran[path] |= lines
+    return [
+        (path, ran[path], missed[path] - ran[path])
+        for path in sorted(ran)
+        if not path.endswith("_test.rego")
+    ]
+
+
+def _percent(ran: int, missed: int) -> float:
+    """Returns how much ran, rounded down: 100 is everything."""
+    return 100.0 if not missed else int(1000 * ran / (ran + missed)) / 10
+
+
+def _document(one: Tried) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "path": one.path,
+        "line": one.mark.line,
+        "column": one.mark.column,
+        "passed": not one.why,
+        "why": one.why,
+    }
+
+
+def _say(context: Context, tried: list[Tried], lines: _Lines) -> None:
+    out = context.out
+    failed = [one for one in tried if one.why]
+    for one in failed:
+        place = f"{one.path}:{one.mark.line}:{one.mark.column}"
+        out.line(f"{place}: {one.name} failed: {one.why}", "red")
+    if lines:
+        rows = [
+            (path, f"{_percent(len(ran), len(missed)):g} %", _spans(missed))
+            for path, ran, missed in lines
+        ]
+        for line in table(("file", "covered", "lines that did not run"), rows):
+            out.line(line)
+    if not tried:
+        out.line("no test was found, so nothing is proven", "red")
+    else:
+        count = f"{len(tried)} test{'' if len(tried) == 1 else 's'}"
+        said = f"{len(failed)} failed" if failed else "all passed"
+        out.line(f"{count}: {said}", "red" if failed else "green")
+
+
+def _spans(lines: frozenset[int]) -> str:
+    """Returns line numbers as people write them: `3, 7-9`."""
+    spans = []
+    for _, group in groupby(enumerate(sorted(lines)), key=lambda pair: pair[1] - pair[0]):
+        numbers = [number for _, number in group]
+        spans.append(f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}")
+    return ", ".join(spans)
