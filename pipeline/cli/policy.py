@@ -8,6 +8,7 @@ from pipeline.cli.lazy import LazyGroup
 
 # By name: the module that holds the command, and its line of help.
 _COMMANDS = {
+    "lint": ("pipeline.cli.lint", "Check the policies: words, form, built-ins, settings, tests."),
     "test": ("pipeline.cli.test", "Run the tests of the policies on the embedded engine."),
 }
 

@@ -72,11 +72,14 @@ def test(
     measured = coverage or threshold is not None
     tried: list[Tried] = []
     for one in try_tests(
-        bundle, wanted=lambda name: wanted.search(name) is not None, coverage=measured
+        bundle,
+        wanted=lambda name: wanted.search(name) is not None,
+        coverage=measured,
+        folder=folder.as_posix(),
     ):
         context.progress(f"{len(tried) + 1} {one.name}")
         tried.append(one)
-    lines = _lines(tried, bundle) if measured else []
+    lines = _lines(tried, bundle, folder.as_posix()) if measured else []
     percent = _percent(sum(len(ran) for _, ran, _ in lines), sum(len(not_) for *_, not_ in lines))
     if as_json:
         document: dict[str, Any] = {
@@ -111,7 +114,7 @@ def test(
 _Lines = list[tuple[str, frozenset[int], frozenset[int]]]
 
 
-def _lines(tried: Iterable[Tried], bundle: PolicyBundle) -> _Lines:
+def _lines(tried: Iterable[Tried], bundle: PolicyBundle, folder: str) -> _Lines:
     """Returns for each file the lines that ran in any test, and those that ran in none."""
     from pipeline.judge.rego_text import read_module
 
@@ -119,8 +122,8 @@ def _lines(tried: Iterable[Tried], bundle: PolicyBundle) -> _Lines:
     missed: dict[str, frozenset[int]] = {}
     for name, text in bundle.modules.items():
         # The engine names no file of which nothing ran.
-        ran[f"policies/{name}"] = frozenset()
-        missed[f"policies/{name}"] = read_module(name, text).lines
+        ran[f"{folder}/{name}"] = frozenset()
+        missed[f"{folder}/{name}"] = read_module(name, text).lines
     for one in tried:
         for path, lines in one.covered.items():
             missed[path] = (missed[path] if ran[path] else frozenset()) | one.missed[path]

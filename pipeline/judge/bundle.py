@@ -40,6 +40,9 @@ class Rule:
     field: str = ""
     """The grant's field it is about, or empty: `duration`, `access`."""
 
+    description: str = ""
+    """For whoever reads the rules; `policy lint` asks for it."""
+
 
 def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
     """Returns the bundle in *files*: path below `policies/` to text.
@@ -94,6 +97,14 @@ def load_rules(bundle: PolicyBundle) -> Mapping[str, Rule]:
     Raises `InvalidInput` for a rule without one, an annotation that lacks something, a code
     that is not written out in its rule and in its package's `codes`, and a code used twice.
     """
+    rules, problems = read_rules(bundle)
+    if problems:
+        raise InvalidInput(problems)
+    return rules
+
+
+def read_rules(bundle: PolicyBundle) -> tuple[Mapping[str, Rule], tuple[Problem, ...]]:
+    """Returns the rules that can be read and everything that makes `load_rules` raise."""
     rules: dict[str, Rule] = {}
     problems: list[Problem] = []
     for path, text in sorted(bundle.modules.items()):
@@ -124,9 +135,7 @@ def load_rules(bundle: PolicyBundle) -> Mapping[str, Rule]:
                 message="there are no rules, so nothing could be allowed; restore them",
             )
         )
-    if problems:
-        raise InvalidInput(tuple(sorted(problems)))
-    return rules
+    return rules, tuple(sorted(problems))
 
 
 def _place(data: dict[str, Any], keys: list[str], value: dict[str, Any]) -> bool:
@@ -237,4 +246,5 @@ def _rule(block: _Block, report: Report) -> Rule | None:
         message=texts["message"],
         solution=texts["solution"],
         field=texts.get("field", ""),
+        description=str(fields.get("description", "")),
     )

@@ -83,7 +83,11 @@ class Tried:
 
 
 def try_tests(
-    bundle: PolicyBundle, *, wanted: Callable[[str], bool], coverage: bool
+    bundle: PolicyBundle,
+    *,
+    wanted: Callable[[str], bool],
+    coverage: bool,
+    folder: str = "policies",
 ) -> Iterator[Tried]:
     """Runs each test in *bundle*, whose modules hold the tests too, that *wanted* names.
 
@@ -93,12 +97,12 @@ def try_tests(
 
     Each test starts afresh, with all modules but the files of tests that it does not name:
     regorus evaluates whole packages where a reference walks over them, so somebody else's
-    error would fail this test.
+    error would fail this test. Files are named below *folder*.
 
     Raises `InvalidInput` at the place where a module is no valid Rego.
     """
     _strays.pop(threading.get_ident(), None)
-    _loaded(bundle)
+    _loaded(bundle, folder)
     modules = [read_module(path, text) for path, text in sorted(bundle.modules.items())]
     tests = {module.package: module for module in modules if module.path.endswith(TEST_SUFFIX)}
     fixed = [module.path for module in modules if not module.path.endswith(TEST_SUFFIX)]
@@ -110,7 +114,7 @@ def try_tests(
             part = PolicyBundle(
                 modules={path: bundle.modules[path] for path in paths}, data=bundle.data
             )
-            yield from _try_file(part, module, names, coverage=coverage)
+            yield from _try_file(part, module, names, coverage=coverage, folder=folder)
 
 
 def _named(module: Module, tests: Mapping[str, Module]) -> set[str]:
@@ -130,24 +134,24 @@ def _named(module: Module, tests: Mapping[str, Module]) -> set[str]:
 
 
 def _try_file(
-    bundle: PolicyBundle, module: Module, names: list[str], *, coverage: bool
+    bundle: PolicyBundle, module: Module, names: list[str], *, coverage: bool, folder: str
 ) -> Iterator[Tried]:
-    engine = _loaded(bundle)
+    engine = _loaded(bundle, folder)
     try:
         for name in names:
-            yield _try(engine, module, name, coverage=coverage)
+            yield _try(engine, module, name, coverage=coverage, folder=folder)
     finally:
         del engine
 
 
-def _loaded(bundle: PolicyBundle) -> Any:
+def _loaded(bundle: PolicyBundle, folder: str) -> Any:
     try:
-        return _guarded("loading the policies", lambda: _load(bundle, "policies/"))
+        return _guarded("loading the policies", lambda: _load(bundle, f"{folder}/"))
     except EngineError as error:
         raise _misplaced(error) from error
 
 
-def _try(engine: Any, module: Module, name: str, *, coverage: bool) -> Tried:
+def _try(engine: Any, module: Module, name: str, *, coverage: bool, folder: str) -> Tried:
     covered: dict[str, frozenset[int]] = {}
     missed: dict[str, frozenset[int]] = {}
     fresh = engine.clone()
@@ -172,7 +176,7 @@ def _try(engine: Any, module: Module, name: str, *, coverage: bool) -> Tried:
         del evaluate, fresh
     return Tried(
         name=f"{module.package}.{name}",
-        path=f"policies/{module.path}",
+        path=f"{folder}/{module.path}",
         mark=module.rules[name][0].mark,
         why=why,
         covered=covered,

@@ -287,7 +287,8 @@ def bound(words: Sequence[Token]) -> frozenset[str]:
             for word in words[index + 1 :]:
                 if word.text == "in" or not (word.kind == "name" or word.text in ",[]"):
                     break
-                found.add(word.text)
+                if word.kind == "name":
+                    found.add(word.text)
         elif token.text == ":=" and words[index - 1].kind == "name" and index:
             found.add(words[index - 1].text)
     return frozenset(found)

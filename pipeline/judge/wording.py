@@ -27,6 +27,13 @@ def word(template: str, values: Mapping[str, Value]) -> str:
     return _PLACEHOLDER.sub(lambda found: _show(values.get(found[1]), found[2]), template)
 
 
+def placeholders(template: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the names that *template* words, and what looks like a name and would stay."""
+    names = frozenset(found[1] for found in _PLACEHOLDER.finditer(template))
+    rest = _PLACEHOLDER.sub("", template)
+    return names, frozenset(re.findall(r"\{[^}]*\}?", rest))
+
+
 def _show(value: Value, form: str | None) -> str:
     match value:
         case None | "" | ():

@@ -21,6 +21,13 @@ takes_away if {
 	input.change in {"narrow", "delete"}
 }
 
+# METADATA
+# description: A smaller grant, unlike one that is deleted.
+narrows if {
+	input.kind == "grant"
+	input.change == "narrow"
+}
+
 default adds_access := true
 
 # METADATA

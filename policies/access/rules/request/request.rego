@@ -140,7 +140,7 @@ _requested_by_proven if {
 #   message: this is judged as narrowing, and there is no proven version that it narrows
 #   solution: ask again as a new grant
 deny contains result.whole("narrowing-unproven", {}) if {
-	input.change == "narrow"
+	request.narrows
 	not _narrows
 }
 

@@ -6,6 +6,7 @@ import data.lib.fixtures_test as f
 _invalid(values) := names if {
 	names := {violation.values.setting |
 		some violation in settings.deny
+		violation.code == "setting-invalid"
 	} with input as f.request with data.settings as values
 }
 

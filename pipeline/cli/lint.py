@@ -1,0 +1,125 @@
+"""`daypass policy lint`: what is wrong with the policies before anybody is judged by them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from pipeline.cli.context import Context
+from pipeline.cli.main import problem_document
+from pipeline.cli.offline import read_policy_files
+from pipeline.errors import Undecided, UsageError
+from pipeline.model import Problem
+
+_SECONDS = 60
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("policies"),
+    help="The policies, below the access repository (default: policies).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.pass_obj
+def lint(context: Context, folder: Path, as_json: bool) -> int:
+    """Check the policies: words, form, built-ins, settings, tests.
+
+    A rule must not be able to allow by accident: it states what must hold and negates that,
+    and nothing in it can be undefined in silence. Where OPA is found, its formatter and its
+    strict check run too.
+
+    Exit codes: 0 nothing found; 1 something found; 2 usage; 3 OPA did not answer.
+    """
+    from pipeline.judge.lint import lint as find
+
+    place = context.root / folder
+    files = read_policy_files(place)
+    if not any(path.endswith(".rego") for path in files):
+        raise UsageError(f"{place} holds no policies", hint="name their folder with --dir")
+    problems = list(find(files))
+    opa = context.settings.opa or shutil.which("opa")
+    asked = opa is not None and not opa.startswith(("http://", "https://"))
+    if opa is not None and asked:
+        context.progress("asking OPA")
+        problems += _opa_problems(Path(opa).resolve(), place)
+    else:
+        context.err.line("formatting and types were not checked: no OPA was found", "yellow")
+    shown = folder.as_posix()
+    problems = sorted(
+        replace(one, path=f"{shown}/{one.path.removeprefix('policies/')}") for one in set(problems)
+    )
+    if as_json:
+        context.emit({"problems": [problem_document(one) for one in problems], "opa": asked})
+    else:
+        for one in problems:
+            context.out.line(f"{one} [{one.code}]", "red")
+        count = len(problems)
+        said = (
+            f"{count} problem{'' if count == 1 else 's'}" if count else "nothing to find fault with"
+        )
+        context.out.line(f"{len(files)} files: {said}", "red" if count else "green")
+    return 1 if problems else 0
+
+
+def _opa_problems(opa: Path, folder: Path) -> Iterable[Problem]:
+    """Returns what `opa fmt` and `opa check --strict` say of *folder*."""
+    listed = _run([str(opa), "fmt", "--list", "."], folder)
+    checked = _run([str(opa), "check", "--strict", "--format=json", "."], folder)
+    if checked.returncode:
+        yield from _told(checked.stderr, folder)
+        # What cannot be read has no format either.
+        return
+    if listed.returncode:
+        raise Undecided(f"opa fmt failed: {listed.stderr.strip()[:300]}")
+    for line in listed.stdout.splitlines():
+        yield Problem(
+            path=f"policies/{line.removeprefix('./')}",
+            line=1,
+            column=1,
+            code="format",
+            message="opa fmt would write this file differently; run opa fmt --write",
+        )
+
+
+def _told(text: str, folder: Path) -> Iterable[Problem]:
+    try:
+        errors = json.loads(text)["errors"]
+        for error in errors:
+            where = error.get("location") or {}
+            file = Path(where.get("file") or ".")
+            name = file.relative_to(folder) if file.is_absolute() else file
+            yield Problem(
+                path=f"policies/{name.as_posix()}",
+                line=int(where.get("row") or 1),
+                column=int(where.get("col") or 1),
+                code="rego",
+                message=f"opa check --strict: {error['message']}",
+            )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Undecided(f"OPA said something unforeseen: {text.strip()[:300]}") from error
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            timeout=_SECONDS,
+            env={},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Undecided(
+            f"OPA could not be run: {error}", hint="install OPA or name its binary in DAYPASS_OPA"
+        ) from error
