@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
 from pipeline.model import Catalogue, Grant, Principal, PrincipalKind, Problem
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 
 def judge_offline(
-    root: Path, grants: Sequence[Grant], catalogue: Catalogue, *, now: datetime
+    root: Path,
+    grants: Sequence[Grant],
+    catalogue: Catalogue,
+    *,
+    now: datetime,
+    on_question: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> list[tuple[Grant, Evaluation]]:
     """Returns what the tree's policies say of each of *grants*, asked as new at *now*.
 
-    Approvals are not counted. Raises `InvalidInput` for what no cloud object could carry.
+    Approvals are not counted. *on_question* is given what is asked. Raises `InvalidInput` for
+    what no cloud object could carry.
     """
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.history import window_of
@@ -71,6 +77,7 @@ def judge_offline(
             lives=_other_lives(root, grant, now),
             **circumstances(catalogue, grant.subject, window=window, now=now),
         )
+        on_question(document)
         judged.append((grant, evaluate(document, [engine], rules)))
     return judged
 

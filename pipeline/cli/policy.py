@@ -8,6 +8,10 @@ from pipeline.cli.lazy import LazyGroup
 
 # By name: the module that holds the command, and its line of help.
 _COMMANDS = {
+    "explain": (
+        "pipeline.cli.explain",
+        "Show what every rule saw in one grant, and why it says so.",
+    ),
     "lint": ("pipeline.cli.lint", "Check the policies: words, form, built-ins, settings, tests."),
     "test": ("pipeline.cli.test", "Run the tests of the policies on the embedded engine."),
 }

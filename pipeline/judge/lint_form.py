@@ -40,7 +40,7 @@ def form(pack: Pack, module: Module, definition: Definition) -> Iterator[Finding
     for expression in body:
         if expression[0].text == "not":
             negated = expression[1:]
-            if _is_guard(module, negated):
+            if is_guard(module, negated):
                 guards.append(expression[0])
             else:
                 negations.append(expression[0])
@@ -51,7 +51,7 @@ def form(pack: Pack, module: Module, definition: Definition) -> Iterator[Finding
                         "negate one helper that states what must hold, or a comparison of one "
                         "value with a literal",
                     )
-        elif _is_guard(module, expression):
+        elif is_guard(module, expression):
             continue
         elif expression[0].text == "some":
             at = next((i for i, t in enumerate(expression) if t.text == "in"), len(expression))
@@ -108,6 +108,18 @@ def values_of(pack: Pack, module: Module, definition: Definition) -> frozenset[s
     return frozenset(found)
 
 
+def without_negation(module: Module, definition: Definition) -> tuple[Tokens, ...]:
+    """Returns the conditions of a `deny` or `warn` but for what it negates.
+
+    They hold where the rule is for the request, whether it denies or not.
+    """
+    return tuple(
+        expression
+        for expression in definition.clauses[0].body or ()
+        if expression[0].text != "not" or is_guard(module, expression[1:])
+    )
+
+
 def _objects(words: Tokens) -> frozenset[str]:
     """Returns the keys of every object written out in *words*."""
     found: frozenset[str] = frozenset()
@@ -151,7 +163,8 @@ def _end(words: Tokens, reference: Reference) -> int:
     return taken
 
 
-def _is_guard(module: Module, words: Tokens) -> bool:
+def is_guard(module: Module, words: Tokens) -> bool:
+    """Whether *words* are a fact of `lib.request`, which says whom a rule is for."""
     reference = _whole(words)
     return (
         reference is not None

@@ -43,19 +43,26 @@ class RegorusEngine:
 
     def decide(self, document: Mapping[str, Any]) -> object:
         """See `PolicyEngine.decide`."""
-        return _guarded("deciding", lambda: self._decide(document))
+        return self.value(ENTRYPOINT, document)
 
-    def _decide(self, document: Mapping[str, Any]) -> object:
+    def value(self, rule: str, document: Mapping[str, Any]) -> object:
+        """Returns the value of *rule*, from `data` on, for the input *document*.
+
+        Raises `EngineError` when it is undefined, or evaluating it fails.
+        """
+        return _guarded("deciding", lambda: self._value(rule, document))
+
+    def _value(self, rule: str, document: Mapping[str, Any]) -> object:
         # A clone carries nothing over from the request before.
         engine = self._engine.clone()
         try:
             engine.set_input_json(canonical(document))
-            answer = json.loads(engine.eval_rule_as_json(ENTRYPOINT))
+            answer = json.loads(engine.eval_rule_as_json(rule))
         finally:
             # A traceback keeps this frame, and with it whatever it names.
             del engine
         if answer == "<undefined>":
-            raise EngineError(f"regorus: {ENTRYPOINT} is undefined")
+            raise EngineError(f"regorus: {rule} is undefined")
         return answer
 
 

@@ -27,6 +27,12 @@ def word(template: str, values: Mapping[str, Value]) -> str:
     return _PLACEHOLDER.sub(lambda found: _show(values.get(found[1]), found[2]), template)
 
 
+def word_as(template: str, name: str, value: Value) -> str:
+    """Returns *value* as *template* words the value of that name."""
+    form = next((found[2] for found in _PLACEHOLDER.finditer(template) if found[1] == name), None)
+    return _show(value, form)
+
+
 def placeholders(template: str) -> tuple[frozenset[str], frozenset[str]]:
     """Returns the names that *template* words, and what looks like a name and would stay."""
     names = frozenset(found[1] for found in _PLACEHOLDER.finditer(template))

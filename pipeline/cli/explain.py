@@ -1,0 +1,197 @@
+"""`daypass policy explain`: what every rule saw in one grant, and why it says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.context import Context
+from pipeline.cli.offline import (
+    judge_offline,
+    parse_file,
+    read_catalogue,
+    read_policies,
+    read_policy_files,
+    repository_path,
+)
+from pipeline.errors import InvalidInput, UsageError
+from pipeline.model import Grant
+
+if TYPE_CHECKING:
+    from pipeline.judge.evaluate import Violation
+    from pipeline.judge.explain import Explained
+
+_STYLES = {"denied": "red", "warned": "yellow", "fine": "green", "not applicable": "dim"}
+_WIDE = 70
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rule", "code", help="Only the rule of this code.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.pass_obj
+def explain(context: Context, file: Path, code: str | None, as_json: bool) -> int:
+    """Show what each rule says of the grant in FILE, and from what.
+
+    Offline, as `daypass check` judges it: for each rule the values that it looked at, the
+    settings that it reads and the line where each is written, and the line of the grant that
+    it denies.
+
+    Exit codes: 0 no rule that is shown denies; 1 one does; 2 malformed; 3 could not decide.
+    """
+    from pipeline.grants.validate import validate_tree
+    from pipeline.judge.bundle import load_rules
+    from pipeline.judge.explain import explain as explained
+    from pipeline.judge.explain import probed
+    from pipeline.judge.rego import RegorusEngine
+
+    catalogue = read_catalogue(context.root)
+    parsed = parse_file(context.root, repository_path(context.root, file))
+    problems = [*parsed.problems]
+    if parsed.grant is not None:
+        problems += validate_tree([parsed.grant], catalogue)
+    if problems or parsed.grant is None:
+        raise InvalidInput(tuple(sorted(set(problems))))
+    bundle = read_policies(context.root)
+    rules = load_rules(bundle)
+    if code is not None and code not in rules:
+        from pipeline.grants.yaml_strict import closest
+
+        raise UsageError(
+            f"no rule has the code {code}{closest(code, rules)}",
+            hint="policies/README.md lists every code",
+        )
+    questions: list[Mapping[str, Any]] = []
+    ((grant, evaluation),) = judge_offline(
+        context.root, [parsed.grant], catalogue, now=context.now(), on_question=questions.append
+    )
+    engine = RegorusEngine(probed(bundle)[0])
+    told = [
+        one
+        for one in explained(
+            bundle,
+            read_policy_files(context.root / "policies"),
+            rules,
+            evaluation,
+            lambda name: engine.value(name, questions[0]),
+        )
+        if code in (None, one.rule.code)
+    ]
+    if as_json:
+        context.emit(
+            {
+                "grant": grant.id,
+                "path": grant.path,
+                "why": evaluation.why,
+                "rules": [_document(grant, one) for one in told],
+            }
+        )
+    else:
+        for one in sorted(told, key=lambda one: list(_STYLES).index(one.outcome)):
+            _say(context, grant, one)
+        if code is None:
+            _sum_up(context, grant, told)
+    return 1 if any(one.outcome == "denied" for one in told) else 0
+
+
+def _say(context: Context, grant: Grant, one: Explained) -> None:
+    out = context.out
+    style = _STYLES[one.outcome]
+    out.line(f"{one.outcome:<14}  {one.rule.code}: {one.rule.title}", style)
+    if one.outcome == "not applicable":
+        return
+    for finding in one.findings:
+        out.line(f"    {_place(grant, finding)}: {finding.message}", style)
+        out.line(f"      {finding.solution}", style)
+    for line in _seen(grant, one):
+        out.line(f"    saw {line}")
+    for read in one.settings:
+        if read.mark is None:
+            out.line(f"    reads {read.name}, which is missing", "red")
+        else:
+            place = f"{read.file}:{read.mark.line}"
+            out.line(f"    reads {read.name} = {_short(read.value)}  ({place})", "dim")
+
+
+def _seen(grant: Grant, one: Explained) -> Iterator[str]:
+    """Yields what a rule looked at, in a line for each binding, worded as its message does."""
+    from pipeline.judge.wording import word_as
+
+    for binding, several in groupby(one.seen, key=lambda seen: seen.binding):
+        # A rule may look at several things: their values stand one after another.
+        values: dict[str, list[str]] = {}
+        for seen in several:
+            for name, value in seen.values.items():
+                told = tuple(value) if isinstance(value, list) else value
+                worded = word_as(one.rule.message, name, told)
+                if worded not in values.setdefault(name, []):
+                    values[name].append(worded)
+        if values:
+            texts = (f"{name} {_short(', '.join(told))}" for name, told in values.items())
+            yield f"{_line(grant, binding)}{'; '.join(texts)}"
+
+
+def _sum_up(context: Context, grant: Grant, told: list[Explained]) -> None:
+    counts = {name: sum(one.outcome == name for one in told) for name in _STYLES}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    context.out.line(
+        f"{grant.path}: {len(told)} rules ran: {said}", "red" if counts["denied"] else "green"
+    )
+
+
+def _line(grant: Grant, binding: int) -> str:
+    """Returns which line of access something is about, where there are several."""
+    if binding < 0 or len(grant.access) < 2:
+        return ""
+    access = grant.access[binding]
+    return f"for {access.target} {access.role}: "
+
+
+def _place(grant: Grant, finding: Violation) -> str:
+    mark = finding.mark(grant)
+    return f"{grant.path}:{mark.line}:{mark.column}" if mark else f"{grant.path}:1:1"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"
+
+
+def _document(grant: Grant, one: Explained) -> dict[str, Any]:
+    return {
+        "code": one.rule.code,
+        "title": one.rule.title,
+        "description": one.rule.description,
+        "package": one.package,
+        "path": one.file,
+        "line": one.mark.line,
+        "outcome": one.outcome,
+        "findings": [
+            {
+                "binding": finding.binding,
+                "message": finding.message,
+                "solution": finding.solution,
+                "values": dict(finding.values),
+                "path": grant.path,
+                "line": mark.line if mark else 1,
+                "column": mark.column if mark else 1,
+            }
+            for finding in one.findings
+            for mark in [finding.mark(grant)]
+        ],
+        "seen": [{"binding": seen.binding, "values": seen.values} for seen in one.seen],
+        "settings": [
+            {
+                "name": read.name,
+                "value": read.value,
+                "path": read.file,
+                "line": read.mark.line if read.mark else None,
+            }
+            for read in one.settings
+        ],
+    }
