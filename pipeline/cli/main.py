@@ -29,6 +29,7 @@ _COMMANDS = {
     ),
     "plan": ("pipeline.cli.plan", "Show what apply would change, or what a grant would give."),
     "policy": ("pipeline.cli.policy", "Work on the policies: test, lint and explain them."),
+    "schema": ("pipeline.cli.schema", "Show or write the JSON Schemas of the files in access/."),
     "status": ("pipeline.cli.status", "Who has access now, until when, and why."),
 }
 

@@ -47,3 +47,28 @@ def render() -> Mapping[str, str]:
         f"{FOLDER}/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for name, schema in schemas().items()
     }
+
+
+def kind_of(path: str) -> str | None:
+    """Returns the name of the schema for the file at a repository *path*, None for no kind."""
+    top, *below = path.split("/")
+    if top != "access" or len(below) < 2 or not path.endswith(".yaml"):
+        return None
+    folder, known = below[0], schemas()
+    names = [folder, folder.removesuffix("s")]
+    if len(below) == 2:
+        names.insert(0, f"{folder}-{below[1].removesuffix('.yaml')}")
+    return next((name for name in names if name in known), None)
+
+
+def editor_line(path: str) -> str | None:
+    """Returns the first line that makes an editor check the file at *path*, None for no kind.
+
+    Editors that know https://github.com/redhat-developer/yaml-language-server read it.
+    """
+    kind = kind_of(path)
+    if kind is None:
+        return None
+    up = "../" * (path.count("/") - 1)
+    folder = FOLDER.removeprefix("access/")
+    return f"# yaml-language-server: $schema={up}{folder}/{kind}.schema.json"
