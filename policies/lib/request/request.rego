@@ -78,12 +78,14 @@ has_a_say if {
 }
 
 has_a_say if {
+	is_array(input.requester.teams)
 	some team in input.requester.teams
 	team in settings.security_teams
 }
 
 has_a_say if {
 	count(bindings) > 0
+	is_array(input.requester.teams)
 	every binding in bindings {
 		some team in input.requester.teams
 		team in binding.target.owners

@@ -42,3 +42,11 @@ test_an_emergency_is_nothing_but_true if {
 	not request.emergency with input as f.without(f.request, "/grant/emergency")
 	not request.emergency with input as f.set(f.set(f.request, "/grant/emergency", true), "/change", "narrow")
 }
+
+test_teams_that_are_no_list_give_no_say if {
+	document := f.set(f.set(f.request, "/requester/principal", "bob"), "/requester/teams", ["payments-leads"])
+	request.has_a_say with input as document
+	every teams in [null, "payments-leads", {"a": "payments-leads"}] {
+		not request.has_a_say with input as f.set(document, "/requester/teams", teams)
+	}
+}
