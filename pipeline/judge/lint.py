@@ -21,6 +21,8 @@ from pipeline.model import Mark, Problem
 SAYS = ("deny", "warn")
 """Rules of these names say something of a request."""
 
+_ASKS = ("approvals", "alone")
+
 _TEST = "_test.rego"
 _RULES_PACKAGE = "access.rules."
 _SETTINGS_RULES = "access.rules.settings"
@@ -107,6 +109,7 @@ def _rules(work: _Work) -> Iterator[Problem]:
     for module in work.modules:
         if not module.package.startswith(_RULES_PACKAGE):
             continue
+        yield from _asked(module)
         for definition in says(module):
             token = code_of(definition)
             if not definition.is_set or token is None:
@@ -127,6 +130,22 @@ def _rules(work: _Work) -> Iterator[Problem]:
                 )
                 continue
             yield from _words(work, module, definition, rule)
+
+
+def _asked(module: Module) -> Iterator[Problem]:
+    """What is undefined in the head of an approval takes the approval with it."""
+    for definition in module.definitions:
+        if definition.name not in _ASKS:
+            continue
+        for reference in references(definition.clauses[0].given):
+            path = module.alias(reference)
+            if path[0] == "input" and len(path) > 1:
+                yield _problem(
+                    module,
+                    reference.token.mark,
+                    "undefined-value",
+                    f"{'.'.join(path)} may be undefined, and this with it; read it with request.at",
+                )
 
 
 def _words(work: _Work, module: Module, definition: Definition, rule: Rule) -> Iterator[Problem]:

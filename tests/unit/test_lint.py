@@ -181,6 +181,7 @@ def test_the_pack_has_no_problem() -> None:
         (LIMIT, 'settings.positive(["moon", "limit"])', "value {rule}:28:11"),
         ("in request.bindings", "in input.bindings", "value {rule}:27:25"),
         ("} else := null", "}", "value {rule}:44:40"),
+        ("_shown := {", "alone contains input.x if true\n\n_shown := {", "value {rule}:49:16"),
         # The positive form.
         (FULL, "binding.phase < limit", "form {rule}:29:2"),
         (FULL, "input.phase", "form {rule}:29:2"),
