@@ -65,7 +65,9 @@ class Pack:
 
     def __init__(self, modules: Iterable[Module]) -> None:
         self.modules = {module.package: module for module in modules}
-        self._readers = self._find_readers()
+        # Functions that read a setting, and which argument says which one.
+        self._readers = {_READER: 0}
+        self._find_readers()
 
     def meaning(
         self, module: Module, reference: Reference, hidden: frozenset[str] = frozenset()
@@ -124,10 +126,8 @@ class Pack:
         meant = self.meaning(module, reference)
         return (meant[0].package, meant[1]) if meant else ("", "")
 
-    def _find_readers(self) -> dict[tuple[str, str], int]:
-        """Finds functions that hand a parameter on to `settings.at`, and which one it is."""
-        # `meaning` is asked before this is known, so start from what is.
-        self._readers = {_READER: 0}
+    def _find_readers(self) -> None:
+        """Adds the functions that hand a parameter on to one that is known already."""
         growing = True
         while growing:
             growing = False
@@ -138,7 +138,6 @@ class Pack:
                     if at is not None and key not in self._readers:
                         self._readers[key] = at
                         growing = True
-        return self._readers
 
     def _handed_on(self, module: Module, definition: Definition) -> int | None:
         for reference in references(definition.tokens[1:]):
