@@ -221,6 +221,8 @@ def _load(bundle: PolicyBundle, prefix: str = "") -> Any:
         for path, text in sorted(bundle.modules.items()):
             engine.add_policy(prefix + path, text)
         engine.add_data_json(canonical(dict(bundle.data)))
+        # Orders every rule's body once; otherwise each clone would, for a third of its time.
+        engine.eval_query_as_json("true")
         return engine
     finally:
         del engine
