@@ -42,8 +42,16 @@ _alone contains reason if {
 
 _evaluated contains code if {
 	some topic
+	codes := data.access.rules[topic].codes
+	topic in _judging
+	some code in codes
+}
+
+# By itself: looking up `deny` of a topic that is known already costs regorus a quarter of the
+# whole decision.
+_judging contains topic if {
+	some topic
 	is_set(data.access.rules[topic].deny)
-	some code in data.access.rules[topic].codes
 }
 
 default _merges_by_itself := false

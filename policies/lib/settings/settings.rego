@@ -5,15 +5,13 @@
 #   so a rule that needs it does not hold.
 package lib.settings
 
-import data.lib.read
-
 default _all := {}
 
 _all := data.settings if is_object(data.settings)
 
 # METADATA
 # description: Whatever lies at a path, null where there is nothing.
-at(path) := read.at(_all, path)
+at(path) := object.get(_all, path, null)
 
 # METADATA
 # description: A number above zero.
