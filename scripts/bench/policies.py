@@ -23,11 +23,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pipeline.judge.engine import PolicyBundle, PolicyEngine
+    from pipeline.judge.question import Calendars, OtherLife
     from pipeline.model import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,29 +132,13 @@ def question(folder: Path, path: str, catalogue: Catalogue) -> dict[str, Any]:
     from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.history import window_of
-    from pipeline.judge.question import Calendars, OtherLife, Requester, input_document
-    from pipeline.model import Window
+    from pipeline.judge.question import Requester, input_document
 
     parsed = parse_file(folder, path)
     if parsed.grant is None:
         raise SystemExit("\n".join(map(str, parsed.problems)))
     grant = parsed.grant
     teams = frozenset(TEAMS)
-    day = timedelta(days=1)
-    # What git's history would tell: two lives in the last days, of another grant.
-    lives = [
-        OtherLife(
-            grant=f"{grant.subject}/earlier-{ago}",
-            target="aws/payments-prod",
-            role="aws/rds-reader",
-            window=Window(start=NOW - ago * day, end=NOW - ago * day + timedelta(hours=1)),
-            added=NOW - ago * day,
-        )
-        for ago in (1, 3)
-    ]
-    office = [
-        Window(start=NOW + n * day - timedelta(hours=11), end=NOW + n * day) for n in range(1, 11)
-    ]
     return input_document(
         change="create",
         grant=grant,
@@ -162,10 +148,40 @@ def question(folder: Path, path: str, catalogue: Catalogue) -> dict[str, Any]:
         requester=Requester(actor=None, principal=grant.subject, teams=teams),
         subject=catalogue.principals[grant.subject],
         subject_teams=teams,
-        lives=lives,
-        calendars=Calendars(
-            start=NOW - day, end=NOW + 11 * day, open={"office": office, "office-oslo": office}
-        ),
+        lives=earlier_lives(grant.subject),
+        calendars=calendars(),
+    )
+
+
+def earlier_lives(subject: str) -> list[OtherLife]:
+    """Returns what git's history would tell: two lives in the last days, of other grants."""
+    from pipeline.judge.question import OtherLife
+    from pipeline.model import Window
+
+    begun = {ago: NOW - timedelta(days=ago) for ago in (1, 3)}
+    return [
+        OtherLife(
+            grant=f"{subject}/earlier-{ago}",
+            target="aws/payments-prod",
+            role="aws/rds-reader",
+            window=Window(start=start, end=start + timedelta(hours=1)),
+            added=start,
+        )
+        for ago, start in begun.items()
+    ]
+
+
+@cache
+def calendars() -> Calendars:
+    """Returns two calendars with office hours on ten days."""
+    from pipeline.judge.question import Calendars
+    from pipeline.model import Window
+
+    ends = [NOW + timedelta(days=number) for number in range(1, 11)]
+    office = [Window(start=end - timedelta(hours=11), end=end) for end in ends]
+    day = timedelta(days=1)
+    return Calendars(
+        start=NOW - day, end=NOW + 11 * day, open={"office": office, "office-oslo": office}
     )
 
 
@@ -307,6 +323,7 @@ def compare(grants: int, repeats: int, processes: int, engines: Sequence[str]) -
                         run = run_own(folder, engine, processes)
                 runs[engine].append(run)
     best = {engine: min(tried, key=lambda run: run.seconds) for engine, tried in runs.items()}
+    cpu = {engine: min(run.cpu for run in tried) for engine, tried in runs.items()}
     base = best.get("conftest")
     codes = Counter(code for found in best["regorus"].denied.values() for code in found)
     return {
@@ -314,8 +331,9 @@ def compare(grants: int, repeats: int, processes: int, engines: Sequence[str]) -
         "engines": {
             engine: {
                 "seconds": round(run.seconds, 3),
-                "cpu_seconds": round(min(one.cpu for one in runs[engine]), 3),
-                "ratio": None if base is None else round(run.seconds / base.seconds, 3),
+                "cpu_seconds": round(cpu[engine], 3),
+                "ratio": _ratio(run.seconds, base and base.seconds),
+                "cpu_ratio": _ratio(cpu[engine], base and cpu["conftest"]),
                 "files": run.files,
                 "evaluations": run.files,
                 "denied": len(run.denied),
@@ -329,6 +347,10 @@ def compare(grants: int, repeats: int, processes: int, engines: Sequence[str]) -
             if engine != "conftest-small" and run.denied != best["regorus"].denied
         ),
     }
+
+
+def _ratio(part: float, whole: float | None) -> float | None:
+    return None if whole is None else round(part / whole, 3)
 
 
 def broken_promises(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -386,10 +408,12 @@ def main() -> int:
     for one in results:
         print(f"{one['grants']} grants, embedded in {options.processes} processes")
         for engine, run in one["engines"].items():
-            ratio = "" if run["ratio"] is None else f"{run['ratio']:7.2f} of conftest"
+            ratios = ""
+            if run["ratio"] is not None:
+                ratios = f"{run['ratio']:7.2f} of conftest, {run['cpu_ratio']:.2f} of its CPU"
             print(
                 f"  {TITLES[engine]:<28}{run['seconds']:9.2f} s{run['cpu_seconds']:9.2f} s CPU"
-                f"{ratio}; {run['files']} files, {run['denied']} denied"
+                f"{ratios}; {run['files']} files, {run['denied']} denied"
             )
     for line in broken:
         print(f"broken: {line}")

@@ -48,6 +48,7 @@ def test_the_embedded_engine_is_asked_about_every_grant_and_denies_some() -> Non
         "seconds",
         "cpu_seconds",
         "ratio",
+        "cpu_ratio",
         "files",
         "evaluations",
         "denied",
