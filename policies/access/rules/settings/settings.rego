@@ -176,10 +176,18 @@ _valid contains "roles.sensitive" if {
 	settings.words(["roles", "sensitive", "services"])
 	verbs := settings.words(["roles", "sensitive", "verbs"])
 	actions := settings.texts(["roles", "sensitive", "actions"])
-	every action in actions {
-		regex.match("^[A-Za-z0-9-]+:[A-Za-z0-9]+$", action)
-	}
+	_action_names(actions)
 	not _wildcard_covers(verbs, actions)
+}
+
+_action_names(actions) if count(actions) == 0
+
+# All at once: regorus prepares a pattern anew for every name that it is asked about.
+_action_names(actions) if {
+	every action in actions {
+		not contains(action, ",")
+	}
+	regex.match("^[A-Za-z0-9-]+:[A-Za-z0-9]+(,[A-Za-z0-9-]+:[A-Za-z0-9]+)*$", concat(",", actions))
 }
 
 # A wildcard after one of `wildcard_verbs` would allow what is sensitive.
@@ -191,8 +199,7 @@ _wildcard_covers(verbs, _) if {
 
 _wildcard_covers(_, actions) if {
 	some wildcard in settings.words(["roles", "wildcard_verbs"])
-	some action in actions
-	contains(lower(action), concat("", [":", lower(wildcard)]))
+	contains(lower(concat(",", actions)), concat("", [":", lower(wildcard)]))
 }
 
 _one_begins_the_other(one, other) if startswith(one, other)

@@ -55,9 +55,17 @@ test_what_is_sensitive_is_said_in_three_lists if {
 		f.set(f.settings, "/roles/sensitive/services", ["iam:"]),
 		f.set(f.settings, "/roles/sensitive/actions", ["CreateRoute"]),
 		f.set(f.settings, "/roles/sensitive/actions", ["ec2:Create*"]),
+		f.set(f.settings, "/roles/sensitive/actions", ["ec2:CreateRoute,ec2:CreateVpc"]),
+		f.set(f.settings, "/roles/sensitive/actions", ["ec2:CreateRoute,"]),
+		f.set(f.settings, "/roles/sensitive/actions", ["ec2:CreateRoute", "CreateVpc"]),
+		f.set(f.settings, "/roles/sensitive/services", ["iam", "sts sso"]),
 	] {
 		_invalid(change) == {"roles.sensitive"}
 	}
+}
+
+test_no_action_may_be_sensitive if {
+	_invalid(f.set(f.settings, "/roles/sensitive/actions", [])) == set()
 }
 
 test_no_wildcard_covers_what_is_sensitive if {
