@@ -232,7 +232,9 @@ _action(action) if {
 _begins_with(verbs, action) if {
 	_action(action)
 	some verb in verbs
-	regex.match(concat("", ["^[^:]+:", lower(verb)]), lower(action))
+
+	# An action holds one colon, and it is not the first character.
+	contains(lower(action), concat("", [":", lower(verb)]))
 }
 
 _wildcard_verbs := settings.words(["roles", "wildcard_verbs"])
