@@ -6,10 +6,11 @@ is read. Sizes are capped before anything is parsed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import ForgeError, InvalidInput
 from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
@@ -64,6 +65,7 @@ class Sources:
         self._read: dict[str, _Catalogue] = {}
         self._bundles: dict[tuple[TreeEntry, ...], PolicyBundle] = {}
         self._contents: dict[str, bytes] = {}
+        self._parsed: dict[tuple[str, str], Parsed] = {}
 
     def catalogue(self, commit: str) -> Catalogue:
         """Returns the catalogue at *commit*. Raises `InvalidInput` with all its problems."""
@@ -140,7 +142,7 @@ class Sources:
             )
         if entry.blob not in self._contents:
             self.prefetch([entry])
-        return parse_grant(self._contents[entry.blob], path=entry.path)
+        return self._parse(entry.blob, entry.path)
 
     def prefetch(self, entries: Sequence[TreeEntry]) -> None:
         """Reads grants of reasonable size at once, so that many cost one process."""
@@ -151,16 +153,36 @@ class Sources:
         ]
         self._contents.update(self.objects.read_many(wanted, limit=FILE_LIMIT))
 
+    def prefetch_versions(self, changes: Iterable[TreeChange]) -> None:
+        """Reads the grants that *changes* left behind at once.
+
+        Where one of them cannot be read, or is larger than a grant may be, each is read by
+        itself later, so that it alone is told.
+        """
+        wanted = {
+            change.new_blob
+            for change in changes
+            if change.new_blob is not None and change.new_mode == FILE_MODE
+        }
+        with suppress(ForgeError):
+            self._contents.update(self.objects.read_many(sorted(wanted), limit=FILE_LIMIT))
+
     def grant_after(self, commit: str, change: TreeChange) -> Parsed | None:
         """Returns the grant that *change* left behind in *commit*; None for a removal."""
         if change.new_blob is None:
             return None
         if change.new_mode == FILE_MODE and change.new_blob in self._contents:
-            return parse_grant(self._contents[change.new_blob], path=change.path)
+            return self._parse(change.new_blob, change.path)
         entry = self.entry(commit, change.path)
         if entry is None:
             return Parsed(problems=(at_top(change.path, "missing", f"not in {commit[:7]}"),))
         return self.grant(entry)
+
+    def _parse(self, blob: str, path: str) -> Parsed:
+        # The same version is looked at again as part of the past of many others.
+        if (blob, path) not in self._parsed:
+            self._parsed[blob, path] = parse_grant(self._contents[blob], path=path)
+        return self._parsed[blob, path]
 
     def entry(self, commit: str, path: str) -> TreeEntry | None:
         """Returns what *commit* holds at *path* exactly."""
