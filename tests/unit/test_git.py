@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,74 +14,14 @@ from pipeline.errors import ForgeError
 from pipeline.forge.git import Repository
 from pipeline.forge.plumbing import read_diff, read_log, refspec, remote_url
 from pipeline.grants.commits import TreeChange
+from tests.unit.support_git import NOON, Work
 
-NOON = 1795176000  # 2026-11-20T12:00:00Z
 HOSTILE = 'access/grants/al"ice\n:100644 100644/ñ\udcff\t- x.yaml'
-
-
-@dataclass
-class Work:
-    """A repository under test, written by plain git with a moment of its own."""
-
-    path: Path
-    ticks: int = 0
-
-    @property
-    def repository(self) -> Repository:
-        return Repository(self.path)
-
-    def git(
-        self, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None
-    ) -> str:
-        moment = f"{NOON + self.ticks * 60} +0100"
-        environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_AUTHOR_NAME": "Alice",
-            "GIT_AUTHOR_EMAIL": "alice@example.com",
-            "GIT_COMMITTER_NAME": "Alice",
-            "GIT_COMMITTER_EMAIL": "alice@example.com",
-            "GIT_AUTHOR_DATE": moment,
-            "GIT_COMMITTER_DATE": moment,
-            **(extra or {}),
-        }
-        done = subprocess.run(
-            ["git", "-C", str(self.path), *arguments],
-            input=stdin,
-            capture_output=True,
-            check=True,
-            env=environment,
-        )
-        return done.stdout.decode().strip()
-
-    def write(self, path: str, text: str) -> None:
-        file = self.path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    def commit(self, message: str, extra: Mapping[str, str] | None = None) -> str:
-        self.ticks += 1
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message, extra=extra)
-        return self.git("rev-parse", "HEAD")
-
-    def raw_commit(self, committer: str, parent: str) -> str:
-        """Writes a commit whose committer line git itself would refuse to make."""
-        tree = self.git("rev-parse", f"{parent}^{{tree}}")
-        text = f"tree {tree}\nparent {parent}\nauthor A <a@b> 1 +0000\ncommitter {committer}\n\nx\n"
-        return self.git(
-            "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text.encode()
-        )
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    made = Work(folder)
-    made.git("init", "--quiet", "--initial-branch=main")
-    return made
+    return Work.begin(tmp_path / "work")
 
 
 @pytest.fixture

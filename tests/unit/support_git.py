@@ -1,0 +1,76 @@
+"""A repository that plain git writes, with a moment of its own for every commit."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.forge.git import Repository
+
+NOON = 1795176000  # 2026-11-20T12:00:00Z
+
+
+@dataclass
+class Work:
+    """A repository under test, written by plain git with a moment of its own."""
+
+    path: Path
+    ticks: int = 0
+
+    @classmethod
+    def begin(cls, folder: Path) -> Work:
+        """Returns a new repository in *folder*, whose branch is main."""
+        folder.mkdir()
+        made = cls(folder)
+        made.git("init", "--quiet", "--initial-branch=main")
+        return made
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(self.path)
+
+    def git(
+        self, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None
+    ) -> str:
+        moment = f"{NOON + self.ticks * 60} +0100"
+        environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_AUTHOR_NAME": "Alice",
+            "GIT_AUTHOR_EMAIL": "alice@example.com",
+            "GIT_COMMITTER_NAME": "Alice",
+            "GIT_COMMITTER_EMAIL": "alice@example.com",
+            "GIT_AUTHOR_DATE": moment,
+            "GIT_COMMITTER_DATE": moment,
+            **(extra or {}),
+        }
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *arguments],
+            input=stdin,
+            capture_output=True,
+            check=True,
+            env=environment,
+        )
+        return done.stdout.decode().strip()
+
+    def write(self, path: str, text: str) -> None:
+        file = self.path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def commit(self, message: str, extra: Mapping[str, str] | None = None) -> str:
+        self.ticks += 1
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message, extra=extra)
+        return self.git("rev-parse", "HEAD")
+
+    def raw_commit(self, committer: str, parent: str) -> str:
+        """Writes a commit whose committer line git itself would refuse to make."""
+        tree = self.git("rev-parse", f"{parent}^{{tree}}")
+        text = f"tree {tree}\nparent {parent}\nauthor A <a@b> 1 +0000\ncommitter {committer}\n\nx\n"
+        return self.git(
+            "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text.encode()
+        )
