@@ -143,10 +143,14 @@ def read_catalogue(root: Path) -> Catalogue:
 
 def read_policies(root: Path) -> PolicyBundle:
     """Returns the policies of a working tree."""
+    return read_policy_folder(root / "policies")
+
+
+def read_policy_folder(folder: Path) -> PolicyBundle:
+    """Returns the policies in *folder*, laid out as `policies/` is. Raises `InvalidInput`."""
     from pipeline.judge.bundle import load_bundle
 
-    texts = read_policy_files(root / "policies")
-    return load_bundle(texts)
+    return load_bundle(read_policy_files(folder))
 
 
 def read_policy_files(folder: Path) -> dict[str, str]:

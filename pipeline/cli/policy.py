@@ -13,6 +13,7 @@ _COMMANDS = {
         "Show what every rule saw in one grant, and why it says so.",
     ),
     "lint": ("pipeline.cli.lint", "Check the policies: words, form, built-ins, settings, tests."),
+    "simulate": ("pipeline.cli.simulate", "Show what changed policies would decide otherwise."),
     "test": ("pipeline.cli.test", "Run the tests of the policies on the embedded engine."),
 }
 

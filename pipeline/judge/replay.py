@@ -1,0 +1,155 @@
+"""Every version of every grant in a branch's history, as a question to the policies.
+
+Each is asked as of its day: with the catalogue before it, at its committer's date, after what
+the subject had held by then. Only the policies are left open.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from pipeline.errors import InvalidInput
+from pipeline.grants.catalogue import entitlements
+from pipeline.grants.commits import MainlineCommit, TreeChange
+from pipeline.grants.history import GRANTS, is_grant, window_of
+from pipeline.grants.parse import Parsed
+from pipeline.judge.narrowing import classify
+from pipeline.judge.past import past
+from pipeline.judge.question import Previous
+from pipeline.judge.simulate import Question, Unasked, first_told
+from pipeline.judge.sources import CATALOGUE, Sources
+from pipeline.judge.suppose import suppose
+from pipeline.model import Grant
+
+
+class Version(NamedTuple):
+    """A grant as one commit left it."""
+
+    commit: str
+    path: str
+
+
+def arrivals(commits: Sequence[MainlineCommit]) -> list[Version]:
+    """Returns every version of a grant that *commits* brought, in their order."""
+    return [
+        Version(commit=commit.sha, path=change.path)
+        for commit in commits
+        for change in commit.changes
+        if _arrives(change)
+    ]
+
+
+def folder(path: str) -> str:
+    """Returns the folder of a grant's subject."""
+    return f"{GRANTS}{path.removeprefix(GRANTS).partition('/')[0]}/"
+
+
+class Replay:
+    """The history of one branch."""
+
+    def __init__(self, sources: Sources, commits: Sequence[MainlineCommit]) -> None:
+        """*commits* are the whole first-parent history, oldest first."""
+        self._sources = sources
+        self._commits = commits
+        self._touching: dict[str, list[MainlineCommit]] = defaultdict(list)
+        # Commits between which no file of the catalogue changed hold the same one.
+        self._same_catalogue: dict[str, str] = {}
+
+    def questions(
+        self, wanted: Collection[Version], *, teams: frozenset[str]
+    ) -> Iterator[Question | Unasked]:
+        """Yields one question, or why there is none, for each of *wanted*, oldest first.
+
+        Subjects are taken to be in all *teams*; that every version was merged as it stands is
+        taken from history, not proven. Raises `ForgeError` where git does not answer.
+        """
+        self._sources.prefetch_versions(
+            change for commit in self._commits for change in commit.changes if _arrives(change)
+        )
+        self._touching.clear()
+        previous: dict[str, Previous] = {}
+        for commit in self._commits:
+            parent = commit.parents[0] if commit.parents else ""
+            changed = any(change.path.startswith(CATALOGUE) for change in commit.changes)
+            self._same_catalogue[commit.sha] = (
+                commit.sha if changed else self._same_catalogue.get(parent, commit.sha)
+            )
+            grants = [change for change in commit.changes if is_grant(change.path)]
+            for change in grants:
+                left = self._sources.grant_after(commit.sha, change)
+                before = previous.get(change.path) if change.status != "A" else None
+                if left is not None and Version(commit.sha, change.path) in wanted:
+                    yield self._ask(commit, change, left, before, teams)
+                if left is None or change.status == "A":
+                    previous.pop(change.path, None)
+                if left is not None and left.grant is not None:
+                    previous[change.path] = _proven(left.grant, before, commit.committed_at)
+            for name in {folder(change.path) for change in grants}:
+                self._touching[name].append(commit)
+
+    def before(self, path: str) -> Sequence[MainlineCommit]:
+        """The commits so far that touched grants of the subject of *path*."""
+        return self._touching[folder(path)]
+
+    def _ask(
+        self,
+        commit: MainlineCommit,
+        change: TreeChange,
+        left: Parsed,
+        previous: Previous | None,
+        teams: frozenset[str],
+    ) -> Question | Unasked:
+        grant = left.grant
+        if grant is None:
+            return self._none(commit, change, f"it is no grant: {first_told(left.problems)}")
+        if change.status != "A" and previous is None:
+            return self._none(commit, change, "no earlier version of it can be read")
+        if not commit.parents:
+            return self._none(commit, change, "it came with the first commit: no catalogue before")
+        try:
+            catalogue = self._sources.catalogue(self._same_catalogue[commit.parents[0]])
+        except InvalidInput as error:
+            why = f"the catalogue before it cannot be read: {first_told(error.problems)}"
+            return self._none(commit, change, why)
+        at = commit.committed_at
+        proven = _proven(grant, previous, at)
+        came = past(self._sources, grant, self._touching[folder(change.path)])
+        try:
+            document = suppose(
+                grant,
+                change=classify(previous.grant if previous else None, grant),
+                entitlements=entitlements(grant, catalogue),
+                window=proven.window,
+                now=at,
+                catalogue=catalogue,
+                teams=teams,
+                previous=previous,
+                lives=came.lives,
+                emergencies=came.emergencies,
+                revives=came.revives,
+            )
+        except InvalidInput as error:
+            why = f"it does not fit the catalogue before it: {first_told(error.problems)}"
+            return self._none(commit, change, why)
+        return Question(commit=commit.sha, at=at, grant=grant, document=document)
+
+    def _none(self, commit: MainlineCommit, change: TreeChange, reason: str) -> Unasked:
+        return Unasked(commit=commit.sha, path=change.path, reason=reason)
+
+
+def _arrives(change: TreeChange) -> bool:
+    return is_grant(change.path) and change.status != "D"
+
+
+def _proven(grant: Grant, previous: Previous | None, at: datetime) -> Previous:
+    """What a merge at *at* leaves for the next version to be compared with."""
+    start = previous.window.start if previous else at
+    return Previous(
+        grant=grant,
+        window=window_of(grant, merged_at=start),
+        requester=grant.requested_by or grant.subject,
+        first_duration=previous.first_duration if previous else grant.duration,
+    )

@@ -1,0 +1,75 @@
+"""What the policies are asked where GitHub is not: who asks, and from which teams, is supposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline.judge.narrowing import Change
+from pipeline.judge.question import (
+    Calendars,
+    Emergency,
+    OtherLife,
+    Previous,
+    Requester,
+    input_document,
+)
+from pipeline.model import Catalogue, Entitlement, Grant, Principal, PrincipalKind, Window
+
+ASSUMED = (
+    "whoever asks is taken for the subject, of a workload for its owner, and for the App where "
+    "the grant says requested_by",
+    "approvals are not counted",
+)
+"""What `suppose` takes for granted, for people."""
+
+
+def suppose(
+    grant: Grant,
+    *,
+    change: Change,
+    entitlements: Sequence[Entitlement],
+    window: Window,
+    now: datetime,
+    catalogue: Catalogue,
+    teams: frozenset[str],
+    previous: Previous | None = None,
+    lives: Iterable[OtherLife] = (),
+    emergencies: Iterable[Emergency] = (),
+    revives: bool = False,
+) -> dict[str, Any]:
+    """Returns the input document about *grant*, asked for by its subject, a member of *teams*.
+
+    The one place where the facts that only GitHub knows are made up (see `ASSUMED`).
+    """
+    subject = catalogue.principals.get(grant.subject)
+    person = subject is not None and subject.kind is PrincipalKind.PERSON
+    return input_document(
+        change=change,
+        grant=grant,
+        entitlements=entitlements,
+        window=window,
+        now=now,
+        requester=_requester(grant, subject, teams),
+        subject=subject,
+        subject_teams=teams if person else (),
+        previous=previous,
+        lives=tuple(lives),
+        emergencies=emergencies,
+        revives=revives,
+        calendars=Calendars(
+            start=min(now, window.start),
+            end=max(now + timedelta(seconds=1), window.end),
+            open={},
+        ),
+    )
+
+
+def _requester(grant: Grant, subject: Principal | None, teams: frozenset[str]) -> Requester:
+    if grant.requested_by is not None:
+        return Requester(actor=None, principal=None, is_app=True)
+    # A workload asks for nothing: its owner does.
+    workload = subject is not None and subject.kind is PrincipalKind.WORKLOAD
+    name = subject.owner if subject is not None and workload else grant.subject
+    return Requester(actor=None, principal=name, teams=teams)
