@@ -15,6 +15,7 @@ _COMMANDS = {
     "lint": ("pipeline.cli.lint", "Check the policies: words, form, built-ins, settings, tests."),
     "simulate": ("pipeline.cli.simulate", "Show what changed policies would decide otherwise."),
     "test": ("pipeline.cli.test", "Run the tests of the policies on the embedded engine."),
+    "who-can": ("pipeline.cli.who_can", "Show who could get what, with whose approval."),
 }
 
 

@@ -89,3 +89,64 @@ def matches(pattern: str, value: str) -> bool:
         and pattern_problem(pattern) is None
         and re.fullmatch(pattern, value, re.ASCII) is not None
     )
+
+
+def example_of(pattern: str) -> str | None:
+    """Returns a short value that matches all of *pattern*, or None where none was found.
+
+    The first of every choice is taken, `^` and `$` at the ends are passed over.
+    """
+    if len(pattern) > PATTERN_LIMIT:
+        return None
+    try:
+        made = _first_choice(pattern.removeprefix("^").removesuffix("$"))
+        fits = made and len(made) <= VALUE_LIMIT and re.fullmatch(pattern, made, re.ASCII)
+    except re.error:
+        return None
+    return made if fits else None
+
+
+def _first_choice(pattern: str) -> str | None:
+    # One list of parts for each group that is open; a choice that is not the first is dropped.
+    groups: list[list[str]] = [[]]
+    first: list[list[str] | None] = [None]
+    place = 0
+    while place < len(pattern):
+        token = _TOKEN.match(pattern, place)
+        if token is None:
+            return None
+        kind, text, place = str(token.lastgroup), token.group(), token.end()
+        match kind:
+            case "open":
+                groups.append([])
+                first.append(None)
+            case "close" if len(groups) > 1:
+                parts, choice = groups.pop(), first.pop()
+                groups[-1].append("".join(parts if choice is None else choice))
+            case "or":
+                first[-1] = groups[-1] if first[-1] is None else first[-1]
+                groups[-1] = []
+            case "repeat" if groups[-1]:
+                groups[-1][-1] *= _least(text)
+            case "plain" | "escape" | "charset":
+                groups[-1].append(_one(kind, text))
+            case _:
+                return None
+    return "".join(groups[0] if first[0] is None else first[0]) if len(groups) == 1 else None
+
+
+def _one(kind: str, text: str) -> str:
+    """Returns one character that *text* stands for."""
+    if kind == "escape":
+        return {"d": "1", "w": "a", "s": " "}.get(text[1], text[1])
+    if kind == "plain":
+        return "a" if text == "." else text
+    letters = "a1A-_./:@" + "".join(map(chr, range(33, 127)))
+    return next((one for one in letters if re.fullmatch(text, one, re.ASCII)), "")
+
+
+def _least(repeat: str) -> int:
+    """Returns how often to repeat: as seldom as allowed, but once where that would be never."""
+    if repeat in "*+?":
+        return 1
+    return max(1, int(repeat[1:-1].partition(",")[0]))
