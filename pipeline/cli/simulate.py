@@ -29,7 +29,7 @@ from pipeline.judge.simulate import (
     first_told,
 )
 from pipeline.judge.suppose import ASSUMED, suppose
-from pipeline.model import Grant, RoleId
+from pipeline.model import Catalogue, Grant, RoleId
 from pipeline.output.flips import flip_table, not_judged_lines, outcome_document, summary
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def simulate(
     Judged are every grant of this folder, as if asked for now, and every version of every grant
     in the history of its branch (first parents), as of its day: with the catalogue before it, at
     its committer's date, after what its subject had held by then. Only the policies differ.
+    Calendars and rotations that were not there then are taken from this folder.
 
     Nothing is asked of GitHub. What only GitHub knows is taken to be the same both times, and
     favourable: the subject asks, and is in every team that either settings name, so a change of
@@ -204,18 +205,21 @@ def _judge(
     before: _Side,
     after: _Side,
 ) -> Outcome:
-    from pipeline.cli.offline import all_grants
+    from pipeline.cli.offline import all_grants, read_catalogue
 
     teams = frozenset().union(
         *(teams_named(side.bundle.data.get("settings")) for side in (before, after))
     )
-    replay = Replay(context.sources, commits)
+    catalogue = read_catalogue(context.root)
+    replay = Replay(context.sources, commits, today=catalogue)
     paths = tuple(all_grants(context.root))
     total = len(wanted) + len(paths)
     results: list[Judged | Unasked | Undecided] = []
     for questions in (
         replay.questions(wanted, teams=teams),
-        _questions_of_tree(context, replay, commits, paths, teams, now=context.now()),
+        _questions_of_tree(
+            context, replay, commits, paths, teams, catalogue=catalogue, now=context.now()
+        ),
     ):
         for question in questions:
             results.append(
@@ -248,21 +252,19 @@ def _questions_of_tree(
     paths: Sequence[str],
     teams: frozenset[str],
     *,
+    catalogue: Catalogue,
     now: datetime,
 ) -> Iterator[Question | Unasked]:
-    """The grants at *paths*, each as if asked for *now*, with the catalogue of the folder.
+    """The grants at *paths*, each as if asked for *now*, with the folder's *catalogue*.
 
     Their subjects' other grants begin when they were merged, and what was not, now. Comes
     after the whole of *replay*.
     """
-    from pipeline.cli.offline import parse_file, read_catalogue
+    from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.history import lives, window_of
     from pipeline.judge.past import past
 
-    if not paths:
-        return
-    catalogue = read_catalogue(context.root)
     parsed = {path: parse_file(context.root, path) for path in paths}
     merged = {life.path for life in lives(commits) if life.present}
     unmerged: dict[str, list[Grant]] = {}
@@ -275,7 +277,12 @@ def _questions_of_tree(
             why = f"it is no grant: {first_told(one.problems)}"
             yield Unasked(commit=None, path=path, reason=why)
             continue
-        came = past(context.sources, grant, replay.before(path))
+        came = past(
+            context.sources,
+            grant,
+            replay.before(path),
+            reviewed={(one.grant, one.commit) for one in catalogue.reviews},
+        )
         others = [other for other in unmerged.get(grant.subject, ()) if other.path != path]
         try:
             document = suppose(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from pipeline.judge.question import Previous
 from pipeline.judge.simulate import Question, Unasked, first_told
 from pipeline.judge.sources import CATALOGUE, Sources
 from pipeline.judge.suppose import suppose
-from pipeline.model import Grant
+from pipeline.model import Catalogue, Grant
 
 
 class Version(NamedTuple):
@@ -50,9 +51,16 @@ def folder(path: str) -> str:
 class Replay:
     """The history of one branch."""
 
-    def __init__(self, sources: Sources, commits: Sequence[MainlineCommit]) -> None:
-        """*commits* are the whole first-parent history, oldest first."""
+    def __init__(
+        self, sources: Sources, commits: Sequence[MainlineCommit], *, today: Catalogue
+    ) -> None:
+        """*commits* are the whole first-parent history, oldest first.
+
+        Calendars and rotations that a catalogue of then lacks are taken from *today*'s: changed
+        policies may ask for one that came with them, and it says of any day what it is.
+        """
         self._sources = sources
+        self._today = today
         self._commits = commits
         self._touching: dict[str, list[MainlineCommit]] = defaultdict(list)
         # Commits between which no file of the catalogue changed hold the same one.
@@ -110,13 +118,23 @@ class Replay:
         if not commit.parents:
             return self._none(commit, change, "it came with the first commit: no catalogue before")
         try:
-            catalogue = self._sources.catalogue(self._same_catalogue[commit.parents[0]])
+            then = self._sources.catalogue(self._same_catalogue[commit.parents[0]])
         except InvalidInput as error:
             why = f"the catalogue before it cannot be read: {first_told(error.problems)}"
             return self._none(commit, change, why)
+        catalogue = replace(
+            then,
+            calendars={**self._today.calendars, **then.calendars},
+            rotations={**self._today.rotations, **then.rotations},
+        )
         at = commit.committed_at
         proven = _proven(grant, previous, at)
-        came = past(self._sources, grant, self._touching[folder(change.path)])
+        came = past(
+            self._sources,
+            grant,
+            self._touching[folder(change.path)],
+            reviewed={(one.grant, one.commit) for one in then.reviews},
+        )
         try:
             document = suppose(
                 grant,

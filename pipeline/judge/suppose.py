@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from pipeline.judge.circumstances import circumstances
 from pipeline.judge.narrowing import Change
 from pipeline.judge.question import (
-    Calendars,
     Emergency,
     OtherLife,
     Previous,
@@ -58,11 +58,7 @@ def suppose(
         lives=tuple(lives),
         emergencies=emergencies,
         revives=revives,
-        calendars=Calendars(
-            start=min(now, window.start),
-            end=max(now + timedelta(seconds=1), window.end),
-            open={},
-        ),
+        **circumstances(catalogue, grant.subject, window=window, now=now),
     )
 
 

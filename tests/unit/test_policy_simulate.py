@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.cli.main import run
+from pipeline.judge.replay import Replay, arrivals
+from pipeline.judge.simulate import Question
+from pipeline.judge.sources import Sources
+from pipeline.timetable import Calendar, Hours, Weekly
 from tests.unit.support_git import Work
 
 ROOT = Path(__file__).parents[2]
@@ -403,3 +408,17 @@ def test_hostile_names_in_history_are_told_as_text(scene: Scene) -> None:
     code, document = scene.document()
     assert code == 0
     assert any("alice/\\" in one["path"] for one in document["not_judged"])
+
+
+def test_a_calendar_that_came_with_the_changed_policies_is_known_of_the_past(scene: Scene) -> None:
+    scene.merge(LOGS, grant())
+    commits = scene.work.repository.mainline(scene.work.repository.resolve("HEAD"))
+    sources = Sources(scene.work.repository)
+    hours = Weekly(days=frozenset(range(7)), hours=Hours(opens=0, closes=24 * 60))
+    always = Calendar(name="always", title="Always", timezone="Etc/UTC", weekly=(hours,))
+    today = replace(sources.catalogue(commits[-1].sha), calendars={"always": always})
+    replay = Replay(sources, commits, today=today)
+    (question,) = replay.questions(frozenset(arrivals(commits)), teams=frozenset())
+    assert isinstance(question, Question)
+    (window,) = question.document["calendars"]["open"]["always"]
+    assert window["end"] - window["start"] == 30 * 60
