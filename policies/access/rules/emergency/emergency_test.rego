@@ -195,3 +195,17 @@ test_less_access_is_not_its_business if {
 	_codes(document, {}) == set()
 	_alone(document) == set()
 }
+
+test_only_uses_with_a_name_are_told if {
+	found := _found(
+		f.set(_urgent, "/emergencies", [
+			{"grant": "alice/night", "start": 0, "reviewed": false},
+			{"grant": "", "start": 0, "reviewed": false},
+			{"grant": 1, "start": 0, "reviewed": false},
+		]),
+		f.settings,
+	)
+	f.codes(found) == {"emergency-debt"}
+	some violation in found
+	violation.values.grants == ["alice/night"]
+}

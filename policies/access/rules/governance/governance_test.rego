@@ -97,3 +97,20 @@ test_deny_reviews_of_no_known_people if {
 test_reviews_of_nobody_wait_for_no_setting_of_emergencies if {
 	_codes(f.governance, f.without(f.settings, "/emergency")) == set()
 }
+
+test_one_person_may_be_enough_and_nobody_is_not if {
+	_codes(f.governance, f.set(f.settings, "/reviewers/governance", 1)) == set()
+	_codes(f.governance, f.set(f.settings, "/reviewers/governance", 0)) == {"governance-unreviewed"}
+}
+
+test_whose_use_cannot_be_reviewed_is_told if {
+	found := governance.deny with input as f.set(_review, "/reviews", ["carl", 1, "", "bob"])
+		with data.settings as f.settings
+	found == {{"code": "emergency-unreviewed", "binding": -1, "values": {"people": ["bob", "carl"]}}}
+}
+
+test_grants_review_nothing if {
+	document := f.set(f.request, "/reviews", ["bob"])
+	_codes(document, {}) == set()
+	_steps(document, f.settings) == set()
+}

@@ -222,3 +222,23 @@ test_deny_steps_that_are_misread if {
 		_codes(f.request, _by([odd])) == {"reviewers-unknown"}
 	}
 }
+
+test_a_risk_that_only_the_settings_know_is_unknown if {
+	settings := f.set(f.settings, "/reviewers/by_risk/odd", [{"from": "security", "count": 1}])
+	_codes(_risk("odd"), settings) == {"reviewers-unknown"}
+	_steps(_risk("odd"), settings) == set()
+}
+
+test_a_grant_of_nothing_is_not_of_low_risk if {
+	_alone(f.set(f.request, "/bindings", []), f.settings) == set()
+}
+
+test_less_access_is_not_its_business if {
+	every change in ["narrow", "delete"] {
+		document := f.set(f.set(_risk("low"), "/bindings/0/target/owners", []), "/change", change)
+		_codes(document, {}) == set()
+		_codes(f.set(document, "/bindings/0/role/risk", "odd"), {}) == set()
+		_alone(document, f.settings) == set()
+		_steps(f.set(f.request, "/change", change), f.settings) == set()
+	}
+}

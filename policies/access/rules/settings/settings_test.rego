@@ -130,3 +130,17 @@ test_less_access_waits_for_no_setting if {
 	found := settings.deny with input as document with data.settings as {}
 	found == set()
 }
+
+test_security_is_somebody if {
+	_invalid(f.set(f.settings, "/reviewers/security_teams", [])) == {"reviewers.security_teams"}
+}
+
+test_an_emergency_is_reviewed_by_two if {
+	_invalid(f.set(f.settings, "/emergency/reviewers", 1)) == {"emergency.reviewers"}
+	_invalid(f.set(f.settings, "/emergency/reviewers", 3)) == set()
+}
+
+test_risks_that_need_a_second_factor_are_risks if {
+	_invalid(f.set(f.settings, "/mfa/required_by_risk", ["low", "severe"])) == {"mfa.required_by_risk"}
+	_invalid(f.set(f.settings, "/mfa/required_by_risk", [])) == set()
+}
