@@ -144,3 +144,29 @@ test_risks_that_need_a_second_factor_are_risks if {
 	_invalid(f.set(f.settings, "/mfa/required_by_risk", ["low", "severe"])) == {"mfa.required_by_risk"}
 	_invalid(f.set(f.settings, "/mfa/required_by_risk", [])) == set()
 }
+
+test_an_empty_list_is_no_map if {
+	every setting in [
+		"schedule.hours",
+		"schedule.maintenance",
+		"schedule.freezes",
+		"separation.combinations",
+		"emergency.roles",
+	] {
+		path := concat("/", ["", replace(setting, ".", "/")])
+		_invalid(f.set(f.settings, path, [])) == {setting}
+		_invalid(f.set(f.settings, path, {})) == set()
+	}
+}
+
+test_a_schedule_names_its_calendars if {
+	freeze := {"environments": ["prod"]}
+	maintenance := {"mode": "permits", "environments": ["prod"]}
+	every odd in ["", 1, null, ["year-end"]] {
+		_invalid(f.set(f.settings, "/schedule/freezes/x", f.set(freeze, "/calendar", odd))) == {"schedule.freezes"}
+		_invalid(f.set(f.settings, "/schedule/maintenance/x", f.set(maintenance, "/calendar", odd))) == {"schedule.maintenance"}
+	}
+	_invalid(f.set(f.settings, "/schedule/freezes/x", freeze)) == {"schedule.freezes"}
+	_invalid(f.set(f.settings, "/schedule/maintenance/x", maintenance)) == {"schedule.maintenance"}
+	_invalid(f.set(f.settings, "/schedule/maintenance/x", f.set(maintenance, "/calendar", "x"))) == set()
+}
