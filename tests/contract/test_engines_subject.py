@@ -163,6 +163,11 @@ CASES = [
     # workloads
     case("a workload at its limit", set(), working(14400)),
     case(
+        "a workload a second over it",
+        {"workload-duration", "duration-over-environment"},
+        working(14401),
+    ),
+    case(
         "a workload for longer",
         {"workload-duration"},
         working(),
