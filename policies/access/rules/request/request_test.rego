@@ -67,12 +67,38 @@ test_less_access_needs_none_of_them if {
 	}
 }
 
+_always := ["/now", "/requester/is_app", "/grant/id", "/grant/subject", "/bindings"]
+
+test_deny_without_any_of_the_facts_that_everything_needs if {
+	every path in array.concat(_always, ["/bindings/0/target/id", "/bindings/0/role/id"]) {
+		"request-unreadable" in _codes(f.without(f.request, path))
+		"request-unreadable" in _codes(f.set(f.request, path, null))
+	}
+	every path in _always {
+		"request-unreadable" in _codes(f.without(f.set(f.request, "/change", "delete"), path))
+		"request-unreadable" in _codes(f.set(f.set(f.request, "/change", "delete"), path, null))
+	}
+	every path in ["/now", "/requester/is_app"] {
+		_codes(f.without(f.governance, path)) == {"request-unreadable"}
+	}
+}
+
+test_less_access_asks_who_it_is_of_nobody if {
+	document := f.set(f.set(f.request, "/requester/principal", null), "/grant/requested_by", "bob")
+	_codes(f.set(document, "/change", "delete")) == set()
+}
+
 test_deny_unknown_requester if {
 	_codes(f.set(f.request, "/requester/principal", null)) == {"requester-unknown"}
 }
 
 test_deny_unnamed_requester if {
 	_codes(f.set(f.request, "/requester/principal", "")) == {"requester-unknown"}
+}
+
+test_deny_a_stranger_in_a_known_persons_name if {
+	document := f.set(f.set(f.request, "/requester/principal", null), "/grant/requested_by", "alice")
+	_codes(document) == {"requester-unknown", "requested-by-unproven"}
 }
 
 test_allow_app_for_a_person if {
