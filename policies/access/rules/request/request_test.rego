@@ -122,3 +122,13 @@ test_deny_narrowing_of_nothing if {
 test_deny_narrowing_to_longer if {
 	_codes(f.set(_narrow, "/grant/duration", 7201)) == {"narrowing-unproven"}
 }
+
+test_deny_narrowing_of_another_grant if {
+	every path in ["/previous/grant/id", "/previous/grant/subject", "/previous/grant/duration"] {
+		_codes(f.without(_narrow, path)) == {"narrowing-unproven"}
+	}
+	_codes(f.set(_narrow, "/previous/grant/id", "alice/other")) == {"narrowing-unproven"}
+	_codes(f.set(_narrow, "/previous/grant/subject", "bob")) == {"narrowing-unproven"}
+	_codes(f.set(_narrow, "/previous/grant/duration", "7200")) == {"narrowing-unproven"}
+	_codes(f.set(_narrow, "/grant/duration", null)) == {"narrowing-unproven"}
+}
