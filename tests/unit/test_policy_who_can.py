@@ -174,8 +174,8 @@ def test_a_shorter_maximum_of_the_role_and_a_given_duration_are_asked_for(scene:
 
 
 def test_the_disabled_are_left_out(scene: Scene) -> None:
-    scene.change("access/principals/erin.yaml", "kind: person", "kind: person\ndisabled: true")
-    assert not [who for who, _ in scene.answers("gcp/sandbox-dev") if who == "erin"]
+    scene.change("access/principals/mallory.yaml", "kind: person", "kind: person\ndisabled: true")
+    assert not [who for who, _ in scene.answers("gcp/sandbox-dev") if who == "mallory"]
 
 
 def test_where_membership_matters_each_case_is_shown(scene: Scene) -> None:
