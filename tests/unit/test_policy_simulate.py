@@ -422,3 +422,63 @@ def test_a_calendar_that_came_with_the_changed_policies_is_known_of_the_past(sce
     assert isinstance(question, Question)
     (window,) = question.document["calendars"]["open"]["always"]
     assert window["end"] - window["start"] == 30 * 60
+
+
+FRIDAYS = """\
+package access.rules.fridays
+
+import data.lib.calendar
+import data.lib.request
+import data.lib.result
+
+codes := {"friday-late"}
+
+# METADATA
+# title: No production late on Fridays
+# custom:
+#   code: friday-late
+#   message: production is closed late on Fridays, but for whoever is on call
+#   solution: ask on Monday
+deny contains result.whole("friday-late", {}) if {
+	request.adds_access
+	not _fine
+}
+
+_fine if {
+	every binding in request.bindings {
+		binding.target.environment != "prod"
+	}
+}
+
+_fine if calendar.free("fridays", input.window)
+
+_fine if count(input.subject.on_call) > 0
+"""
+
+
+def test_a_rule_about_fridays_is_tried_over_history(scene: Scene) -> None:
+    asked = {"target": "gcp/payments-prod", "more": "ticket: PAY-1\n"}
+    scene.merge("access/grants/alice/noon.yaml", grant(**asked))
+    scene.work.ticks = 150  # 15:30 in Paris
+    scene.merge("access/grants/alice/late.yaml", grant(**asked))
+    scene.merge("access/grants/bob/late.yaml", grant("bob", **asked))
+    scene.merge("access/grants/bob/dev.yaml", grant("bob"))
+    for path in ("alice/noon", "alice/late", "bob/late", "bob/dev"):
+        scene.remove(f"access/grants/{path}.yaml")
+    scene.work.write(
+        "access/calendars/fridays.yaml",
+        "title: Late on Fridays\ntimezone: Europe/Paris\n"
+        'weekly:\n  - {days: [fri], from: "15:00", to: "24:00"}\n',
+    )
+    scene.work.write(
+        "access/oncall/fridays.yaml",
+        "title: Late on Fridays\ntimezone: Europe/Paris\nstart: 2026-01-05T09:00\nshift: 7d\n"
+        "members: [bob]\n",
+    )
+    rule = scene.changed / "access/rules/fridays/fridays.rego"
+    rule.parent.mkdir()
+    rule.write_text(FRIDAYS, "utf-8")
+    code, document = scene.document()
+    one = only_flip(document)
+    assert (code, document["judged"], one["id"]) == (1, 4, "alice/late")
+    assert [found["code"] for found in one["flip"]["appeared"]] == ["friday-late"]
