@@ -45,6 +45,8 @@ def judge_offline(
     bundle = read_policies(root)
     engine, rules = RegorusEngine(bundle), load_rules(bundle)
     judged = []
+    # Each file of a subject's folder once, not once for every grant in it.
+    read: dict[str, Grant | None] = {}
     for grant in grants:
         principal = catalogue.principals.get(grant.subject)
         lines = entitlements(grant, catalogue)
@@ -74,7 +76,7 @@ def judge_offline(
             subject=principal,
             # So is membership of teams: the subject is taken to be in each that settings name.
             subject_teams=teams_named(bundle.data.get("settings")) if _person(principal) else (),
-            lives=_other_lives(root, grant, now),
+            lives=_other_lives(root, grant, now, read),
             **circumstances(catalogue, grant.subject, window=window, now=now),
         )
         on_question(document)
@@ -86,11 +88,13 @@ def _person(principal: Principal | None) -> bool:
     return principal is not None and principal.kind is PrincipalKind.PERSON
 
 
-def _other_lives(root: Path, grant: Grant, now: datetime) -> list[OtherLife]:
+def _other_lives(
+    root: Path, grant: Grant, now: datetime, read: dict[str, Grant | None]
+) -> list[OtherLife]:
     """The subject's other grants in the folder, each taken to begin now.
 
     When they were merged is known only to git's history; taking them as live makes a sum
-    larger, never smaller.
+    larger, never smaller. *read* holds what was read of the tree already, and is added to.
     """
     from pipeline.grants.history import window_of
     from pipeline.judge.question import OtherLife
@@ -102,7 +106,9 @@ def _other_lives(root: Path, grant: Grant, now: datetime) -> list[OtherLife]:
         path = file.relative_to(root).as_posix()
         if path == grant.path:
             continue
-        other = parse_file(root, path).grant
+        if path not in read:
+            read[path] = parse_file(root, path).grant
+        other = read[path]
         if other is None:
             continue
         window = window_of(other, merged_at=now)
