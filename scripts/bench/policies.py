@@ -121,7 +121,7 @@ def _grant(number: int, subject: str) -> str:
 
 
 def read_tree(folder: Path) -> tuple[Catalogue, PolicyBundle]:
-    """Returns the catalogue of a tree, and the policies that it is judged by."""
+    """Returns the catalogue of a tree, and the policies that it is judged by: our own."""
     from pipeline.cli.offline import read_catalogue, read_policies
 
     return read_catalogue(folder), read_policies(ROOT)
@@ -218,12 +218,9 @@ def judge_tree(folder: Path, engine: str, processes: int) -> dict[str, Any]:
             (folder, paths[number::processes], catalogue, bundle, rules)
             for number in range(processes)
         ]
-        if processes == 1:
-            denied = _share(*shares[0])
-        else:
-            with multiprocessing.get_context("fork").Pool(processes) as pool:
-                parts = pool.starmap(_share, shares, chunksize=1)
-            denied = {path: codes for part in parts for path, codes in part.items()}
+        with multiprocessing.get_context("fork").Pool(processes) as pool:
+            parts = pool.starmap(_share, shares, chunksize=1)
+        denied = {path: codes for part in parts for path, codes in part.items()}
     return {"files": len(paths), "denied": denied}
 
 
@@ -267,17 +264,13 @@ def prepare_conftest(folder: Path, beside: Path) -> None:
 def measured(command: Sequence[str], cwd: Path) -> tuple[float, float, str]:
     """Returns seconds, seconds of all processors, and what *command* printed."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, env=surroundings(), capture_output=True, text=True)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
     took, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return took, cpu, done.stdout
-
-
-def surroundings() -> dict[str, str]:
-    """Returns the environment of what is measured."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def run_own(folder: Path, engine: str, processes: int) -> Run:
@@ -316,11 +309,10 @@ def compare(grants: int, repeats: int, processes: int, engines: Sequence[str]) -
         runs: dict[str, list[Run]] = {engine: [] for engine in engines}
         for _ in range(repeats):
             for engine in engines:
-                match engine:
-                    case "conftest" | "conftest-small":
-                        run = run_conftest(folder, beside, small=engine == "conftest-small")
-                    case _:
-                        run = run_own(folder, engine, processes)
+                if engine.startswith("conftest"):
+                    run = run_conftest(folder, beside, small=engine == "conftest-small")
+                else:
+                    run = run_own(folder, engine, processes)
                 runs[engine].append(run)
     best = {engine: min(tried, key=lambda run: run.seconds) for engine, tried in runs.items()}
     cpu = {engine: min(run.cpu for run in tried) for engine, tried in runs.items()}
