@@ -281,6 +281,7 @@ def _questions_of_tree(
             context.sources,
             grant,
             replay.before(path),
+            now=now,
             reviewed={(one.grant, one.commit) for one in catalogue.reviews},
         )
         others = [other for other in unmerged.get(grant.subject, ()) if other.path != path]

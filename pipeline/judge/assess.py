@@ -450,6 +450,7 @@ class Assessor:
             self._sources,
             item.grant,
             history,
+            now=now,
             reviewed={(one.grant, one.commit) for one in catalogue.reviews},
         )
         return {

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pipeline.grants.commits import MainlineCommit
 from pipeline.grants.history import GRANTS, Life, lives, window_of
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
 from pipeline.model import Grant, RoleId, Window
+
+LOOK_BACK = timedelta(days=62)
+"""How long a life that is over is still told: twice what the policies may sum over
+(`limits.sum_within`, at most 30 days), as a grant that is extended began earlier."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,13 +32,15 @@ def past(
     grant: Grant,
     history: Sequence[MainlineCommit],
     *,
+    now: datetime,
     reviewed: Collection[tuple[str, str]] = (),
 ) -> Past:
-    """Returns the past of *grant*'s subject, by the committer's dates.
+    """Returns the past of *grant*'s subject as of *now*, by the committer's dates.
 
     *reviewed* holds the uses of emergency access that were reviewed: grant id, and the commit
     that added it. Proof ties committer dates to within five minutes of the merge. Unproven
-    lives count too: doubt makes a sum larger, and a debt, never smaller.
+    lives count too: doubt makes a sum larger, and a debt, never smaller. Lives that ended
+    more than `LOOK_BACK` ago are left out; uses of emergency access never are.
     """
     folder = f"{GRANTS}{grant.subject}/"
     others: list[OtherLife] = []
@@ -59,7 +66,7 @@ def past(
         end = window.end
         if not life.present:
             end = min(end, life.steps[-1].commit.committed_at)
-        if end <= window.start:
+        if end <= window.start or max(end, life.added.committed_at) < now - LOOK_BACK:
             continue
         others.extend(
             OtherLife(

@@ -133,6 +133,7 @@ class Replay:
             self._sources,
             grant,
             self._touching[folder(change.path)],
+            now=at,
             reviewed={(one.grant, one.commit) for one in then.reviews},
         )
         try:

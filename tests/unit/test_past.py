@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import cast
 
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.judge.past import Past, past
+from pipeline.judge.past import LOOK_BACK, Past, past
 from pipeline.judge.sources import Sources
 from pipeline.model import Grant
 from tests.unit.support_values import HOUR, NOON, change, commit
@@ -47,9 +48,10 @@ def seen(
     texts: Mapping[str, bytes],
     grant: Grant | None = None,
     reviewed: set[tuple[str, str]] | None = None,
+    now: datetime = NOON,
 ) -> Past:
     sources = cast(Sources, Texts(texts))
-    return past(sources, grant or asked(), commits, reviewed=reviewed or set())
+    return past(sources, grant or asked(), commits, now=now, reviewed=reviewed or set())
 
 
 def test_other_grants_of_the_subject_are_lives_and_the_present_one_is_not() -> None:
@@ -115,6 +117,16 @@ def test_an_emergency_stays_one_whatever_its_file_says_later() -> None:
     )
     found = seen(*history, texts={"a": text(), "b": text(emergency=True)})
     assert [use.grant for use in found.emergencies] == ["alice/y"]
+
+
+def test_what_is_long_over_is_left_out_and_a_use_of_emergency_access_never_is() -> None:
+    history = (commit(1, change(OTHER, blob="b")),)
+    texts = {"b": text(emergency=True)}
+    over = NOON + 3 * HOUR
+    at_the_edge = seen(*history, texts=texts, now=over + LOOK_BACK)
+    later = seen(*history, texts=texts, now=over + LOOK_BACK + timedelta(seconds=1))
+    assert (len(at_the_edge.lives), len(later.lives)) == (1, 0)
+    assert at_the_edge.emergencies == later.emergencies != ()
 
 
 def test_a_life_that_never_was_a_grant_says_nothing() -> None:

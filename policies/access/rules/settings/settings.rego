@@ -137,7 +137,8 @@ _valid contains "limits.max_requests_per_day" if settings.positive(["limits", "m
 
 _valid contains "limits.start_within" if settings.positive(["limits", "start_within"])
 
-_valid contains "limits.sum_within" if settings.positive(["limits", "sum_within"])
+# Lives that are over are told for longer than this.
+_valid contains "limits.sum_within" if settings.positive(["limits", "sum_within"]) <= 2592000
 
 _valid contains "mfa.required_by_risk" if {
 	every risk in settings.texts(["mfa", "required_by_risk"]) {

@@ -37,6 +37,11 @@ test_without_settings_all_are_named if {
 	_invalid(null) == _all
 }
 
+test_lives_are_summed_over_thirty_days_at_most if {
+	_invalid(f.set(f.settings, "/limits/sum_within", 2592000)) == set()
+	_invalid(f.set(f.settings, "/limits/sum_within", 2592001)) == {"limits.sum_within"}
+}
+
 test_patterns_that_engines_read_differently_are_invalid if {
 	every pattern in ["PAY", "^PAY", "PAY$", "^\\d+$", "^(?i)pay$"] {
 		_invalid(f.set(f.settings, "/justification/ticket_pattern", pattern)) == {"justification.ticket_pattern"}
