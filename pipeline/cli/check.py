@@ -87,7 +87,12 @@ def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
 def _say_offline(
     context: Context, judged: Sequence[tuple[Grant, Evaluation]], *, whole_tree: bool
 ) -> None:
+    from pipeline.judge.suppose import ASSUMED
+
     out = context.out
+    if judged:
+        supposed = "; ".join((*ASSUMED, "people are taken to be in every team that settings name"))
+        context.err.line(f"offline, {supposed}", "dim")
     for grant, evaluation in judged:
         for violation in evaluation.violations:
             out.line(f"{_place(grant, violation)}: {violation}", "red")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
-from pipeline.model import Catalogue, Grant, Principal, PrincipalKind, Problem
+from pipeline.model import Catalogue, Grant, Problem
 
 if TYPE_CHECKING:
     from pipeline.grants.parse import Parsed
@@ -27,28 +27,28 @@ def judge_offline(
 ) -> list[tuple[Grant, Evaluation]]:
     """Returns what the tree's policies say of each of *grants*, asked as new at *now*.
 
-    Approvals are not counted. *on_question* is given what is asked. Raises `InvalidInput` for
-    what no cloud object could carry.
+    What only GitHub knows is supposed: see `judge.suppose`. *on_question* is given what is
+    asked. Raises `InvalidInput` for what no cloud object could carry.
     """
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.history import window_of
     from pipeline.judge.askers import teams_named
     from pipeline.judge.bundle import load_rules
-    from pipeline.judge.circumstances import circumstances
     from pipeline.judge.evaluate import evaluate
-    from pipeline.judge.question import Requester, input_document
     from pipeline.judge.rego import RegorusEngine
+    from pipeline.judge.suppose import suppose
     from pipeline.provision.desired import LiveGrant, render
 
     if not grants:
         return []
     bundle = read_policies(root)
     engine, rules = RegorusEngine(bundle), load_rules(bundle)
+    # Only GitHub knows who is in which team: people are taken to be in each that settings name.
+    teams = teams_named(bundle.data.get("settings"))
     judged = []
     # Each file of a subject's folder once, not once for every grant in it.
     read: dict[str, Grant | None] = {}
     for grant in grants:
-        principal = catalogue.principals.get(grant.subject)
         lines = entitlements(grant, catalogue)
         window = window_of(grant, merged_at=now)
         try:
@@ -65,27 +65,19 @@ def judge_offline(
                     ),
                 )
             ) from error
-        document = input_document(
+        document = suppose(
+            grant,
             change="create",
-            grant=grant,
             entitlements=lines,
             window=window,
             now=now,
-            # Whoever asks is taken for the subject: who really asks is known only to GitHub.
-            requester=Requester(actor=None, principal=grant.requested_by or grant.subject),
-            subject=principal,
-            # So is membership of teams: the subject is taken to be in each that settings name.
-            subject_teams=teams_named(bundle.data.get("settings")) if _person(principal) else (),
+            catalogue=catalogue,
+            teams=teams,
             lives=_other_lives(root, grant, now, read),
-            **circumstances(catalogue, grant.subject, window=window, now=now),
         )
         on_question(document)
         judged.append((grant, evaluate(document, [engine], rules)))
     return judged
-
-
-def _person(principal: Principal | None) -> bool:
-    return principal is not None and principal.kind is PrincipalKind.PERSON
 
 
 def _other_lives(
