@@ -80,6 +80,11 @@ def _item(item: Item) -> list[str]:
         "same": "keeps",
     }[item.change]
     lines = [f"**{escape(grant.subject)}** {verb}, for {format_duration(grant.duration)}:", ""]
+    if grant.emergency and item.change not in ("narrow", "delete"):
+        lines[:0] = [
+            "🚨 **Emergency**: nobody approves it beforehand, and two people review it afterwards.",
+            "",
+        ]
     if not item.entitlements:
         lines += [f"- `{line.target}` {escape(line.role)}" for line in grant.access]
     for entitlement in item.entitlements:

@@ -49,6 +49,13 @@ def test_who_is_on_call_gets_in_without_anybody_and_out_at_the_second(acme: Acme
     assert not acme.may("erin", *ADMIN)
 
 
+def test_the_pull_request_says_that_it_is_an_emergency(acme: Acme) -> None:
+    number = ask(acme)
+    acme.check(number, merge=False)
+    (comment,) = acme.person("erin").comments(number)
+    assert "**Emergency**" in comment
+
+
 def test_who_is_not_on_call_waits_like_anybody(acme: Acme) -> None:
     checked = acme.check(ask(acme, "alice/fire", fire("alice"), "alice"))
     assert checked.code == 1
