@@ -137,6 +137,19 @@ def test_the_sandbox_is_refused_under_github_actions(tmp_path: Path, said: str) 
         load_settings({"GITHUB_ACTIONS": said}, sandbox=sandbox(tmp_path, document()))
 
 
+def test_an_opa_that_runs_elsewhere_is_named_with_its_token_and_its_certificates() -> None:
+    settings = load_settings(
+        {
+            "DAYPASS_OPA": "https://opa.example.com",
+            "DAYPASS_OPA_TOKEN": "t",
+            "DAYPASS_OPA_CA": "/ca.pem",
+        }
+    )
+    assert (settings.opa, settings.opa_token) == ("https://opa.example.com", "t")
+    assert settings.opa_ca == "/ca.pem"
+    assert load_settings({}).opa_ca is None
+
+
 def test_a_sandbox_file_gives_everything(tmp_path: Path) -> None:
     settings = load_settings({"DAYPASS_OPA": "/bin/opa"}, sandbox=sandbox(tmp_path, document()))
     assert settings.github_api == "http://127.0.0.1:2"
