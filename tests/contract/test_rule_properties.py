@@ -26,7 +26,7 @@ CASES = settings(
 HELD: list[dict[str, Any]] = []
 """The settings that OPA holds: loading them takes longer than asking."""
 
-FEWER = settings(CASES, max_examples=500)
+FEWER = settings(CASES, max_examples=300)
 
 
 @pytest.fixture(scope="module")
