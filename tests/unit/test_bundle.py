@@ -189,10 +189,3 @@ def test_only_tests_and_checks_are_left_out_of_the_pack() -> None:
         path.endswith(("_test.rego", "data.yaml", ".md")) or path.startswith("checks/")
         for path in left
     )
-
-
-def test_the_readme_lists_every_rule() -> None:
-    rows = {line for line in policy_files()["README.md"].splitlines() if line.startswith("| `")}
-    assert {(row.split("`")[1], row.split(" | ")[2].removesuffix(" |")) for row in rows} == {
-        (rule.code, rule.title) for rule in own_rules().values()
-    }

@@ -1,0 +1,60 @@
+"""Writes every file that is generated, or says with --check which of them differ."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# An environment may hold another checkout; what is generated is this one's.
+sys.path.insert(0, str(ROOT))
+
+from pipeline.cli.offline import read_policies  # noqa: E402
+from pipeline.errors import PipelineError  # noqa: E402
+from pipeline.grants.schema import render  # noqa: E402
+from pipeline.output.rules_table import between, rules_table  # noqa: E402
+
+CODES = "policies/CODES.md"
+
+
+def generated(root: Path) -> Mapping[str, str]:
+    """Returns what each generated file of *root* should say, by path.
+
+    Raises `PipelineError` for policies that cannot be read, `ValueError` for a document
+    without the markers that its generated part stands between.
+    """
+    codes = between(_text(root, CODES), "codes", rules_table(read_policies(root)))
+    return {**render(), CODES: codes}
+
+
+def _text(root: Path, path: str) -> str:
+    place = root / path
+    return place.read_text("utf-8") if place.exists() else ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit codes: 0 all is as generated; 1 something differs; 2 it cannot be generated."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on differences")
+    parser.add_argument("--root", type=Path, default=ROOT, help="another checkout")
+    given = parser.parse_args(arguments)
+    try:
+        wanted = generated(given.root)
+    except (PipelineError, ValueError) as error:
+        print(f"nothing was generated: {error}", file=sys.stderr)
+        return 2
+    differing = [path for path, text in wanted.items() if _text(given.root, path) != text]
+    for path in differing:
+        if given.check:
+            print(f"{path} differs from what is generated; run scripts/generate")
+        else:
+            (given.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (given.root / path).write_text(wanted[path], "utf-8")
+            print(f"{path} written")
+    return 1 if given.check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
