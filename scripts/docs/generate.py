@@ -14,9 +14,11 @@ sys.path.insert(0, str(ROOT))
 from pipeline.cli.offline import read_policies  # noqa: E402
 from pipeline.errors import PipelineError  # noqa: E402
 from pipeline.grants.schema import render  # noqa: E402
+from pipeline.judge.evaluate import BECAUSE, WHY  # noqa: E402
 from pipeline.output.rules_table import between, rules_table  # noqa: E402
+from scripts.docs import questions  # noqa: E402
 
-CODES = "policies/CODES.md"
+CODES, INPUT = "policies/CODES.md", "policies/INPUT.md"
 
 
 def generated(root: Path) -> Mapping[str, str]:
@@ -26,7 +28,21 @@ def generated(root: Path) -> Mapping[str, str]:
     without the markers that its generated part stands between.
     """
     codes = between(_text(root, CODES), "codes", rules_table(read_policies(root)))
-    return {**render(), CODES: codes}
+    shown = _text(root, INPUT)
+    for name, value in {
+        "grant": questions.about_a_grant(ROOT),
+        "governance": questions.about_governance(),
+        "decision": questions.answer(root, questions.about_a_grant(ROOT)),
+    }.items():
+        shown = between(shown, name, f"```json\n{questions.shown(value)}\n```\n")
+    return {**render(), CODES: codes, INPUT: between(shown, "reasons", _reasons())}
+
+
+def _reasons() -> str:
+    lines = ["| key | code | for people |", "| --- | --- | --- |"]
+    for key, reasons in (("because", BECAUSE), ("why", WHY)):
+        lines += [f"| `{key}` | `{code}` | {words} |" for code, words in reasons.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _text(root: Path, path: str) -> str:
