@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pipeline.model import Mark
 
@@ -181,6 +181,7 @@ def tokens(text: str) -> Tokens:
     return tuple(found)
 
 
+@lru_cache(maxsize=128)
 def read_module(path: str, text: str) -> Module:
     """Returns what stands in *text*; what cannot be made out is left out."""
     package, imports, definitions = "", {}, []
