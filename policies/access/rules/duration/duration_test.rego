@@ -117,6 +117,11 @@ test_deny_an_extension_of_what_is_unknown if {
 	_codes(f.without(_extended(60), "/previous/first_duration"), _long) == {"extension-over-settings"}
 }
 
+test_allow_an_extension_of_a_second if {
+	document := f.set(_extended(60), "/previous/first_duration", 1)
+	_codes(document, f.set(_long, "/limits/max_extension", 7259)) == set()
+}
+
 test_deny_an_extension_by_nobody_knows_how_much if {
 	document := f.set(_extended(60), "/grant/duration", "7260")
 	"extension-over-settings" in _codes(document, _long)
@@ -150,6 +155,55 @@ test_deny_with_text_as_limit if {
 test_deny_the_sum_over_lives if _codes(_after(23), f.settings) == {"duration-over-role"}
 
 test_allow_a_day_later if _codes(_after(24), f.settings) == set()
+
+_before(seconds) := f.set(
+	f.set(
+		_after(23),
+		"/lives/0/start", f.request.window.end + seconds,
+	),
+	"/lives/0/end", f.request.window.end + (seconds + 3600),
+)
+
+test_deny_the_sum_with_a_life_that_comes_within_a_day if {
+	_codes(_before(86399), f.settings) == {"duration-over-role"}
+}
+
+test_allow_beside_a_life_that_comes_a_day_later if _codes(_before(86400), f.settings) == set()
+
+test_allow_beside_a_life_of_something_else if {
+	_codes(f.set(_after(23), "/lives/0/role", "aws/other"), f.settings) == set()
+	_codes(f.set(_after(23), "/lives/0/target", "aws/other"), f.settings) == set()
+}
+
+test_allow_beside_a_life_of_no_length if {
+	_codes(f.set(_after(23), "/lives/0/start", f.request.window.start - 82800), f.settings) == set()
+}
+
+test_deny_beside_a_life_that_ends_before_it_starts if {
+	_codes(f.set(_after(23), "/lives/0/start", f.request.window.start - 82799), f.settings) == _everywhere
+}
+
+test_deny_a_sum_that_cannot_be_made if {
+	every path in ["/window/start", "/window/end", "/bindings/0/target/id", "/bindings/0/role/id"] {
+		_codes(f.without(_after(23), path), f.settings) == _everywhere
+		_codes(f.set(_after(23), path, null), f.settings) == _everywhere
+	}
+	every key in ["target", "role", "start", "end"] {
+		_codes(f.without(_after(48), concat("/", ["/lives/0", key])), f.settings) == _everywhere
+		_codes(f.set(_after(48), concat("/", ["/lives/0", key]), null), f.settings) == _everywhere
+	}
+	_codes(f.set(f.request, "/lives", {"0": _after(48).lives[0]}), f.settings) == _everywhere
+}
+
+test_deny_no_duration if _codes(f.set(f.request, "/grant/duration", 0), f.settings) == _everywhere
+
+test_allow_a_second if _codes(f.set(f.request, "/grant/duration", 1), f.settings) == set()
+
+test_less_access_is_not_its_business if {
+	every change in ["narrow", "delete"] {
+		_codes(f.set(_lasting(999999), "/change", change), {}) == set()
+	}
+}
 
 test_deny_with_lives_unknown if _codes(f.set(f.request, "/lives", null), f.settings) == _everywhere
 

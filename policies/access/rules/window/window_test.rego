@@ -48,6 +48,11 @@ test_deny_another_length if {
 	_codes(document, f.settings) == {"window-length"}
 }
 
+test_allow_five_minutes if {
+	document := f.set(f.set(f.request, "/grant/duration", 300), "/window/end", f.request.now + 300)
+	_codes(document, f.settings) == set()
+}
+
 test_deny_under_five_minutes if {
 	document := f.set(f.set(f.request, "/grant/duration", 299), "/window/end", f.request.now + 299)
 	_codes(document, f.settings) == {"window-length"}

@@ -22,6 +22,8 @@ test_deny_a_workload_for_longer if {
 	_codes(f.set(_workload, "/grant/duration", 3601), f.settings) == {"workload-duration"}
 }
 
+test_allow_a_workload_a_second if _codes(f.set(_workload, "/grant/duration", 1), f.settings) == set()
+
 test_deny_a_workload_for_no_known_time if {
 	every odd in [null, "3600", 0, -1] {
 		_codes(f.set(_workload, "/grant/duration", odd), f.settings) == {"workload-duration"}
