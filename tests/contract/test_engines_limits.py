@@ -43,7 +43,22 @@ def longer(by: int) -> dict[str, Any]:
     )
 
 
+def moved(now: int) -> dict[str, Any]:
+    """What began or begins at `NOW` is to begin an hour later, asked *now* seconds from it."""
+    start = NOW + timedelta(hours=1)
+    return request(
+        change="widen",
+        previous=proven(),
+        window=Window(start=start, end=start + timedelta(hours=2)),
+        now=NOW + timedelta(seconds=now),
+    )
+
+
 CASES = [
+    # moves of the start
+    Case("moved a second before it begins", set(), document=moved(-1)),
+    Case("moved when it begins", {"window-start"}, document=moved(0)),
+    Case("moved after its end", {"window-start"}, document=moved(7200)),
     # by risk
     Case("at the risk's maximum", set(), setting=(*BY_RISK, "low"), to=7200),
     Case("over the risk's maximum", {"duration-over-risk"}, setting=(*BY_RISK, "low"), to=7199),

@@ -15,7 +15,7 @@ codes := {"window-start", "window-length"}
 # title: Access starts between now and a few days from now
 # description: >-
 #   `start` is not in the past and not further away than `start_within`. An extension keeps the
-#   start it had, and only while the grant is alive.
+#   start it had, and only while the grant is alive: it moves only what has not begun.
 # custom:
 #   code: window-start
 #   field: start
@@ -33,6 +33,7 @@ deny contains result.whole("window-start", {
 _starts_in_time if {
 	is_number(input.now)
 	is_number(input.window.start)
+	_to_begin
 	input.window.start >= input.now
 	input.window.start <= input.now + settings.positive(["limits", "start_within"])
 }
@@ -44,6 +45,13 @@ _starts_in_time if {
 	is_number(input.previous.window.end)
 	input.window.start == input.previous.window.start
 	input.now < input.previous.window.end
+}
+
+_to_begin if input.change == "create"
+
+_to_begin if {
+	is_number(input.previous.window.start)
+	input.now < input.previous.window.start
 }
 
 # METADATA

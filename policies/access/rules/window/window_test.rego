@@ -43,6 +43,21 @@ test_deny_extension_that_moves_the_start if {
 	_codes(document, f.settings) == {"window-start"}
 }
 
+# Or each edit would add a whole duration to what came before it.
+test_deny_extension_that_moves_a_start_that_has_come if {
+	document := f.set(_extended(f.proven.window.start), "/window/start", f.proven.window.start + 60)
+	_codes(f.set(document, "/window/end", f.proven.window.start + 7260), f.settings) == {"window-start"}
+}
+
+test_allow_moving_a_start_that_is_to_come if {
+	document := f.set(_extended(f.proven.window.start - 1), "/window/start", f.proven.window.start + 60)
+	_codes(f.set(document, "/window/end", f.proven.window.start + 7260), f.settings) == set()
+}
+
+test_deny_moving_what_was_never_proven if {
+	_codes(f.set(_in(60), "/change", "widen"), f.settings) == {"window-start"}
+}
+
 test_deny_another_length if {
 	document := f.set(f.request, "/window/end", f.request.window.end + 1)
 	_codes(document, f.settings) == {"window-length"}
