@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from pipeline.grants.commits import MainlineCommit
 from pipeline.grants.history import GRANTS, Life, lives, window_of
+from pipeline.judge.narrowing import classify
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
-from pipeline.model import Grant, RoleId, Window
+from pipeline.model import Access, Grant, RoleId, Window
 
 LOOK_BACK = timedelta(days=62)
 """How long a life that is over is still told: twice what the policies may sum over
@@ -52,9 +53,7 @@ def past(
         said = list(versions(sources, life))
         if not said:
             continue
-        last = said[-1]
-        window = window_of(last, merged_at=life.added.committed_at)
-        revives = revives or last == grant
+        revives = revives or said[-1] == grant
         if any(version.emergency for version in said):
             emergencies.append(
                 Emergency(
@@ -63,20 +62,16 @@ def past(
                     reviewed=(life.id, life.added.sha) in reviewed,
                 )
             )
-        end = window.end
-        if not life.present:
-            end = min(end, life.steps[-1].commit.committed_at)
-        if end <= window.start or max(end, life.added.committed_at) < now - LOOK_BACK:
-            continue
         others.extend(
             OtherLife(
                 grant=life.id,
                 target=line.target,
                 role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
-                window=Window(start=window.start, end=end),
+                window=window,
                 added=life.added.committed_at,
             )
-            for line in last.access
+            for line, window in _held(sources, life)
+            if max(window.end, life.added.committed_at) >= now - LOOK_BACK
         )
     return Past(lives=tuple(others), emergencies=tuple(emergencies), revives=revives)
 
@@ -89,3 +84,30 @@ def versions(sources: Sources, life: Life) -> Iterator[Grant]:
         parsed = sources.grant_after(step.commit.sha, step.change)
         if parsed is not None and parsed.grant is not None:
             yield parsed.grant
+
+
+def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
+    """When each line of access was or will be held, over all versions of *life*.
+
+    What was narrowed or taken back was held up to then. Any other new version takes nothing
+    away here: without its proof the one before it may stand.
+    """
+    ends: dict[tuple[Access, datetime], datetime] = {}
+    last: Grant | None = None
+    for step in life.steps:
+        parsed = sources.grant_after(step.commit.sha, step.change)
+        new = parsed.grant if parsed else None
+        if parsed and new is None:
+            continue
+        if classify(last, new) in ("narrow", "delete"):
+            ends = {key: min(end, step.commit.committed_at) for key, end in ends.items()}
+        if new is None:
+            continue
+        last = new
+        window = window_of(new, merged_at=life.added.committed_at)
+        for line in new.access:
+            key = (line, window.start)
+            ends[key] = max(window.end, ends.get(key, window.end))
+    return [
+        (line, Window(start=start, end=end)) for (line, start), end in ends.items() if start < end
+    ]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from tests.e2e.support_world import Acme, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
+READER = ("azure/sandbox-dev", "reader")
 ONE = path_of("alice/one")
 
 
@@ -18,3 +19,22 @@ def test_an_edit_does_not_move_access_that_has_begun(acme: Acme) -> None:
     assert checked.code == 1, checked
     acme.apply()
     assert not acme.may("alice", *LOGS, in_=timedelta(minutes=11))
+
+
+def test_narrowing_does_not_wipe_out_the_time_that_was_held(acme: Acme) -> None:
+    both = grant(access=[" ".join(LOGS), " ".join(READER)], duration="8h")
+    acme.landed("alice", "alice/one", both)
+    acme.later(hours=7, minutes=50)
+    less = grant(access=[" ".join(READER)], duration="8h")
+    assert acme.check(acme.request("alice", "less", {ONE: less})).said["merged"]
+    again = acme.check(acme.request("alice", "again", {path_of("alice/two"): grant(duration="8h")}))
+    assert again.code == 1, again
+
+
+def test_shortening_does_not_wipe_out_the_time_that_was_held(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant(duration="8h"))
+    acme.later(hours=7, minutes=50)
+    assert acme.check(acme.request("alice", "less", {ONE: grant(duration="5m")})).said["merged"]
+    text = grant(duration="7h")
+    again = acme.check(acme.request("alice", "again", {path_of("alice/two"): text}))
+    assert again.code == 1, again

@@ -76,6 +76,47 @@ def test_a_grant_taken_back_early_lasted_until_then() -> None:
     assert [life.window.end for life in found.lives] == [NOON + 2 * HOUR]
 
 
+def test_what_was_narrowed_was_held_until_then() -> None:
+    both = text("8h") + b"  - target: gcp/prod\n    role: reader\n"
+    found = seen(
+        commit(1, change(OTHER, blob="both")),
+        commit(2, change(OTHER, "M", blob="one")),
+        commit(4, change(OTHER, "M", blob="short")),
+        texts={"both": both, "one": text("8h"), "short": text("1h")},
+    )
+    assert {life.role: life.window.end for life in found.lives} == {
+        "gcp/reader": NOON + 2 * HOUR,
+        "gcp/log-viewer": NOON + 4 * HOUR,
+    }
+
+
+def test_what_was_narrowed_before_it_began_was_not_held() -> None:
+    later = text("2h") + b"start: 2026-11-20T18:00:00Z\n"
+    found = seen(
+        commit(1, change(OTHER, blob="long")),
+        commit(2, change(OTHER, "M", blob="short")),
+        texts={"long": later, "short": later.replace(b"2h", b"1h")},
+    )
+    assert [life.window.end - life.window.start for life in found.lives] == [HOUR]
+    gone = seen(
+        commit(1, change(OTHER, blob="long")),
+        commit(2, change(OTHER, "D")),
+        texts={"long": later},
+    )
+    assert gone.lives == ()
+
+
+def test_what_is_no_less_access_takes_nothing_away_from_what_was_asked_before() -> None:
+    moved = text("1h") + b"start: 2026-11-20T18:00:00Z\n"
+    found = seen(
+        commit(1, change(OTHER, blob="a")),
+        commit(2, change(OTHER, "M", blob="moved")),
+        commit(3, change(OTHER, "M", blob="nonsense")),
+        texts={"a": text("8h"), "moved": moved, "nonsense": b"nonsense"},
+    )
+    assert [life.window.end - life.window.start for life in found.lives] == [8 * HOUR, HOUR]
+
+
 def test_saying_again_what_an_earlier_life_said_revives_it() -> None:
     history = (commit(1, change(PATH, blob="a")), commit(2, change(PATH, "D")))
     assert seen(*history, texts={"a": text()}).revives
