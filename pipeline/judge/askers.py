@@ -30,27 +30,21 @@ class Askers:
         self._named = teams_named(bundle.data.get("settings"))
         self._app_id = app_id
 
-    def all(self, entitlements: Sequence[Entitlement], *, by_word: bool) -> tuple[Requester, ...]:
-        """Who asks: the author, and where the author's word counts (*by_word*), who else pushed.
+    def author(self, entitlements: Sequence[Entitlement] = ()) -> Requester:
+        """Who opened the pull request."""
+        return self._requester(self._pull.author, entitlements)
+
+    def others(self, entitlements: Sequence[Entitlement]) -> tuple[Requester, ...]:
+        """Who else pushed: asks too where the author's word alone lets something merge.
 
         Whoever can write can push to another's branch. A say in a grant, or the App's, must
         not carry what a stranger put there: each of them is judged as if asking alone.
         """
-        author = self.author(entitlements)
-        if not author.is_app and not by_word:
-            return (author,)
-        return (
-            author,
-            *(
-                self._requester(actor, entitlements)
-                for actor in self._forge.pushers(self._pull.head_ref, until=self._pull.merged_at)
-                if actor != self._pull.author
-            ),
+        return tuple(
+            self._requester(actor, entitlements)
+            for actor in self._forge.pushers(self._pull.head_ref, until=self._pull.merged_at)
+            if actor != self._pull.author
         )
-
-    def author(self, entitlements: Sequence[Entitlement] = ()) -> Requester:
-        """Who opened the pull request."""
-        return self._requester(self._pull.author, entitlements)
 
     def subject_teams(self, subject: Principal | None) -> frozenset[str]:
         """The teams named in the settings that *subject* is an active member of, now.

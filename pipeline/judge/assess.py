@@ -347,12 +347,8 @@ class Assessor:
         rules = load_rules(bundle)
         concerned = _interested(items, catalogue)
         people = self._askers(pull, catalogue, bundle)
-        askers = people.all(
-            [line for item in items for line in item.entitlements],
-            by_word=any(
-                item.change in ("narrow", "delete") or item.grant.emergency for item in items
-            ),
-        )
+        lines = [line for item in items for line in item.entitlements]
+        askers = [people.author(lines)]
         facts = [self._facts(item, history, catalogue, people, now) for item in items]
 
         def documents(counted: Sequence[str]) -> list[dict[str, object]]:
@@ -388,6 +384,9 @@ class Assessor:
             ]
 
         first = [evaluate(document, engines, rules) for document in documents(())]
+        if askers[0].is_app or any(one.merges_by_itself for one in first):
+            askers += people.others(lines)
+            first = [evaluate(document, engines, rules) for document in documents(())]
         required = _merged_requirements(first)
         if not required:
             return tuple(first), None, ""

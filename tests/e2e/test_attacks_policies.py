@@ -38,3 +38,11 @@ def test_shortening_does_not_wipe_out_the_time_that_was_held(acme: Acme) -> None
     text = grant(duration="7h")
     again = acme.check(acme.request("alice", "again", {path_of("alice/two"): text}))
     assert again.code == 1, again
+
+
+def test_a_strangers_push_to_a_low_risk_request_needs_an_owner(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: grant()})
+    acme.person("mallory").push("ask", {ONE: grant(duration="8h")}, "Longer")
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"]) == (1, "waiting"), checked
+    assert not checked.said["merged"]

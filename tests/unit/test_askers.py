@@ -48,16 +48,15 @@ def test_every_team_that_settings_name_is_asked_about() -> None:
     assert "security" in teams_named(own_bundle().data["settings"])
 
 
-def test_the_author_alone_asks_for_more_access() -> None:
-    people = askers(Forge({"security": {1}, "engineering": {1, 2}}))
-    (author,) = people.all([], by_word=False)
+def test_the_author_asks_with_their_teams() -> None:
+    author = askers(Forge({"security": {1}, "engineering": {1, 2}})).author()
     assert (author.principal, author.teams) == ("alice", {"security", "engineering"})
+    assert askers(Forge({}), app_id=ALICE.id).author().is_app
 
 
-def test_where_a_word_counts_whoever_pushed_is_judged_too() -> None:
-    assert [one.principal for one in askers(Forge({})).all([], by_word=True)] == ["alice", "bob"]
-    for_the_app = askers(Forge({}), app_id=ALICE.id)
-    assert [one.is_app for one in for_the_app.all([], by_word=False)] == [True, False]
+def test_the_others_are_who_pushed_but_for_the_author() -> None:
+    (other,) = askers(Forge({}), app_id=ALICE.id).others([])
+    assert (other.principal, other.is_app) == ("bob", False)
 
 
 def test_the_subjects_teams_are_asked_by_the_login_of_today() -> None:
