@@ -10,6 +10,9 @@ from pipeline.model import GrantId
 
 BRANCH_PREFIX = "daypass/review-"
 
+_LONGEST = 91
+"""Characters of a grant's name that leave room for the rest of a review's, which has 100."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Use:
@@ -21,8 +24,9 @@ class Use:
 
     @property
     def path(self) -> str:
-        """Where the review lies that the App proposes."""
-        return f"{REVIEWS}{self.grant}-{self.commit[:8]}.yaml"
+        """Where the review lies that the App proposes: never under a name too long for one."""
+        subject, _, name = self.grant.partition("/")
+        return f"{REVIEWS}{subject}/{name[:_LONGEST]}-{self.commit[:8]}.yaml"
 
     def branch(self, nonce: str) -> str:
         """Returns the branch of the review; nobody can open a request from it first, for the

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pipeline.ending.reviews import Use, review_text, unreviewed
+from pipeline.grants.annexes import Annexes
+from pipeline.grants.scalars import Reading
+from pipeline.grants.yaml_strict import Report
 from pipeline.model import GrantId
 
 FIRE = Use(grant=GrantId("alice/fire"), commit="1" * 40)
@@ -27,6 +30,16 @@ def test_the_review_says_what_it_is_about() -> None:
     title, body = review_text(FIRE)
     assert title == "Review the emergency access alice/fire"
     assert "Two people" in body
+
+
+def test_a_grant_with_the_longest_name_gets_a_review_that_can_be_read() -> None:
+    long = Use(grant=GrantId(f"alice/{'x' * 100}"), commit="1" * 40)
+    report = Report(long.path)
+    annexes = Annexes()
+    assert annexes.file(long.path, long.file.encode(), Reading(report))
+    assert report.problems == ()
+    (review,) = annexes.parts()["reviews"]
+    assert (review.grant, review.commit) == (long.grant, long.commit)
 
 
 def test_branches_of_reviews_cannot_be_taken_beforehand() -> None:
