@@ -78,7 +78,7 @@ class Annexes:
         self._rotations: dict[str, Rotation] = {}
         self._delegations: list[tuple[Delegation, Reading]] = []
         self._standing: list[tuple[str, int, Standing, Reading]] = []
-        self._reviews: list[tuple[Review, Reading]] = []
+        self._reviews: list[Review] = []
         # Who is named where, and must be an enabled person: field and name.
         self._people: list[tuple[str, str, Reading]] = []
 
@@ -112,7 +112,9 @@ class Annexes:
             "rotations": self._rotations,
             "delegations": tuple(delegation for delegation, _ in self._delegations),
             "standing": {name: tuple(sorted(lines)) for name, lines in standing.items()},
-            "reviews": tuple(review for review, _ in self._reviews),
+            # Two may be about one use: each was fine where its pull request began, and both
+            # together must not stop everything.
+            "reviews": tuple(self._reviews),
         }
 
     def check(self, known: Known) -> None:
@@ -121,7 +123,6 @@ class Annexes:
             _person(name, field, reading, known)
         self._check_overlaps()
         self._check_standing(known)
-        self._check_reviews()
 
     def _calendar(self, name: str, found: dict[str, Any], reading: Reading) -> None:
         dates: list[DayException] = []
@@ -233,15 +234,16 @@ class Annexes:
                 " file to the folder of the grant's subject or correct the grant"
             )
             reading.refuse(reading.marks["grant"], "folder", message)
-        review = Review(
-            path=reading.report.path,
-            subject=subject,
-            grant=GrantId(found["grant"]),
-            commit=found["commit"],
-            finding=Finding(found["finding"]),
-            notes=found["notes"],
+        self._reviews.append(
+            Review(
+                path=reading.report.path,
+                subject=subject,
+                grant=GrantId(found["grant"]),
+                commit=found["commit"],
+                finding=Finding(found["finding"]),
+                notes=found["notes"],
+            )
         )
-        self._reviews.append((review, reading))
 
     def _check_overlaps(self) -> None:
         delegators = {delegation.delegator for delegation, _ in self._delegations}
@@ -272,14 +274,6 @@ class Annexes:
                     message = f"{what} {quote(called)} is not in {file}{tip}"
                     mark = reading.marks[f"{name}.{index}.{what}"]
                     reading.refuse(mark, f"unknown-{what}", message)
-
-    def _check_reviews(self) -> None:
-        seen: dict[tuple[str, str], str] = {}
-        for review, reading in self._reviews:
-            other = seen.setdefault((review.grant, review.commit), review.path)
-            if other != review.path:
-                message = f"this use is reviewed in {other} already; keep one review"
-                reading.refuse(reading.marks["grant"], "duplicate", message)
 
 
 def _read(form: Object, text: bytes, reading: Reading) -> dict[str, Any] | None:

@@ -46,3 +46,26 @@ def test_a_strangers_push_to_a_low_risk_request_needs_an_owner(acme: Acme) -> No
     checked = acme.check(number)
     assert (checked.code, checked.said["verdict"]) == (1, "waiting"), checked
     assert not checked.said["merged"]
+
+
+def test_two_reviews_of_one_use_do_not_break_the_catalogue(acme: Acme) -> None:
+    fire = grant(
+        "erin",
+        access=["aws/payments-prod break-glass-admin"],
+        duration="30m",
+        ticket="INC-4711",
+        emergency="true",
+    )
+    assert acme.check(acme.request("erin", "fire", {path_of("erin/fire"): fire})).said["merged"]
+    proposed = acme.apply().said["reviews"]["erin/fire"]
+    misused = (
+        f"grant: erin/fire\ncommit: {acme.tip()}\nfinding: misused\nnotes: Read what was none\n"
+    )
+    other = acme.request("mallory", "other", {"access/reviews/erin/misused.yaml": misused})
+    for review in (proposed, other):
+        acme.approve(review, "carol", "dave")
+        assert acme.check(review).code == 0
+    for review in (proposed, other):
+        acme.person("carol").merge(review)
+    checked = acme.check(acme.request("alice", "ask", {ONE: grant()}))
+    assert checked.said["merged"], checked
