@@ -94,6 +94,7 @@ def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
     """
     ends: dict[tuple[Access, datetime], datetime] = {}
     last: Grant | None = None
+    start = life.added.committed_at
     for step in life.steps:
         parsed = sources.grant_after(step.commit.sha, step.change)
         new = parsed.grant if parsed else None
@@ -104,10 +105,12 @@ def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
         if new is None:
             continue
         last = new
-        window = window_of(new, merged_at=life.added.committed_at)
+        # Leaving `start` out of an edit keeps the one there was.
+        window = window_of(new, merged_at=start)
+        start = window.start
         for line in new.access:
             key = (line, window.start)
             ends[key] = max(window.end, ends.get(key, window.end))
     return [
-        (line, Window(start=start, end=end)) for (line, start), end in ends.items() if start < end
+        (line, Window(start=first, end=end)) for (line, first), end in ends.items() if first < end
     ]

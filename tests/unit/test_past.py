@@ -106,6 +106,17 @@ def test_what_was_narrowed_before_it_began_was_not_held() -> None:
     assert gone.lives == ()
 
 
+def test_an_edit_without_a_start_keeps_the_one_there_was() -> None:
+    """Or access would lie where no combination and no sum looks for it."""
+    found = seen(
+        commit(1, change(OTHER, blob="later")),
+        commit(2, change(OTHER, "M", blob="longer")),
+        texts={"later": text("1h") + b"start: 2026-11-20T18:00:00Z\n", "longer": text("8h")},
+    )
+    (life,) = found.lives
+    assert (life.window.start, life.window.end) == (NOON + 6 * HOUR, NOON + 14 * HOUR)
+
+
 def test_what_is_no_less_access_takes_nothing_away_from_what_was_asked_before() -> None:
     moved = text("1h") + b"start: 2026-11-20T18:00:00Z\n"
     found = seen(
