@@ -435,12 +435,15 @@ class Prover:
         possible end has passed needs no proof to be known as lapsed.
         """
         ends = []
+        latest = life.added.committed_at + CLOCK_TOLERANCE
         for step in life.steps:
             parsed = self._sources.grant_after(step.commit.sha, step.change)
             if parsed is None or parsed.grant is None:
                 continue
-            latest = life.added.committed_at + CLOCK_TOLERANCE
-            ends.append(window_of(parsed.grant, merged_at=latest).end)
+            window = window_of(parsed.grant, merged_at=latest)
+            # Leaving `start` out of an edit keeps the one there was.
+            latest = max(latest, window.start)
+            ends.append(window.end)
         return bool(ends) and max(ends) <= now
 
 

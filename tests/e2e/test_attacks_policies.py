@@ -69,3 +69,14 @@ def test_two_reviews_of_one_use_do_not_break_the_catalogue(acme: Acme) -> None:
         acme.person("carol").merge(review)
     checked = acme.check(acme.request("alice", "ask", {ONE: grant()}))
     assert checked.said["merged"], checked
+
+
+def test_an_edit_without_a_start_keeps_it_and_lasts_as_long_as_it_says(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant(duration="30m", start="2026-11-20T22:00:00Z"))
+    edit = acme.request("alice", "edit", {ONE: grant(duration="2h")})
+    assert acme.check(edit).said["merged"]
+    acme.later(hours=8, minutes=40)
+    assert acme.apply().code == 0
+    assert acme.may("alice", *LOGS)
+    acme.later(minutes=80)
+    assert not acme.may("alice", *LOGS)
