@@ -8,11 +8,25 @@ from datetime import datetime, timedelta
 from typing import TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127) if chr(code) not in "\n\t"}
+# The second set of controls drives terminals too; marks of direction make text read as other
+# text; bytes that are no text cannot be written at all.
+_CONTROL = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for codes in (
+        range(32),
+        range(127, 160),
+        (0x061C, 0x200E, 0x200F),
+        range(0x202A, 0x202F),
+        range(0x2066, 0x206A),
+        range(0xDC80, 0xDD00),
+    )
+    for code in codes
+    if chr(code) not in "\n\t"
+}
 
 
 def plain(text: str) -> str:
-    """Returns *text* with control characters spelled out: a reason cannot drive a terminal."""
+    """Returns *text* with what is not to be seen spelled out: it cannot drive a terminal."""
     return text.translate(_CONTROL)
 
 
