@@ -116,9 +116,8 @@ def test_a_second_life_starts_its_own_window(acme: Acme) -> None:
     acme.later(minutes=90)
     assert acme.check(acme.request("alice", "stop", {ONE: None})).said["merged"]
     assert acme.apply().code == 0
-    assert acme.check(acme.request("alice", "again", {ONE: grant(reason="Look at the deploy logs once more")})).said[
-        "merged"
-    ]
+    anew = grant(reason="Look at the deploy logs once more")
+    assert acme.check(acme.request("alice", "again", {ONE: anew})).said["merged"]
     assert acme.apply().code == 0
     assert acme.may("alice", *LOGS, in_=timedelta(minutes=119))
     assert not acme.may("alice", *LOGS, in_=timedelta(minutes=120))
