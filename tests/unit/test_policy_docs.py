@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import cli, run
+from pipeline.cli.offline import read_policies
+from pipeline.judge.bundle import load_rules
+from pipeline.judge.engine import PolicyBundle
+from pipeline.judge.evaluate import Evaluation, evaluate
+from pipeline.judge.rego import RegorusEngine
+from tests.contract import support_rules
 from tests.unit.support_git import Work
 from tests.unit.support_policies import own_settings
 
@@ -20,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "policies" / "README.md").read_text("utf-8")
 INPUT = (ROOT / "policies" / "INPUT.md").read_text("utf-8")
 GRANT = "access/grants/bob/2026-11-20-root.yaml"
+CASES = "tests/contract/test_engines_staffing.py"
 RULE = "policies/access/rules/staffing/staffing.rego"
 # A path on a line of its own, and the blocks that follow it.
 PLACES = re.compile(r"^`([\w/.-]+)`:\n((?:\n```\w+\n(?:.*\n)*?```\n)+)", re.M)
@@ -86,6 +96,7 @@ def test_the_example_writes_a_rule_its_test_and_its_settings() -> None:
         RULE,
         RULE.replace(".rego", "_test.rego"),
         GRANT,
+        CASES,
     ]
 
 
@@ -121,6 +132,26 @@ def test_the_example_denies_at_night(daypass: Call) -> None:
         "2026-11-22T04:00:00Z is not wholly inside of staffed, and bob is not on call for payments"
     ) in out
     assert "reads staffing.risks = " in out
+
+
+def test_the_example_s_cases_are_true(example: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = read_policies(example.path)
+    rules = load_rules(bundle)
+
+    def ask(document: dict[str, Any], settings: Mapping[str, Any]) -> Evaluation:
+        changed = PolicyBundle(modules=bundle.modules, data={"settings": dict(settings)})
+        return evaluate(document, [RegorusEngine(changed)], rules)
+
+    spec = importlib.util.spec_from_file_location("cases", example.path / CASES)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    settings = bundle.data["settings"]
+    monkeypatch.setattr(support_rules, "own_settings", lambda: copy.deepcopy(settings))
+    assert len(module.CASES) == 4
+    for case in module.CASES:
+        support_rules.check(ask, case)
 
 
 def test_every_shown_command_exists() -> None:
