@@ -78,10 +78,14 @@ steps(risk) := list if {
 		_somebody(step)
 		is_number(step.count)
 		step.count >= 1
-		object.get(step, "order", 1) in {1, 2, 3, 4, 5, 6, 7, 8, 9}
+		_ordered(step)
 	}
 	_enough(risk, list)
 }
+
+_ordered(step) if not _has(step, "order")
+
+_ordered(step) if step.order in {1, 2, 3, 4, 5, 6, 7, 8, 9}
 
 _somebody(step) if {
 	step.from in {"owners", "security"}

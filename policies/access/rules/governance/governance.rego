@@ -26,7 +26,7 @@ deny contains result.whole("governance-unreviewed", {}) if {
 }
 
 _reviewed if {
-	count(settings.security_teams) > 0
+	settings.security_teams
 	settings.positive(["reviewers", "governance"]) >= 1
 }
 
@@ -52,7 +52,7 @@ _uses_reviewed if {
 		is_string(name)
 		name != ""
 	}
-	count(settings.security_teams) > 0
+	settings.security_teams
 	settings.texts(["emergency", "review_teams"])
 	settings.emergency_reviewers
 }

@@ -175,3 +175,72 @@ test_a_schedule_names_its_calendars if {
 	_invalid(f.set(f.settings, "/schedule/maintenance/x", maintenance)) == {"schedule.maintenance"}
 	_invalid(f.set(f.settings, "/schedule/maintenance/x", f.set(maintenance, "/calendar", "x"))) == set()
 }
+
+test_steps_are_of_a_whole_order_from_one_to_nine if {
+	every order in [1, 2, 3, 4, 5, 6, 7, 8, 9] {
+		_invalid(f.set(f.settings, "/reviewers/by_risk/medium/0/order", order)) == set()
+	}
+	every order in [0, 10, 1.5, -1, "1", null] {
+		_invalid(f.set(f.settings, "/reviewers/by_risk/medium/0/order", order)) == {"reviewers.by_risk"}
+	}
+}
+
+test_steps_are_of_one_person_or_more if {
+	_invalid(f.set(f.settings, "/reviewers/by_risk/medium/0/count", 1)) == set()
+	every people in [0, 0.5, -1, "1", null] {
+		_invalid(f.set(f.settings, "/reviewers/by_risk/medium/0/count", people)) == {"reviewers.by_risk"}
+	}
+}
+
+test_limits_are_one_or_more if {
+	every path in [
+		"/limits/max_duration",
+		"/limits/max_duration_by_risk/low",
+		"/limits/max_duration_by_environment/prod",
+		"/limits/max_duration_pipeline",
+		"/limits/max_extension",
+		"/limits/max_live_grants",
+		"/limits/max_requests_per_day",
+		"/limits/start_within",
+		"/limits/sum_within",
+		"/justification/min_length",
+		"/emergency/max_duration",
+		"/emergency/review_within",
+		"/workloads/max_duration",
+		"/reviewers/governance",
+	] {
+		_invalid(f.set(f.settings, path, 1)) == set()
+		count(_invalid(f.set(f.settings, path, 0))) == 1
+	}
+}
+
+test_every_risk_has_its_maximum_and_nothing_else_has if {
+	every risk in ["low", "medium", "high", "critical"] {
+		path := concat("/", ["/limits/max_duration_by_risk", risk])
+		_invalid(f.without(f.settings, path)) == {"limits.max_duration_by_risk"}
+	}
+	_invalid(f.set(f.settings, "/limits/max_duration_by_risk/grave", 60)) == {"limits.max_duration_by_risk"}
+}
+
+test_an_emergency_is_reviewed_by_no_fewer_than_two if {
+	_invalid(f.set(f.settings, "/emergency/reviewers", 2)) == set()
+	_invalid(f.set(f.settings, "/emergency/reviewers", 1.5)) == {"emergency.reviewers"}
+}
+
+test_names_are_one_letter_or_more if {
+	_invalid(f.set(f.settings, "/targets/pipeline_enforced", ["a"])) == set()
+	_invalid(f.set(f.settings, "/targets/pipeline_enforced", ["a", ""])) == {"targets.pipeline_enforced"}
+}
+
+test_combinations_have_two_sides_that_share_nothing if {
+	_invalid(f.set(f.settings, "/separation/combinations/x", {"one": ["a"], "other": ["b"]})) == set()
+	every odd in [
+		{"one": ["a"], "other": ["a"]},
+		{"one": ["a", "b"], "other": ["b", "a"]},
+		{"one": ["a"], "other": []},
+		{"one": [], "other": ["b"]},
+		{"one": ["a"], "other": ["b"], "third": ["c"]},
+	] {
+		_invalid(f.set(f.settings, "/separation/combinations/x", odd)) == {"separation.combinations"}
+	}
+}
