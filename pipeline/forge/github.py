@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.errors import ForgeError
+from pipeline.errors import Denied, ForgeError
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name, remote_url
 from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
@@ -266,8 +266,8 @@ class GitHubReader:
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         """See `ForgeReader.pushers`.
 
-        Raises when a push has no known actor, and when the head of a pull request that this
-        reader was asked for is in no push listed: the list may lag behind, or forget.
+        Also raises when the head of a pull request that this reader was asked for is in no
+        push listed: the list may lag behind, or forget.
         """
         ref = ref_name(f"refs/heads/{branch}")
         items = [
@@ -289,7 +289,8 @@ class GitHubReader:
         for item in items:
             actor = actor_of(item.get("actor"))
             if actor is None:
-                raise ForgeError(
+                # It stays gone: as an outage it would stop every later run, removals included.
+                raise Denied(
                     f"an account that is gone pushed {text_at(item, 'after')[:7]} to {branch}",
                     hint="push the branch under a new name",
                 )

@@ -385,7 +385,10 @@ class Assessor:
 
         first = [evaluate(document, engines, rules) for document in documents(())]
         if askers[0].is_app or any(one.merges_by_itself for one in first):
-            askers += people.others(lines)
+            try:
+                askers += people.others(lines)
+            except Denied as error:
+                return tuple(first), None, str(error)
             first = [evaluate(document, engines, rules) for document in documents(())]
         required = _merged_requirements(first)
         if not required:

@@ -109,6 +109,7 @@ class ForgeReader(Protocol):
         """Returns everyone who pushed to, created or force-pushed *branch* (activity API).
 
         *until* leaves out what came after a merge: a branch name may be used again.
+        Raises `Denied` where an account that is gone pushed.
         """
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ForgeError
+from pipeline.errors import Denied, ForgeError
 from pipeline.forge import github as github_module
 from pipeline.forge.answers import moment_at, number_at, text_at
 from pipeline.forge.git import Repository
@@ -302,7 +302,7 @@ def test_a_head_that_no_push_explains_denies(estate: Estate, pull: int) -> None:
 def test_a_pusher_whose_account_is_gone_denies(estate: Estate, pull: int) -> None:
     estate.push("alice/request", {GRANT: "changed\n"}, actor="bob")
     estate.sandbox.delete_user("bob")
-    with pytest.raises(ForgeError, match="an account that is gone pushed"):
+    with pytest.raises(Denied, match="an account that is gone pushed"):
         estate.reader().pushers("alice/request")
 
 

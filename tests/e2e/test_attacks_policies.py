@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.e2e.support_world import Acme, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
@@ -80,3 +82,24 @@ def test_an_edit_without_a_start_keeps_it_and_lasts_as_long_as_it_says(acme: Acm
     assert acme.may("alice", *LOGS)
     acme.later(minutes=80)
     assert not acme.may("alice", *LOGS)
+
+
+@pytest.mark.parametrize("access", [READER, ("gcp/sandbox-dev", "bigquery-reader")])
+def test_an_accomplice_who_is_gone_holds_up_nothing_but_the_own_grant(
+    acme: Acme, access: tuple[str, str]
+) -> None:
+    acme.landed("alice", "alice/old", grant())
+    assert acme.apply().code == 0
+    acme.person("mallory").push("ask", {ONE: grant(access=[" ".join(access)])}, "A request")
+    number = acme.person("alice").open("ask", "A request")
+    acme.approve(number, "bob")
+    assert acme.check(number, merge=False).code == 0
+    acme.person("alice").merge(number)
+    acme.world.github.delete_user("mallory")
+    ended = acme.request("alice", "end", {path_of("alice/old"): None})
+    assert acme.check(ended).said["merged"]
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert "an account that is gone pushed" in acme.quarantined(applied)[ONE]
+    assert not acme.may("alice", *LOGS)
+    assert not acme.may("alice", *access)
