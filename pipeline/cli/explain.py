@@ -64,7 +64,8 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
 
         raise UsageError(
             f"no rule has the code {code}{closest(code, rules)}",
-            hint="policies/README.md lists every code",
+            hint="policies/CODES.md lists every code of the pack; only the policies of this "
+            "folder are read",
         )
     questions: list[Mapping[str, Any]] = []
     ((grant, evaluation),) = judge_offline(
