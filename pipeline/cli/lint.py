@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +34,9 @@ def lint(context: Context, folder: Path, as_json: bool) -> int:
     """Check the policies: words, form, built-ins, settings, tests.
 
     A rule must not be able to allow by accident: it states what must hold and negates that,
-    and nothing in it can be undefined in silence. Where OPA is found, its formatter and its
-    strict check run too.
+    and nothing in it can be undefined in silence. Calendars and rotations that settings name
+    are looked for under access/. Where OPA is found, its formatter and its strict check run
+    too.
 
     Exit codes: 0 nothing found; 1 something found; 2 usage; 3 OPA did not answer.
     """
@@ -45,7 +46,7 @@ def lint(context: Context, folder: Path, as_json: bool) -> int:
     files = read_policy_files(place)
     if not any(path.endswith(".rego") for path in files):
         raise UsageError(f"{place} holds no policies", hint="name their folder with --dir")
-    problems = list(find(files))
+    problems = [*find(files), *_unknown_names(context.root, files)]
     opa = context.settings.opa or shutil.which("opa")
     asked = opa is not None and not opa.startswith(("http://", "https://"))
     if opa is not None and asked:
@@ -68,6 +69,21 @@ def lint(context: Context, folder: Path, as_json: bool) -> int:
         )
         context.out.line(f"{len(files)} files: {said}", "red" if count else "green")
     return 1 if problems else 0
+
+
+def _unknown_names(root: Path, files: Mapping[str, str]) -> Iterable[Problem]:
+    """Returns the names in settings that the catalogue beside the policies does not know."""
+    from pipeline.judge.names import unknown_names
+
+    access = root / "access"
+    if not (access / "principals").is_dir():
+        # The policies alone, without an organisation.
+        return ()
+    return unknown_names(
+        files,
+        calendars=[file.stem for file in (access / "calendars").glob("*.yaml")],
+        rotations=[file.stem for file in (access / "oncall").glob("*.yaml")],
+    )
 
 
 def _opa_problems(opa: Path, folder: Path) -> Iterable[Problem]:
