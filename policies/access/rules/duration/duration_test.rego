@@ -119,6 +119,8 @@ test_deny_an_extension_of_what_is_unknown if {
 
 test_allow_an_extension_of_a_second if {
 	document := f.set(_extended(60), "/previous/first_duration", 1)
+	nothing := f.set(document, "/previous/first_duration", 0)
+	_codes(nothing, f.set(_long, "/limits/max_extension", 99999)) == {"extension-over-settings"}
 	_codes(document, f.set(_long, "/limits/max_extension", 7259)) == set()
 }
 

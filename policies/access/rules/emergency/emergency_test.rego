@@ -209,3 +209,5 @@ test_only_uses_with_a_name_are_told if {
 	some violation in found
 	violation.values.grants == ["alice/night"]
 }
+
+test_allow_an_emergency_of_a_second if _codes(f.set(_urgent, "/grant/duration", 1), f.settings) == set()

@@ -30,7 +30,8 @@ deny contains result.whole("judge-missing", {}) if {
 
 _settled if request.has_a_say
 
-_settled if count(_judges) > 0
+# Never empty: undefined where there are none.
+_settled if _judges
 
 # METADATA
 # description: The one approval that a stranger to this grant needs.
