@@ -24,6 +24,9 @@ FILES_CAP = 3000
 COMMITS_CAP = 250
 """https://docs.github.com/rest/pulls/pulls#list-commits-on-a-pull-request"""
 
+RUNS_CAP = 1000
+"""Check runs of one name that GitHub keeps of a commit."""
+
 _PER_PAGE = 100
 _MOST_PAGES = 100
 _NEXT = re.compile(r'<([^>]+)>;[^,]*rel="next"')
@@ -302,16 +305,30 @@ class GitHubReader:
 
         https://docs.github.com/rest/checks/runs#list-check-runs-for-a-git-reference
         """
-        answer = self._api.get(
-            f"{self._root}/commits/{object_id(sha)}/check-runs",
-            {"check_name": name, "app_id": app, "filter": "all", "per_page": _PER_PAGE},
-        )
-        items = value_at(answer, "check_runs")
-        if not isinstance(items, list) or number_at(answer, "total_count") != len(items):
-            raise ForgeError(
-                f"{sha[:7]} has more check runs called {name} than one page lists",
-                hint="push a new commit",
+        items: list[Any] = []
+        page, whole = 0, 1
+        while len(items) < whole:
+            page += 1
+            answer = self._api.get(
+                f"{self._root}/commits/{object_id(sha)}/check-runs",
+                {
+                    "check_name": name,
+                    "app_id": app,
+                    "filter": "all",
+                    "per_page": _PER_PAGE,
+                    "page": page,
+                },
             )
+            whole, listed = number_at(answer, "total_count"), value_at(answer, "check_runs")
+            if whole > RUNS_CAP:
+                # Nothing makes them fewer: as an outage it would stop every later run.
+                raise Denied(
+                    f"{sha[:7]} has {whole} check runs called {name}, at most {RUNS_CAP} are read",
+                    hint="push a new commit",
+                )
+            if not isinstance(listed, list) or not (listed or len(items) == whole):
+                raise ForgeError(f"GitHub does not list every check run of {sha[:7]}")
+            items.extend(listed)
         found = [
             CheckRun(
                 id=number_at(item, "id"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import Denied, InvalidInput
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.commits import MainlineCommit
 from pipeline.grants.history import (
@@ -255,7 +255,11 @@ class Prover:
         )
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)
-        if reason := self._unshown(pull, assessment, merged_at):
+        try:
+            reason = self._unshown(pull, assessment, merged_at)
+        except Denied as error:
+            reason = str(error)
+        if reason:
             return self._no(commit, reason)
         proof = Proof(
             commit=commit.sha,

@@ -114,7 +114,7 @@ class ForgeReader(Protocol):
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
         """Returns the finished check runs called *name* that the App with id *app* posted on
-        a commit, oldest first."""
+        a commit, oldest first. Raises `Denied` where there are too many to be read."""
 
     def account(self, number: int) -> Actor | None:
         """Returns the account with this id under its present login; None where it is gone."""

@@ -457,6 +457,21 @@ def test_a_check_run_without_remarks_is_one_request(estate: Estate, pull: int) -
     assert estate.sandbox.count("checks/.*") == 1
 
 
+def test_check_runs_are_read_over_pages(estate: Estate, pull: int) -> None:
+    head = estate.tip("alice/request")
+    app = estate.sandbox.integration_id("checker")
+    assert estate.reader().check_runs(head, name="daypass", app=app) == ()
+    posted = [
+        estate.checker.check_run(
+            head, name="daypass", conclusion="success", title=str(n), summary="", external_id=str(n)
+        )
+        for n in range(101)
+    ]
+    runs = estate.reader().check_runs(head, name="daypass", app=app)
+    assert [run.id for run in runs] == posted
+    assert estate.sandbox.count("checks/list-for-ref") == 3
+
+
 def test_one_comment_is_edited_in_place_and_left_alone_when_unchanged(
     estate: Estate, pull: int
 ) -> None:

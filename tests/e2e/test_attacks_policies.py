@@ -103,3 +103,19 @@ def test_an_accomplice_who_is_gone_holds_up_nothing_but_the_own_grant(
     assert "an account that is gone pushed" in acme.quarantined(applied)[ONE]
     assert not acme.may("alice", *LOGS)
     assert not acme.may("alice", *access)
+
+
+def test_checks_that_were_asked_for_without_end_hold_up_nothing_but_the_own_grant(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.forge.github.RUNS_CAP", 2)
+    acme.landed("bob", "bob/one", grant("bob"))
+    number = acme.request("alice", "ask", {ONE: grant()})
+    for _ in range(3):
+        acme.check(number, merge=False)
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert "has 3 check runs called daypass" in acme.quarantined(applied)[ONE]
+    assert acme.may("bob", *LOGS)
+    assert not acme.may("alice", *LOGS)
