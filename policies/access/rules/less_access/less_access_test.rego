@@ -79,3 +79,15 @@ test_more_access_is_not_its_business if {
 	_alone(f.request) == set()
 	_teams(f.request) == {}
 }
+
+test_a_stranger_needs_one_person_first if {
+	found := less_access.approvals with input as _by("mallory", []) with data.settings as f.settings
+	found == {{
+		"id": "less-access",
+		"teams": ["payments-leads"],
+		"people": [],
+		"count": 1,
+		"order": 1,
+		"because": "less-access",
+	}}
+}

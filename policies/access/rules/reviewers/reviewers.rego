@@ -59,7 +59,7 @@ deny contains result.whole("security-missing", {}) if {
 	not _security_named
 }
 
-_security_named if count(settings.security_teams) > 0
+_security_named if settings.security_teams
 
 # METADATA
 # description: >-
