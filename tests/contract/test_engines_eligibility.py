@@ -15,6 +15,7 @@ TEAMS: Keys = ("subject", "teams")
 DENIED = {"not-eligible"}
 UNREADABLE = {
     "request-unreadable",
+    "maintenance-required",
     "duration-over-role",
     "duration-over-risk",
     "duration-over-environment",
@@ -30,7 +31,9 @@ ENTRY: dict[str, Any] = {
 }
 ASKED = put(request(), (*TARGET, "tags"), {"pci": "true", "tier": "1"})
 BOT = put(
-    put(ASKED, TEAMS, ["engineering"]), ("subject",), {**ASKED["subject"], "kind": "workload"}
+    put(ASKED, TEAMS, ["engineering"]),
+    ("subject",),
+    {**ASKED["subject"], "kind": "workload", "owner": "alice"},
 )
 
 
@@ -52,9 +55,9 @@ CASES = [
     Case("in no team", DENIED, TEAMS, []),
     Case("in another team", DENIED, TEAMS, ["engineer"]),
     Case("in one team of two", set(), TEAMS, ["designers", "engineering"]),
-    Case("teams not said", DENIED, TEAMS, MISSING),
-    Case("teams that are none", DENIED, TEAMS, None),
-    Case("teams as text", DENIED, TEAMS, "engineering"),
+    Case("teams not said", {*DENIED, "request-unreadable"}, TEAMS, MISSING),
+    Case("teams that are none", {*DENIED, "request-unreadable"}, TEAMS, None),
+    Case("teams as text", {*DENIED, "request-unreadable"}, TEAMS, "engineering"),
     Case(
         "named",
         set(),
@@ -65,8 +68,8 @@ CASES = [
         to=entry(principals=["bob", "alice"]),
     ),
     Case("not named", DENIED, TEAMS, [], document=ASKED, setting=ENTRIES, to=entry()),
-    Case("kind not said", DENIED, ("subject", "kind"), MISSING),
-    Case("of no kind", DENIED, ("subject", "kind"), None),
+    Case("kind not said", {*DENIED, "workload-unowned"}, ("subject", "kind"), MISSING),
+    Case("of no kind", {*DENIED, "workload-unowned"}, ("subject", "kind"), None),
     Case("a workload in a team", DENIED, document=BOT, setting=ENTRIES, to=entry()),
     Case(
         "a workload that is named",
@@ -93,7 +96,7 @@ CASES = [
         )
         for role in ("*", "aws/rds-*", "rds-reader", "*/rds-reader")
     ),
-    Case("role not said", DENIED | UNREADABLE, (*ROLE, "id"), MISSING),
+    Case("role not said", {*DENIED, *UNREADABLE, "toxic-combination"}, (*ROLE, "id"), MISSING),
     Case("target not said", DENIED | UNREADABLE, (*TARGET, "id"), MISSING, setting=ENTRIES, to={}),
     # targets
     Case(

@@ -46,7 +46,7 @@ def extended(before: bool, after: bool) -> dict[str, Any]:
     return urgent(
         grant=grant(duration=3600, emergency=after),
         change="widen",
-        previous=Previous(grant=half, window=window, requester="alice"),
+        previous=Previous(grant=half, window=window, requester="alice", first_duration=1800),
         now=NOW + timedelta(minutes=10),
     )
 
@@ -136,7 +136,7 @@ CASES = [
     ),
     case(
         "a workload",
-        {"emergency-requester", "workload-unowned"},
+        {"emergency-requester", "workload-unowned", "not-eligible"},
         ("subject", "kind"),
         "workload",
     ),

@@ -183,7 +183,13 @@ CASES = [
     Case("freezes not said", {"frozen", "setting-invalid"}, setting=FREEZES, to=MISSING),
     Case(
         "no environment",
-        {"outside-hours", "maintenance-required", "frozen", "duration-over-environment"},
+        {
+            "outside-hours",
+            "maintenance-required",
+            "frozen",
+            "duration-over-environment",
+            "not-eligible",
+        },
         (*TARGET, "environment"),
         None,
     ),

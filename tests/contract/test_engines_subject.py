@@ -50,13 +50,13 @@ PAY = {"pay-and-approve": {"one": ["aws/rds-reader"], "other": ["gcp/payout-appr
 
 
 def working(seconds: int = 7200, **changes: Any) -> dict[str, Any]:
-    """Access for a workload that alice owns, which alice asks for."""
+    """Access for a workload that alice owns, which alice asks for, and may."""
     values: dict[str, Any] = {
         "grant": grant(subject="ledger-bot", duration=seconds),
         "subject": WORKLOAD,
         "requester": Requester(actor=ALICE, principal="alice"),
     }
-    return request(**{**values, **changes})
+    return put(request(**{**values, **changes}), (*ROLE, "id"), "aws/s3-logs-reader")
 
 
 def approving(start: int, end: int) -> dict[str, Any]:
@@ -203,8 +203,13 @@ CASES = [
         value=MISSING,
     ),
     Case("a person as a person", set(), (*ROLE, "interactive"), True),
-    Case("neither person nor workload", {"workload-unowned"}, ("subject", "kind"), "robot"),
-    Case("kind not said", {"workload-unowned"}, ("subject", "kind"), MISSING),
+    Case(
+        "neither person nor workload",
+        {"workload-unowned", "not-eligible"},
+        ("subject", "kind"),
+        "robot",
+    ),
+    Case("kind not said", {"workload-unowned", "not-eligible"}, ("subject", "kind"), MISSING),
     # separation
     case("both sides, one after the other", set(), approving(7200, 9000), setting=COMBINATIONS,
          to=PAY),
