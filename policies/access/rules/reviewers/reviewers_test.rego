@@ -50,6 +50,10 @@ test_critical_needs_two_of_security if {
 	}
 }
 
+test_owners_that_are_nobody_are_not_asked if {
+	_steps(f.set(_risk("high"), "/bindings/0/target/owners", []), f.settings) == {["security", 1, "risk-high"]}
+}
+
 test_each_set_of_owners_is_asked if {
 	_steps(_two("medium", "critical", ["lab", "desk"]), f.settings) == {
 		["owners:payments-leads", 1, "risk-medium"],
