@@ -88,9 +88,7 @@ def _other_lives(
     When they were merged is known only to git's history; taking them as live makes a sum
     larger, never smaller. *read* holds what was read of the tree already, and is added to.
     """
-    from pipeline.grants.history import window_of
-    from pipeline.judge.question import OtherLife
-    from pipeline.model import RoleId
+    from pipeline.judge.suppose import lives_from
 
     folder = root / "access" / "grants" / grant.subject
     lives: list[OtherLife] = []
@@ -103,16 +101,7 @@ def _other_lives(
         other = read[path]
         if other is None:
             continue
-        window = window_of(other, merged_at=now)
-        lives.extend(
-            OtherLife(
-                grant=other.id,
-                target=line.target,
-                role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
-                window=window,
-            )
-            for line in other.access
-        )
+        lives.extend(lives_from(other, now))
     return lives
 
 

@@ -16,7 +16,6 @@ from pipeline.judge.askers import teams_named
 from pipeline.judge.bundle import Rule, load_rules
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.question import OtherLife
 from pipeline.judge.replay import Replay, Version, arrivals
 from pipeline.judge.simulate import (
     Judged,
@@ -28,8 +27,8 @@ from pipeline.judge.simulate import (
     compare,
     first_told,
 )
-from pipeline.judge.suppose import ASSUMED, suppose
-from pipeline.model import Catalogue, Grant, RoleId
+from pipeline.judge.suppose import ASSUMED, lives_from, suppose
+from pipeline.model import Catalogue, Grant
 from pipeline.output.flips import flip_table, not_judged_lines, outcome_document, summary
 
 if TYPE_CHECKING:
@@ -294,7 +293,7 @@ def _questions_of_tree(
                 now=now,
                 catalogue=catalogue,
                 teams=teams,
-                lives=(*came.lives, *(life for other in others for life in _lives(other, now))),
+                lives=(*came.lives, *(life for other in others for life in lives_from(other, now))),
                 emergencies=came.emergencies,
                 revives=came.revives,
             )
@@ -303,20 +302,6 @@ def _questions_of_tree(
             yield Unasked(commit=None, path=path, reason=why)
             continue
         yield Question(commit=None, at=now, grant=grant, document=document)
-
-
-def _lives(grant: Grant, now: datetime) -> Iterator[OtherLife]:
-    """What *grant* would be to others of its subject, merged *now*."""
-    from pipeline.grants.history import window_of
-
-    for line in grant.access:
-        yield OtherLife(
-            grant=grant.id,
-            target=line.target,
-            role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
-            window=window_of(grant, merged_at=now),
-            added=now,
-        )
 
 
 def _side_document(side: _Side) -> dict[str, str]:

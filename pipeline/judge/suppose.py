@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from pipeline.grants.history import window_of
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.narrowing import Change
 from pipeline.judge.question import (
@@ -15,7 +16,15 @@ from pipeline.judge.question import (
     Requester,
     input_document,
 )
-from pipeline.model import Catalogue, Entitlement, Grant, Principal, PrincipalKind, Window
+from pipeline.model import (
+    Catalogue,
+    Entitlement,
+    Grant,
+    Principal,
+    PrincipalKind,
+    RoleId,
+    Window,
+)
 
 ASSUMED = (
     "whoever asks is taken for the subject, of a workload for its owner, and for the App where "
@@ -60,6 +69,19 @@ def suppose(
         revives=revives,
         **circumstances(catalogue, grant.subject, window=window, now=now),
     )
+
+
+def lives_from(grant: Grant, now: datetime) -> Iterator[OtherLife]:
+    """Yields what *grant* would be to others of its subject, merged *now*."""
+    window = window_of(grant, merged_at=now)
+    for line in grant.access:
+        yield OtherLife(
+            grant=grant.id,
+            target=line.target,
+            role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
+            window=window,
+            added=now,
+        )
 
 
 def _requester(grant: Grant, subject: Principal | None, teams: frozenset[str]) -> Requester:
