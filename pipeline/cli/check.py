@@ -22,7 +22,7 @@ from pipeline.model import Grant, Problem
 
 if TYPE_CHECKING:
     from pipeline.judge.approvals import Requirement
-    from pipeline.judge.assess import Assessment
+    from pipeline.judge.assessment import Assessment
     from pipeline.judge.evaluate import Evaluation, Previous
 
 
@@ -179,6 +179,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
             history=repository.mainline(base, since=context.anchor),
             previous=previous,
             now=run.now,
+            sound=run.prover.sound(anchor=context.anchor, tip=base),
         )
         tainted = run.prover.tainted(anchor=context.anchor, tip=base)
         adds = any(item.change not in ("delete", "narrow") for item in assessment.items)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.judge.sources import Sources
     from pipeline.record.journal import AuditStore
 
+_ELSEWHERE = ("http://", "https://")
+
 
 class Context:
     """One command's surroundings."""
@@ -175,12 +177,10 @@ class Context:
         With *both*, under GitHub Actions, an OPA must be there: two engines decide what is
         applied. Elsewhere regorus decides alone where there is none, and that is said.
         """
-        import shutil
-
         from pipeline.judge.opa import OpaEngine
         from pipeline.judge.rego import RegorusEngine
 
-        opa = (self.settings.opa or shutil.which("opa")) if both else None
+        opa = self._opa if both else None
         if both and opa is None:
             if self.settings.on_actions:
                 raise Undecided(
@@ -194,7 +194,7 @@ class Context:
             def engines_for(bundle: PolicyBundle) -> Sequence[PolicyEngine]:
                 if bundle.digest not in made:
                     engines: list[PolicyEngine] = [RegorusEngine(bundle)]
-                    if opa is not None and opa.startswith(("http://", "https://")):
+                    if opa is not None and opa.startswith(_ELSEWHERE):
                         engines.append(
                             stack.enter_context(
                                 OpaEngine.connect(
@@ -212,16 +212,31 @@ class Context:
 
             yield engines_for
 
+    @cached_property
+    def _opa(self) -> str | None:
+        """The OPA that is configured or installed: a binary, or where one runs."""
+        import shutil
+
+        return self.settings.opa or shutil.which("opa")
+
     def assessor(self, engines: Callable[[PolicyBundle], Sequence[PolicyEngine]]) -> Assessor:
         """The judge of pull requests."""
         from pipeline.judge.assess import Assessor
+        from pipeline.judge.opa import refusals
         from pipeline.judge.rego import RegorusEngine
+        from pipeline.judge.rulebook import Trial
 
+        opa = self._opa
+        # An OPA that runs elsewhere holds policies of its own, and takes none from here.
+        binary = Path(opa).resolve() if opa and not opa.startswith(_ELSEWHERE) else None
         return Assessor(
             sources=self.sources,
             forge=self.reader,
             engines=engines,
-            embedded=RegorusEngine,
+            trial=Trial(
+                RegorusEngine,
+                lambda bundle: refusals(bundle, binary=binary) if binary else (),
+            ),
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,
         )

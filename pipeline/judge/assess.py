@@ -7,18 +7,18 @@ the base commit and the moment differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.errors import Denied, EngineError, InvalidInput, PipelineError
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, REVIEWS, is_grant, window_of
 from pipeline.grants.validate import validate_grant
-from pipeline.judge.aftermath import aftermath, readable_catalogue
+from pipeline.judge.aftermath import aftermath
 from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.judge.askers import Askers
+from pipeline.judge.assessment import Assessment, Item
 from pipeline.judge.bundle import load_rules
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
@@ -32,112 +32,32 @@ from pipeline.judge.evaluate import (
     governance_document,
     input_document,
 )
-from pipeline.judge.narrowing import Change, classify
+from pipeline.judge.narrowing import classify
 from pipeline.judge.past import past
 from pipeline.judge.pulls import ForgeReader, PullRequest
+from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import (
-    Binding,
     Catalogue,
     Entitlement,
     Grant,
     Problem,
-    Window,
-    digest,
 )
 from pipeline.provision.desired import LiveGrant, render
 
 Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
-    """One grant that a pull request changes."""
+class _Findings(NamedTuple):
+    """What came of asking the policies."""
 
-    path: str
-    change: Change
-    grant: Grant
-    """As asked for; of a deletion, as it was."""
+    evaluations: tuple[Evaluation, ...] = ()
+    approvals: Approvals | None = None
+    denial: str = ""
+    """A reason to deny that makes counting pointless."""
 
-    previous: Previous | None
-    window: Window | None
-    """As it would be if merged at the moment judged."""
-
-    entitlements: tuple[Entitlement, ...]
-    bindings: tuple[Binding, ...]
-    """What the clouds would hold because of it; empty for a deletion."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assessment:
-    """Everything that was found about one pull request at one head."""
-
-    pull: PullRequest
-    base: str
-    kind: str
-    """`grant` or `governance`."""
-
-    items: tuple[Item, ...]
-    evaluations: tuple[Evaluation, ...]
-    approvals: Approvals | None
-    problems: tuple[Problem, ...]
-    decision: Decision
-    policies: str
-    """Digest of the policies that judged it."""
-
-    requester: str | None = None
-    """The principal who opened it; None for an App or a stranger."""
-
-    @property
-    def approvers(self) -> tuple[str, ...]:
-        """Principals whose approval filled a place, sorted."""
-        if self.approvals is None:
-            return ()
-        return tuple(sorted({name for step in self.approvals.steps for name in step.people}))
-
-    @property
-    def offer(self) -> str:
-        """SHA-256 of what the pull request is shown to do: bindings and durations.
-
-        What is applied later must be what reviewers were shown, whatever became of the
-        catalogue in between. No moment takes part, as none is known before the merge.
-        """
-        return digest(
-            {
-                "kind": self.kind,
-                "items": [
-                    {
-                        "path": item.path,
-                        "change": item.change,
-                        "duration": item.grant.duration,
-                        "bindings": [
-                            {"cloud": b.cloud, "locator": b.locator, "key": b.key}
-                            for b in item.bindings
-                        ],
-                        "permissions": [
-                            [line.target.id, line.role.id, asdict(line.role.permissions)]
-                            for line in item.entitlements
-                        ],
-                    }
-                    for item in self.items
-                ],
-            }
-        )
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the decision: policies, what they said, and whose approval counted, for
-        whom."""
-        return digest(
-            {
-                "policies": self.policies,
-                "evaluations": [one.digest for one in self.evaluations],
-                "approvers": self.approvals.given if self.approvals else (),
-                "verdict": self.decision.verdict,
-                "reasons": self.decision.reasons,
-            }
-        )
+    problems: tuple[Problem, ...] = ()
 
 
 class Assessor:
@@ -149,16 +69,16 @@ class Assessor:
         sources: Sources,
         forge: ForgeReader,
         engines: Engines,
-        embedded: Callable[[PolicyBundle], PolicyEngine],
+        trial: Trial,
         default_branch: str,
         app_id: int | None,
     ) -> None:
-        """*app_id* is the account id of the App that may ask for less access; *embedded* gives
-        the engine that may run policies which nobody has reviewed."""
+        """*app_id* is the account id of the App that may ask for less access."""
         self._sources = sources
         self._forge = forge
         self._engines = engines
-        self._embedded = embedded
+        self._trial = trial
+        self._rulebooks = Rulebooks(sources, trial)
         self._default_branch = default_branch
         self._app_id = app_id
 
@@ -171,6 +91,7 @@ class Assessor:
         history: Sequence[MainlineCommit],
         previous: Mapping[str, Previous | None],
         now: datetime,
+        sound: Sequence[str],
     ) -> Assessment:
         """Returns the assessment of *pull*, whose head differs from the base by *changes*.
 
@@ -178,22 +99,26 @@ class Assessor:
         *previous* holds the last proven version of every grant that is modified. A merged
         pull request is judged as of its `merged_at`, which then is *now*.
 
+        What deletes or repairs is judged by the nearest of *sound* that can be used: commits
+        at which nothing that decides was unproven, nearest first.
+
         Raises `ForgeError` and `EngineError` where something did not answer.
         """
         problems = shape_problems(pull, changes, default_branch=self._default_branch)
         kind = "grant" if any(c.path.startswith(GRANTS) for c in changes) else "governance"
         items: tuple[Item, ...] = ()
-        evaluations: tuple[Evaluation, ...] = ()
-        approvals: Approvals | None = None
+        findings = _Findings()
         policies = ""
         requester: str | None = None
+        asks = any(c.path.startswith(GRANTS) and c.status != "D" for c in changes)
         try:
-            catalogue = self._catalogue(base, changes, history)
-            bundle = self._sources.policies(base)
-            policies = bundle.digest
+            catalogue, bundle = (
+                self._rulebooks.at(base) if asks else self._rulebooks.standing_in(base, sound)
+            )
         except InvalidInput as error:
             problems.extend(error.problems)
         else:
+            policies = bundle.digest
             person = catalogue.person(pull.author.id) if pull.author else None
             requester = person.name if person else None
             if kind == "grant":
@@ -209,46 +134,25 @@ class Assessor:
                     approvals=(),
                 )
                 problems.extend(
-                    aftermath(self._sources, pull.head_sha, changes, question, self._embedded)
+                    aftermath(self._sources, pull.head_sha, changes, question, self._trial)
                 )
             if not problems:
-                evaluations, approvals, denial = self._judge(
-                    pull, kind, changes, items, history, catalogue, bundle, now
-                )
-                if denial:
-                    return Assessment(
-                        pull=pull,
-                        base=base,
-                        kind=kind,
-                        items=items,
-                        evaluations=evaluations,
-                        approvals=None,
-                        problems=(),
-                        decision=Decision(verdict=Verdict.DENIED, reasons=(denial,)),
-                        policies=policies,
-                        requester=requester,
-                    )
+                findings = self._ask(pull, kind, changes, items, history, catalogue, bundle, now)
+                problems.extend(findings.problems)
         return Assessment(
             pull=pull,
             base=base,
             kind=kind,
             items=items,
-            evaluations=evaluations,
-            approvals=approvals,
+            evaluations=findings.evaluations,
+            approvals=findings.approvals,
             problems=tuple(sorted(set(problems))),
-            decision=decide(problems, evaluations, approvals),
+            decision=Decision(verdict=Verdict.DENIED, reasons=(findings.denial,))
+            if findings.denial
+            else decide(problems, findings.evaluations, findings.approvals),
             policies=policies,
             requester=requester,
         )
-
-    def _catalogue(
-        self, base: str, changes: Sequence[TreeChange], history: Sequence[MainlineCommit]
-    ) -> Catalogue:
-        """The catalogue to judge by: that of *base*, or for less access and repairs the last
-        that could be read. Raises `InvalidInput`."""
-        asks = any(c.path.startswith(GRANTS) and c.status != "D" for c in changes)
-        found = None if asks else readable_catalogue(self._sources, base, history)
-        return found or self._sources.catalogue(base)
 
     def _items(
         self,
@@ -331,6 +235,29 @@ class Assessor:
             bindings=bindings,
         )
 
+    def _ask(
+        self,
+        pull: PullRequest,
+        kind: str,
+        changes: Sequence[TreeChange],
+        items: Sequence[Item],
+        history: Sequence[MainlineCommit],
+        catalogue: Catalogue,
+        bundle: PolicyBundle,
+        now: datetime,
+    ) -> _Findings:
+        """Asks the policies; what they cannot answer anybody is a problem of theirs."""
+        try:
+            return self._judge(pull, kind, changes, items, history, catalogue, bundle, now)
+        except InvalidInput as error:
+            return _Findings(problems=error.problems)
+        except EngineError:
+            # An outage is no verdict. Policies that answer nobody are no outage: they would
+            # stop every later run, removals included.
+            if broken := self._rulebooks.unusable(bundle):
+                return _Findings(problems=broken)
+            raise
+
     def _judge(
         self,
         pull: PullRequest,
@@ -341,8 +268,7 @@ class Assessor:
         catalogue: Catalogue,
         bundle: PolicyBundle,
         now: datetime,
-    ) -> tuple[tuple[Evaluation, ...], Approvals | None, str]:
-        """Returns evaluations, the count, and a reason to deny before anything is judged."""
+    ) -> _Findings:
         engines = self._engines(bundle)
         rules = load_rules(bundle)
         concerned = _interested(items, catalogue)
@@ -388,18 +314,18 @@ class Assessor:
             try:
                 askers += people.others(lines)
             except Denied as error:
-                return tuple(first), None, str(error)
+                return _Findings(tuple(first), denial=str(error))
             first = [evaluate(document, engines, rules) for document in documents(())]
         required = _merged_requirements(first)
         if not required:
-            return tuple(first), None, ""
+            return _Findings(tuple(first))
         orders = {step.order for step in required}
         if len(orders) > MOST_ORDERS:
             why = (
                 f"policy asks for approvals in {len(orders)} orders, at most {MOST_ORDERS} can "
                 "be counted; give steps that need not wait for each other the same order"
             )
-            return tuple(first), None, why
+            return _Findings(tuple(first), denial=why)
         try:
             gathered = gather(
                 self._forge,
@@ -409,7 +335,7 @@ class Assessor:
                 interested={**_excluded(first, catalogue), **concerned},
             )
         except Denied as error:
-            return tuple(first), None, str(error)
+            return _Findings(tuple(first), denial=str(error))
         approvals = tally(
             gathered.reviews,
             head=pull.head_sha,
@@ -428,7 +354,7 @@ class Assessor:
                 "the approvals required change with who approved",
                 hint="the request stays denied; correct the policies",
             )
-        return tuple(again), approvals, ""
+        return _Findings(tuple(again), approvals)
 
     def _askers(self, pull: PullRequest, catalogue: Catalogue, bundle: PolicyBundle) -> Askers:
         return Askers(self._forge, pull, catalogue, bundle, app_id=self._app_id)

@@ -8,15 +8,15 @@ import socket
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import EngineError, UsageError
+from pipeline.errors import EngineError, Undecided, UsageError
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
-from pipeline.model import canonical
+from pipeline.model import Problem, canonical
 
 _PACKAGE, _, _RULE = ENTRYPOINT.removeprefix("data.").rpartition(".")
 _PROOF = "daypass_proof"
@@ -148,6 +148,64 @@ class OpaEngine:
         self.close()
 
 
+def refusals(
+    bundle: PolicyBundle, *, binary: str | Path, timeout: float = 20
+) -> tuple[Problem, ...]:
+    """Returns why OPA would not load *bundle*, in the policies' own files; empty if it would.
+
+    Nothing of the policies is evaluated. Raises `Undecided` when OPA cannot be asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="daypass-opa-") as name:
+        folder = Path(name)
+        _write(bundle, folder, {})
+        try:
+            # `opa check` would miss data that lies where a rule is.
+            done = subprocess.run(
+                [str(binary), "eval", "--format=json", "--data=.", "true"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                cwd=folder,
+                env={},
+                timeout=timeout,
+            )
+            answer = json.loads(done.stdout)
+            if not isinstance(answer, dict):
+                raise ValueError("it answered something other than an object")
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            raise Undecided(
+                f"OPA could not be asked to compile the policies: {error}",
+                hint="install OPA or name its binary",
+            ) from error
+    if done.returncode == 0 and "errors" not in answer:
+        return ()
+    errors = answer.get("errors") or [{"message": f"OPA ended with {done.returncode}"}]
+    return tuple(sorted({_refusal(error, sorted(bundle.modules)) for error in errors}))
+
+
+def _refusal(error: Mapping[str, Any], paths: Sequence[str]) -> Problem:
+    """One error as OPA tells it, at its place in the repository where it says one."""
+    at = error.get("location") or {}
+    number = str(at.get("file", "")).removesuffix(".rego")
+    known = number.isdecimal() and int(number) < len(paths)
+    return Problem(
+        path=f"policies/{paths[int(number)]}" if known else "policies",
+        line=at["row"] if known else 1,
+        column=at["col"] if known else 1,
+        code="policies-broken",
+        message=f"OPA does not load it: {error.get('message', 'without a reason')}",
+    )
+
+
+def _write(bundle: PolicyBundle, folder: Path, more: Mapping[str, str]) -> None:
+    """Writes *bundle* as OPA reads it, with *more* data.
+
+    Numbered: a path from a repository never becomes a path on this machine.
+    """
+    for number, (_, text) in enumerate(sorted(bundle.modules.items())):
+        (folder / f"{number:04}.rego").write_text(text, encoding="utf-8")
+    (folder / "data.json").write_text(canonical({**bundle.data, **more}), encoding="utf-8")
+
+
 class _PortTaken(Exception):
     """Somebody else listens where our OPA was to listen, or it could not."""
 
@@ -167,14 +225,9 @@ class _Server:
         try:
             policies = root / "policies"
             policies.mkdir()
-            # Numbered: a path from a repository never becomes a path on this machine.
-            for number, (_, text) in enumerate(sorted(bundle.modules.items())):
-                (policies / f"{number:04}.rego").write_text(text, encoding="utf-8")
+            _write(bundle, policies, {_PROOF: self._proof})
             (policies / "authz.rego").write_text(
                 _AUTHORIZATION.format(token=self._token), encoding="utf-8"
-            )
-            (policies / "data.json").write_text(
-                canonical({**bundle.data, _PROOF: self._proof}), encoding="utf-8"
             )
             self._log = root / "log"
             with self._log.open("wb") as log:

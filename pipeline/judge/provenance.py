@@ -25,7 +25,8 @@ from pipeline.grants.history import (
     window_of,
 )
 from pipeline.grants.yaml_strict import visible
-from pipeline.judge.assess import Assessment, Assessor
+from pipeline.judge.assess import Assessor
+from pipeline.judge.assessment import Assessment
 from pipeline.judge.evaluate import Previous
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
@@ -126,6 +127,8 @@ class Prover:
         self._known = dict(known or {})
         self._answers: dict[str, Proof | Unproven] = {}
         self._fresh: list[Proof] = []
+        # Commit to the governed paths that are not as proven after it.
+        self._tainted_after: dict[str, frozenset[str]] = {}
         # Commits between which nothing governed changed hold the same catalogue: reading it
         # once for all of them makes a run's cost grow with changes, not with grants.
         self._same_rules: dict[str, str] = {}
@@ -206,6 +209,18 @@ class Prover:
         """Returns the governed paths that are not as proven at *tip*."""
         return self._taint(self._sources.objects.mainline(tip, since=anchor))[1]
 
+    def sound(self, *, anchor: str, tip: str) -> tuple[str, ...]:
+        """Returns the commits up to *tip* at which nothing that decides is unproven, nearest
+        first."""
+        commits = self._sources.objects.mainline(tip, since=anchor)
+        self._taint(commits)
+        return self._sound(commits, anchor)
+
+    def _sound(self, history: Sequence[MainlineCommit], anchor: str) -> tuple[str, ...]:
+        after = self._tainted_after
+        found = [one.sha for one in reversed(history) if one.sha in after and not after[one.sha]]
+        return (*found, anchor)
+
     def prove(
         self,
         commit: MainlineCommit,
@@ -252,6 +267,7 @@ class Prover:
             history=history,
             previous=previous,
             now=merged_at,
+            sound=self._sound(history, commits[0].parents[0]),
         )
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)
@@ -372,7 +388,7 @@ class Prover:
                         )
                     else:
                         proven[change.path] = new
-            after[commit.sha] = frozenset(tainted)
+            after[commit.sha] = self._tainted_after[commit.sha] = frozenset(tainted)
         return after, tuple(tainted[path] for path in sorted(tainted))
 
     def _live(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.judge.assess import Assessment
+from pipeline.judge.assessment import Assessment
 from pipeline.model import Mark
 
 _TOP = Mark(line=1, column=1)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pipeline.grants.duration import format_duration
 from pipeline.judge.approvals import Approvals
-from pipeline.judge.assess import Assessment, Item
+from pipeline.judge.assessment import Assessment, Item
 from pipeline.judge.decide import Verdict
 from pipeline.judge.steps import listed
 from pipeline.model import AwsPermissions, AzurePermissions, GcpPermissions, GrantId, Window

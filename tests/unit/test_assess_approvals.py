@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.commits import MainlineCommit, TreeChange, TreeEntry
+from pipeline.grants.commits import TreeChange, TreeEntry
 from pipeline.grants.parse import Parsed
-from pipeline.judge.aftermath import readable_catalogue
-from pipeline.judge.assess import Assessment, Assessor
+from pipeline.judge.assess import Assessor
+from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.pulls import Actor, PullRequest, Review
+from pipeline.judge.rulebook import Trial
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import Catalogue, Delegation, TargetId
 from tests.unit.support_policies import entitlement, grant, own_bundle, own_rules, principal
@@ -127,10 +128,10 @@ def assess(
         sources=Shelf({BASE: catalogue}),
         forge=desk,  # type: ignore[arg-type]
         engines=lambda bundle: [asked],
-        embedded=lambda bundle: asked,
+        trial=Trial(lambda bundle: asked),
         default_branch="main",
         app_id=None,
-    ).assess(pull, base=BASE, changes=[CHANGE], history=[], previous={}, now=NOW)
+    ).assess(pull, base=BASE, changes=[CHANGE], history=[], previous={}, now=NOW, sound=[BASE])
 
 
 def desk(reviews: list[Review], members: set[int], **facts: Any) -> Desk:
@@ -206,15 +207,3 @@ def test_more_orders_than_can_be_counted_deny() -> None:
     )
     five = assess(OPEN, desk([], set()), engine=Asking(orders=(1, 2, 3, 4, 5)))
     assert five.decision.verdict is Verdict.WAITING
-
-
-def test_an_older_catalogue_lends_nothing() -> None:
-    older = replace(PEOPLE, delegations=(AWAY,))
-    repair = readable_catalogue(Shelf({BASE: older}), BASE, ())
-    assert repair is not None
-    assert repair.delegations == (AWAY,)
-    commit = MainlineCommit(sha="c" * 40, parents=(), committed_at=NOW, changes=())
-    broken = readable_catalogue(Shelf({commit.sha: older}), BASE, [commit])
-    assert broken is not None
-    assert broken.delegations == ()
-    assert broken.principals == older.principals

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipeline.cli.check import _assessment_document, _needed
 from pipeline.judge.approvals import Authority, Requirement, Voter, tally
-from pipeline.judge.assess import Assessment
+from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
 from pipeline.judge.pulls import PullRequest, Review
 from pipeline.model import Delegation

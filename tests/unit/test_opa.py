@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import EngineError, UsageError
+from pipeline.errors import EngineError, Undecided, UsageError
 from pipeline.judge import opa
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import evaluate
-from pipeline.judge.opa import OpaEngine
+from pipeline.judge.opa import OpaEngine, refusals
 from pipeline.judge.rego import RegorusEngine
 from tests.unit.support_policies import own_bundle, own_rules, request
 
@@ -303,3 +303,51 @@ def test_a_server_that_died_is_an_error(opa_binary: Path) -> None:
         engine._server._process.wait()
         with pytest.raises(EngineError, match="not running"):
             engine.decide({"a": 1})
+
+
+# Compiling only: what nobody has reviewed is not asked anything.
+
+
+def test_what_opa_loads_is_not_refused(opa_binary: Path) -> None:
+    assert refusals(own_bundle(), binary=opa_binary) == ()
+
+
+RECURSIVE = {
+    "access/one.rego": "package access.one\n\na := data.lib.two.b\n",
+    "lib/two.rego": "package lib.two\n\n\nb := data.access.one.a\n",
+}
+
+
+def test_every_refusal_is_told_where_it_stands(opa_binary: Path) -> None:
+    told = refusals(PolicyBundle(modules=RECURSIVE, data={}), binary=opa_binary)
+    assert [(one.path, one.line, one.code) for one in told] == [
+        ("policies/access/one.rego", 3, "policies-broken"),
+        ("policies/lib/two.rego", 4, "policies-broken"),
+    ]
+    assert all("recursive" in one.message for one in told)
+
+
+def test_data_where_a_rule_is_is_refused(opa_binary: Path) -> None:
+    bundle = PolicyBundle(modules=BUNDLE.modules, data={"access": {"decision": {"result": 1}}})
+    told = refusals(bundle, binary=opa_binary)
+    assert [(one.path, one.line) for one in told] == [("policies/a.rego", 3)]
+
+
+def test_nothing_of_the_policies_is_evaluated(opa_binary: Path, server: Answering) -> None:
+    call = f'http.send({{"method": "post", "url": "{server.url}"}})'
+    modules = {"a.rego": f"package system.main\n\nmain := {call}\n"}
+    assert refusals(PolicyBundle(modules=modules, data={}), binary=opa_binary) == ()
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo true", "echo '[]'", "exec sleep 60"])
+def test_an_opa_that_cannot_be_asked_is_no_verdict(tmp_path: Path, script: str) -> None:
+    with pytest.raises(Undecided, match="could not be asked"):
+        refusals(BUNDLE, binary=program(tmp_path, script), timeout=0.2)
+    with pytest.raises(Undecided, match="could not be asked"):
+        refusals(BUNDLE, binary=tmp_path / "none")
+
+
+def test_an_opa_that_fails_without_a_reason_has_refused(tmp_path: Path) -> None:
+    told = refusals(BUNDLE, binary=program(tmp_path, "echo '{}'; exit 2"))
+    assert [str(one) for one in told] == ["policies:1:1: OPA does not load it: OPA ended with 2"]

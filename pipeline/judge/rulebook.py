@@ -1,0 +1,137 @@
+"""What a pull request is judged by: the catalogue and the policies of the default branch.
+
+Two changes of the rules that are fine alone can break them together. What asks for access is
+denied then. Less access and the repair must go on, so they are judged by the last commit whose
+catalogue and policies can be used, and at which nothing that decides was unproven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pipeline.errors import EngineError, InvalidInput
+from pipeline.judge.bundle import load_rules
+from pipeline.judge.engine import PolicyBundle, PolicyEngine
+from pipeline.judge.evaluate import Requester, evaluate, governance_document
+from pipeline.judge.sources import Sources, at_top
+from pipeline.model import Catalogue, Problem
+
+
+class Trial(NamedTuple):
+    """How policies are tried that nobody may have reviewed yet."""
+
+    embedded: Callable[[PolicyBundle], PolicyEngine]
+    """Gives the engine that is asked: it reaches nothing outside, so what it cannot answer is
+    the policies' fault."""
+
+    compiled: Callable[[PolicyBundle], tuple[Problem, ...]] = lambda _: ()
+    """Returns why the reference engine would not take them; it is not asked anything."""
+
+
+class Rulebook(NamedTuple):
+    """What decides about one pull request."""
+
+    catalogue: Catalogue
+    policies: PolicyBundle
+
+
+class Rulebooks:
+    """Finds rulebooks in git. Each bundle is tried once."""
+
+    def __init__(self, sources: Sources, trial: Trial) -> None:
+        self._sources = sources
+        self._trial = trial
+        self._tried: dict[str, tuple[Problem, ...]] = {}
+
+    def at(self, commit: str) -> Rulebook:
+        """Returns what *commit* holds. Raises `InvalidInput` with the problems of both parts.
+
+        Whether an engine can use the policies shows when it is asked: see `unusable`.
+        """
+        problems: list[Problem] = []
+        catalogue: Catalogue | None = None
+        policies: PolicyBundle | None = None
+        try:
+            catalogue = self._sources.catalogue(commit)
+        except InvalidInput as error:
+            problems.extend(error.problems)
+        try:
+            policies = self._sources.policies(commit)
+        except InvalidInput as error:
+            problems.extend(error.problems)
+        if catalogue is None or policies is None:
+            raise InvalidInput(tuple(problems))
+        return Rulebook(catalogue, policies)
+
+    def standing_in(self, base: str, sound: Sequence[str]) -> Rulebook:
+        """Returns the first catalogue of *sound* that can be read, and the first policies there
+        that give a decision.
+
+        Whoever is offboarded at *base* is nobody in an older catalogue, and it lends no right:
+        it may hold delegations that were taken back since. Raises `InvalidInput` where *sound*
+        holds none: with what is wrong at *base*, or that it is unproven.
+        """
+        catalogue = next(filter(None, (self._catalogue(sha, base) for sha in sound)), None)
+        policies = next(filter(None, (self._policies(sha) for sha in sound)), None)
+        if catalogue is not None and policies is not None:
+            return Rulebook(catalogue, policies)
+        self.at(base)
+        raise InvalidInput(
+            (at_top("policies", "unproven", "no proven version of the rules can be used"),)
+        )
+
+    def unusable(self, policies: PolicyBundle) -> tuple[Problem, ...]:
+        """Returns why *policies* give no decision, empty if they do.
+
+        They are asked about a change of themselves by a stranger.
+        """
+        known = policies.digest
+        if known not in self._tried:
+            self._tried[known] = unanswered(policies, _STRANGERS, self._trial)
+        return self._tried[known]
+
+    def _catalogue(self, commit: str, base: str) -> Catalogue | None:
+        try:
+            found = self._sources.catalogue(commit)
+        except InvalidInput:
+            return None
+        if commit == base:
+            return found
+        principals = {
+            name: principal
+            for name, principal in found.principals.items()
+            if not self._sources.offboarded(base, name)
+        }
+        return replace(found, principals=principals, delegations=())
+
+    def _policies(self, commit: str) -> PolicyBundle | None:
+        try:
+            found = self._sources.policies(commit)
+        except InvalidInput:
+            return None
+        return None if self.unusable(found) else found
+
+
+def unanswered(
+    policies: PolicyBundle, question: Mapping[str, Any], trial: Trial
+) -> tuple[Problem, ...]:
+    """Returns why *policies* do not answer *question*, empty if they do."""
+    if problems := trial.compiled(policies):
+        return problems
+    try:
+        evaluate(question, [trial.embedded(policies)], load_rules(policies))
+    except InvalidInput as error:
+        return error.problems
+    except EngineError as error:
+        return (at_top("policies", "policies-broken", f"they give no decision: {error}"),)
+    return ()
+
+
+_STRANGERS = governance_document(
+    paths=["policies"],
+    now=datetime(2026, 1, 1, tzinfo=UTC),
+    requester=Requester(actor=None, principal=None),
+)
