@@ -21,9 +21,6 @@ API_URL = "https://api.github.com"
 FILES_CAP = 3000
 """https://docs.github.com/rest/pulls/pulls#list-pull-requests-files"""
 
-COMMITS_CAP = 250
-"""https://docs.github.com/rest/pulls/pulls#list-commits-on-a-pull-request"""
-
 RUNS_CAP = 1000
 """Check runs of one name that GitHub keeps of a commit."""
 
@@ -107,8 +104,14 @@ class Api:
         """Writes, and returns the JSON answered."""
         return self._request(verb, path, body=body)[1]
 
-    def pages(self, path: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        """Returns the items of every page; a list that does not end is an error."""
+    def pages(
+        self, path: str, parameters: Mapping[str, Any] | None = None, *, way_out: str = ""
+    ) -> list[Any]:
+        """Returns the items of every page. A list that does not end is an error.
+
+        With *way_out*, it is a list that one person can make longer for one request: then it
+        is a no (`Denied`). As an outage it would stop every later run.
+        """
         items: list[Any] = []
         address: str = path
         query: Mapping[str, Any] | None = {"per_page": _PER_PAGE, **(parameters or {})}
@@ -123,7 +126,8 @@ class Api:
             address, query = following.group(1), None
             if not address.startswith(f"{self._url}/"):
                 raise ForgeError(f"GitHub's list at {path} goes on at another host")
-        raise ForgeError(f"GitHub's list at {path} has more than {_MOST_PAGES} pages")
+        message = f"GitHub's list at {path} has more than {_MOST_PAGES} pages"
+        raise Denied(message, hint=way_out) if way_out else ForgeError(message)
 
     def _request(
         self,
@@ -219,12 +223,18 @@ class GitHubReader:
 
     def files(self, number: int) -> tuple[PullFile, ...]:
         """See `ForgeReader.files`; also raises when the count is not the pull request's."""
-        items = self._api.pages(f"{self._root}/pulls/{number:d}/files")
+        split = "split the pull request"
+        items = self._api.pages(f"{self._root}/pulls/{number:d}/files", way_out=split)
         whole = number_at(self._api.get(f"{self._root}/pulls/{number:d}"), "changed_files")
-        if len(items) >= FILES_CAP or len(items) != whole:
+        if max(len(items), whole) >= FILES_CAP:
+            raise Denied(
+                f"#{number} changes {whole} files, and GitHub stops listing at {FILES_CAP}",
+                hint=split,
+            )
+        if len(items) != whole:
             raise ForgeError(
                 f"#{number} changes {whole} files, GitHub lists {len(items)}",
-                hint=f"GitHub stops at {FILES_CAP}: split the pull request",
+                hint="run it again in a minute",
             )
         return tuple(
             PullFile(
@@ -238,20 +248,11 @@ class GitHubReader:
             for item in items
         )
 
-    def commits(self, number: int) -> tuple[str, ...]:
-        """Returns the ids of a pull request's commits, oldest first; raises at 250."""
-        items = self._api.pages(f"{self._root}/pulls/{number:d}/commits")
-        whole = number_at(self._api.get(f"{self._root}/pulls/{number:d}"), "commits")
-        if len(items) >= COMMITS_CAP or len(items) != whole:
-            raise ForgeError(
-                f"#{number} has {whole} commits, GitHub lists {len(items)}",
-                hint=f"GitHub stops at {COMMITS_CAP}: squash the branch",
-            )
-        return tuple(object_id(text_at(item, "sha")) for item in items)
-
     def reviews(self, number: int) -> tuple[Review, ...]:
         """See `ForgeReader.reviews`."""
-        items = self._api.pages(f"{self._root}/pulls/{number:d}/reviews")
+        items = self._api.pages(
+            f"{self._root}/pulls/{number:d}/reviews", way_out="open another pull request"
+        )
         found = [
             Review(
                 id=number_at(item, "id"),
@@ -273,9 +274,10 @@ class GitHubReader:
         push listed: the list may lag behind, or forget.
         """
         ref = ref_name(f"refs/heads/{branch}")
+        anew = "push the branch under a new name"
         items = [
             item
-            for item in self._api.pages(f"{self._root}/activity", {"ref": ref})
+            for item in self._api.pages(f"{self._root}/activity", {"ref": ref}, way_out=anew)
             if text_at(item, "ref") == ref
             and text_at(item, "activity_type") in _PUSHES
             and (until is None or moment_at(item, "timestamp") <= until)
@@ -286,7 +288,7 @@ class GitHubReader:
             which = f"{sorted(unknown)[0][:7]} to {branch}" if unknown else branch
             raise ForgeError(
                 f"GitHub does not say who pushed {which}",
-                hint="run it again in a minute; if it stays so, push the branch under a new name",
+                hint=f"run it again in a minute; if it stays so, {anew}",
             )
         actors = set()
         for item in items:
@@ -295,7 +297,7 @@ class GitHubReader:
                 # It stays gone: as an outage it would stop every later run, removals included.
                 raise Denied(
                     f"an account that is gone pushed {text_at(item, 'after')[:7]} to {branch}",
-                    hint="push the branch under a new name",
+                    hint=anew,
                 )
             actors.add(actor)
         return tuple(sorted(actors))

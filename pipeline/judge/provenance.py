@@ -255,7 +255,10 @@ class Prover:
         if reasons:
             return self._no(commit, *reasons)
         self._fetch_head(pull.number, pull.head_sha)
-        reasons = self._content(commit, pull)
+        try:
+            reasons = self._content(commit, pull)
+        except Denied as error:
+            reasons = [str(error)]
         if reasons:
             return self._no(commit, *reasons)
         merged_at = pull.merged_at or commit.committed_at

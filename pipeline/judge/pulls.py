@@ -91,7 +91,7 @@ class CheckRun:
 
 
 class ForgeReader(Protocol):
-    """What the judge asks. Raises `ForgeError` on failure, and where a page cap was reached."""
+    """What the judge asks. Raises `ForgeError` on failure, and `Denied` for what stays so."""
 
     def pull(self, number: int) -> PullRequest:
         """Returns the pull request with this number."""
@@ -100,16 +100,18 @@ class ForgeReader(Protocol):
         """Returns the pull requests that GitHub associates with a commit."""
 
     def files(self, number: int) -> tuple[PullFile, ...]:
-        """Returns every file changed; raises at 3,000, where GitHub stops listing."""
+        """Returns every file changed. Raises `Denied` at 3,000, where GitHub stops listing."""
 
     def reviews(self, number: int) -> tuple[Review, ...]:
-        """Returns every submitted review, oldest first."""
+        """Returns every submitted review, oldest first. Raises `Denied` where there are too
+        many to be read."""
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         """Returns everyone who pushed to, created or force-pushed *branch* (activity API).
 
         *until* leaves out what came after a merge: a branch name may be used again.
-        Raises `Denied` where an account that is gone pushed.
+        Raises `Denied` where an account that is gone pushed, or there are too many pushes to
+        be read.
         """
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:

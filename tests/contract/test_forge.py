@@ -196,26 +196,45 @@ def test_a_list_at_its_cap_is_refused(
     estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(github_module, "FILES_CAP", 1)
-    monkeypatch.setattr(github_module, "COMMITS_CAP", 1)
-    with pytest.raises(ForgeError, match="split the pull request"):
+    with pytest.raises(Denied, match="split the pull request"):
         estate.reader().files(pull)
-    with pytest.raises(ForgeError, match="squash the branch"):
-        estate.reader().commits(pull)
 
 
-def test_a_list_that_never_ends_is_refused(
+def test_a_list_that_somebody_made_longer_than_is_read_is_a_no(
     estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     estate.push("many", {f"access/grants/alice/{n}.yaml": "x\n" for n in range(101)})
+    number = estate.open("many")
+    for _ in range(101):
+        estate.review(pull, "bob", "COMMENT")
+    monkeypatch.setattr(github_module, "_MOST_PAGES", 1)
+    with pytest.raises(Denied, match=r"more than 1 pages; split the pull request"):
+        estate.reader().files(number)
+    with pytest.raises(Denied, match=r"more than 1 pages; open another pull request"):
+        estate.reader().reviews(pull)
+    assert estate.reader().pushers("many")
+
+
+def test_more_pushes_than_are_read_are_a_no(
+    estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        estate.push("alice/request", {GRANT: f"subject: alice\nmore: {n}\n"})
+    monkeypatch.setattr(github_module, "_PER_PAGE", 1)
+    monkeypatch.setattr(github_module, "_MOST_PAGES", 3)
+    with pytest.raises(Denied, match="push the branch under a new name"):
+        estate.reader().pushers("alice/request")
+
+
+def test_a_list_of_the_whole_repository_that_never_ends_is_an_outage(
+    estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate.push("second", {GRANT: "y\n"})
+    estate.open("second")
+    monkeypatch.setattr(github_module, "_PER_PAGE", 1)
     monkeypatch.setattr(github_module, "_MOST_PAGES", 1)
     with pytest.raises(ForgeError, match="more than 1 pages"):
-        estate.reader().files(estate.open("many"))
-
-
-def test_commits_of_a_pull_request_are_listed(estate: Estate, pull: int) -> None:
-    first = estate.tip("alice/request")
-    second = estate.push("alice/request", {GRANT: "subject: alice\nmore: 1\n"})
-    assert estate.reader().commits(pull) == (first, second)
+        estate.reader().open_pulls()
 
 
 def test_reviews_are_bound_to_the_commit_reviewed(estate: Estate, pull: int) -> None:

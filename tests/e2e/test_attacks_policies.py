@@ -119,3 +119,22 @@ def test_checks_that_were_asked_for_without_end_hold_up_nothing_but_the_own_gran
     assert "has 3 check runs called daypass" in acme.quarantined(applied)[ONE]
     assert acme.may("bob", *LOGS)
     assert not acme.may("alice", *LOGS)
+
+
+def test_more_files_than_github_lists_hold_up_nothing_but_the_own_grants(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.forge.github.FILES_CAP", 2)
+    acme.landed("bob", "bob/one", grant("bob"))
+    two = path_of("alice/two")
+    number = acme.request("alice", "ask", {ONE: grant(), two: grant(duration="1h")})
+    assert acme.check(number).code == 1
+    acme.bypass()
+    acme.person("alice").merge(number)
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    quarantined = acme.quarantined(applied)
+    assert set(quarantined) == {ONE, two}
+    assert "GitHub stops listing at 2" in quarantined[ONE]
+    assert acme.may("bob", *LOGS)
+    assert not acme.may("alice", *LOGS)
