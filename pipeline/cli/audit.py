@@ -116,13 +116,9 @@ def _rewritten(context: Context, head: str) -> list[str]:
             faults.append(f"{commit.sha[:12]} changes or removes {', '.join(odd)}")
         if len(commit.parents) > 1:
             faults.append(f"{commit.sha[:12]} is a merge")
-    from pipeline.record.audit import BRANCH
-
     keeper = context.settings.keeper_id
     strangers = [
-        author
-        for author, signed in context.reader.signatures(BRANCH)
-        if not signed or author != keeper
+        one.sha for one in context.reader.signatures(head) if not one.signed or one.author != keeper
     ]
     if strangers:
         faults.append(f"{len(strangers)} commits of the record are not signed for the App")

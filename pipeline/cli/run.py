@@ -23,6 +23,7 @@ from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate, observe
 from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run, unanswered
 from pipeline.record.journal import AuditJournal
+from pipeline.record.vouch import authentic
 
 if TYPE_CHECKING:
     from pipeline.cli.clouds import Clouds
@@ -91,9 +92,13 @@ class Estates:
         )
 
     @cached_property
+    def _record(self) -> tuple[str | None, Chain]:
+        return self.journal.read()
+
+    @cached_property
     def chain(self) -> Chain:
         """The record so far, verified; raises `Undecided` when the branch was rewritten."""
-        chain = self.journal.chain()
+        chain = self._record[1]
         before = [str(chain.events[-1].get("main"))] if chain.events else []
         # The record names what runs saw; GitHub's log also what came and was covered up since.
         pushed = self.context.reader.tips(self.context.settings.default_branch)
@@ -161,13 +166,17 @@ class Estates:
         )
 
     def _authentic(self) -> bool:
-        """Whether every commit of the record is signed by GitHub for the keeper App."""
-        keeper = self.context.settings.keeper_id
-        if keeper is None:
+        """Whether every commit of the record is signed by GitHub for the keeper App.
+
+        What is appended vouches for it then, so that no later run asks about it again.
+        """
+        keeper, head = self.context.settings.keeper_id, self._record[0]
+        if keeper is None or head is None:
             return False
-        return all(
-            signed and author == keeper for author, signed in self.context.reader.signatures(BRANCH)
-        )
+        if not authentic(self.context.reader.signatures(head), head, author=keeper):
+            return False
+        self.journal.verified = head
+        return True
 
     @cached_property
     def prover(self) -> Prover:

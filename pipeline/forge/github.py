@@ -7,7 +7,7 @@ alone: they fetch what an answer lacks by themselves, where a missing fact must 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from pipeline.errors import Denied, ForgeError
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name, remote_url
 from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
+from pipeline.record.vouch import Signature
 
 API_URL = "https://api.github.com"
 FILES_CAP = 3000
@@ -26,6 +27,7 @@ RUNS_CAP = 1000
 
 _PER_PAGE = 100
 _MOST_PAGES = 100
+_MOST_PAGES_OF_A_BRANCH = 10_000
 _NEXT = re.compile(r'<([^>]+)>;[^,]*rel="next"')
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -44,6 +46,10 @@ class Refused(ForgeError):
     def __init__(self, message: str, *, status: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class _Endless(ForgeError):
+    """Raised when a list has more pages than are read."""
 
 
 class Api:
@@ -112,22 +118,36 @@ class Api:
         With *way_out*, it is a list that one person can make longer for one request: then it
         is a no (`Denied`). As an outage it would stop every later run.
         """
-        items: list[Any] = []
+        try:
+            return list(self.items(path, parameters))
+        except _Endless as error:
+            if way_out:
+                raise Denied(error.message, hint=way_out) from error
+            raise
+
+    def items(
+        self,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        most_pages: int | None = None,
+    ) -> Iterator[Any]:
+        """Yields the items of page after page, each asked for when it is needed."""
+        most = _MOST_PAGES if most_pages is None else most_pages
         address: str = path
         query: Mapping[str, Any] | None = {"per_page": _PER_PAGE, **(parameters or {})}
-        for _ in range(_MOST_PAGES):
+        for _ in range(most):
             headers, page = self._request("GET", address, parameters=query)
             if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
                 raise ForgeError(f"GitHub answered {path} with something other than a list")
-            items.extend(page)
+            yield from page
             following = _NEXT.search(str(headers.get("link", "")))
             if following is None:
-                return items
+                return
             address, query = following.group(1), None
             if not address.startswith(f"{self._url}/"):
                 raise ForgeError(f"GitHub's list at {path} goes on at another host")
-        message = f"GitHub's list at {path} has more than {_MOST_PAGES} pages"
-        raise Denied(message, hint=way_out) if way_out else ForgeError(message)
+        raise _Endless(f"GitHub's list at {path} has more than {most} pages")
 
     def _request(
         self,
@@ -408,19 +428,24 @@ class GitHubReader:
         """Returns the comments on a pull request's conversation, oldest first."""
         return comments_of(self._api, number)
 
-    def signatures(self, branch: str) -> tuple[tuple[int | None, bool], ...]:
-        """Returns, for every commit of *branch*, its author's account id and whether GitHub
-        verified its signature.
+    def signatures(self, head: str) -> Iterator[Signature]:
+        """Yields what GitHub says of the commit *head* and all before it, newest first; pages
+        are asked for as they are needed.
 
         https://docs.github.com/rest/commits/commits#list-commits
         """
-        ref_name(f"refs/heads/{branch}")
-        found = []
-        for item in self._api.pages(f"{self._root}/commits", {"sha": branch}):
+        query = {"sha": object_id(head)}
+        for item in self._api.items(
+            f"{self._root}/commits", query, most_pages=_MOST_PAGES_OF_A_BRANCH
+        ):
             author = actor_of(item.get("author"))
-            verified = value_at(item, "commit", "verification", "verified") is True
-            found.append((author.id if author else None, verified))
-        return tuple(found)
+            yield Signature(
+                sha=object_id(text_at(item, "sha")),
+                parents=tuple(text_at(one, "sha") for one in value_at(item, "parents")),
+                author=author.id if author else None,
+                signed=value_at(item, "commit", "verification", "verified") is True,
+                message=text_at(item, "commit", "message"),
+            )
 
     def _pull(self, data: Any) -> PullRequest:
         head_repository = value_at(data, "head", "repo")

@@ -11,6 +11,7 @@ from pipeline.model import Binding, GrantId, timestamp
 from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Change, Plan
 from pipeline.record.audit import AuditEvent, Chain, Run, Tip, batch, read_chain
+from pipeline.record.vouch import vouching
 
 _ATTEMPTS = 3
 
@@ -45,6 +46,16 @@ class AuditJournal:
         self.facts = dict(facts or {})
         """Per grant what its proof says: blob, pull request, approvers, decision digest."""
 
+        self.verified: str | None = None
+        """The commit up to which this run has seen that all is the App's; see `vouch`."""
+
+    def read(self) -> tuple[str | None, Chain]:
+        """Reads the whole chain, and the commit it was read at (None before the first).
+
+        Raises `Undecided` when it does not hold.
+        """
+        return self._read()
+
     def chain(self) -> Chain:
         """Reads the whole chain. Raises `Undecided` when it does not hold."""
         return self._read()[1]
@@ -60,7 +71,8 @@ class AuditJournal:
             head, chain = self._read()
             path, text, tip = batch(events, after=chain.tip, at=self._clock(), run=self._run)
             try:
-                self._store.append({path: text}, message, parent=head)
+                said = vouching(message, self.verified)
+                self._store.append({path: text}, said, parent=head)
             except RefMoved:
                 continue
             return tip

@@ -92,7 +92,8 @@ def test_a_record_cut_off_at_its_end_is_seen_from_the_anchors(acme: Acme, whole:
     assert acme.daypass("audit", "verify").code == 1
 
 
-def test_a_strangers_proof_is_not_believed(acme: Acme) -> None:
+@pytest.mark.parametrize("vouching", [False, True])
+def test_a_strangers_proof_is_not_believed(acme: Acme, vouching: bool) -> None:
     files = _recorded(acme)
     acme.bypass()
     acme.push("mallory", {path_of("mallory/mine"): grant("mallory", access=[" ".join(TABLES)])})
@@ -108,7 +109,9 @@ def test_a_strangers_proof_is_not_believed(acme: Acme) -> None:
         approvers=["bob"],
         decision="0" * 64,
     )
-    acme.send("mallory", acme.commit("mallory", forged, parents=[acme.tip(RECORD)]), RECORD)
+    before = acme.tip(RECORD)
+    message = f"Record one thing\n\nVouched: {before}" if vouching else "By hand"
+    acme.send("mallory", acme.commit("mallory", forged, parents=[before], message=message), RECORD)
     assert not read_chain(
         {**files, **{path: text.encode() for path, (_, text) in forged.items()}}
     ).broken

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support_world import Acme, grant
+from tests.e2e.support_world import RECORD, Acme, grant
 
 
 @contextmanager
@@ -40,3 +40,22 @@ def test_a_run_without_changes_starts_as_many_processes_for_six_grants_as_for_tw
         assert (again.code, again.said["results"]) == (0, [])
         counts.append(len(started))
     assert counts[0] == counts[1] > 0
+
+
+def test_the_writers_of_the_record_are_asked_about_once_however_long_it_is(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Six commits are two pages of what is new; the record grows far beyond.
+    monkeypatch.setattr("pipeline.forge.github._PER_PAGE", 3)
+    counts = []
+    for number in range(5):
+        acme.landed("alice", f"alice/logs-{number}", grant(duration="30m"))
+        assert acme.apply().code == 0
+        before = acme.world.github.count("repos/list-commits")
+        assert acme.apply().code == 0
+        counts.append(acme.world.github.count("repos/list-commits") - before)
+    length = len(acme.git("alice", "rev-list", acme.tip(RECORD)).splitlines())
+    assert length > 12
+    assert max(counts) <= 2
+    assert counts[-1] == counts[-2]
+    assert acme.daypass("audit", "verify").code == 0
