@@ -1,198 +1,30 @@
-"""GitHub's REST API, read: the only file that imports PyGithub, and only when used.
-
-Of PyGithub this takes authentication, pacing, retries and rate limits. Its objects are left
-alone: they fetch what an answer lacks by themselves, where a missing fact must be an error.
-"""
+"""GitHub's REST API, read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import Denied, ForgeError
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
-from pipeline.forge.plumbing import is_object_id, object_id, ref_name, remote_url
+from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of, tip_of
+from pipeline.forge.plumbing import is_object_id, object_id, ref_name
 from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
 from pipeline.record.vouch import Signature
 
-API_URL = "https://api.github.com"
 FILES_CAP = 3000
 """https://docs.github.com/rest/pulls/pulls#list-pull-requests-files"""
 
 RUNS_CAP = 1000
 """Check runs of one name that GitHub keeps of a commit."""
 
-_PER_PAGE = 100
-_MOST_PAGES = 100
 _MOST_PAGES_OF_A_BRANCH = 10_000
-_NEXT = re.compile(r'<([^>]+)>;[^,]*rel="next"')
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PUSHES = frozenset({"push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge"})
 _WRITERS = frozenset({"admin", "maintain", "write"})
-_ADVICE = {
-    401: "the token is wrong or has expired",
-    403: "the token lacks a permission for this, or GitHub limits the rate: see its message",
-    404: "it does not exist, or the token may not see it",
-}
-
-
-class Refused(ForgeError):
-    """Raised when GitHub answered with an error *status*."""
-
-    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-
-
-class _Endless(ForgeError):
-    """Raised when a list has more pages than are read."""
-
-
-class Api:
-    """Requests about one repository. Raises `ForgeError`; no message holds the token.
-
-    *repository* is `owner/name`, *timeout* seconds per request. *pace* keeps to GitHub's
-    limits (four requests and one write a second, reads tried again); without it, as fits a
-    server of one's own, nothing waits and nothing is tried twice.
-    """
-
-    def __init__(
-        self,
-        repository: str,
-        token: str,
-        *,
-        api_url: str = API_URL,
-        timeout: int = 30,
-        pace: bool = True,
-    ) -> None:
-        if not _REPOSITORY.fullmatch(repository):
-            raise ForgeError(f"{repository!r} is no repository", hint="write owner/name")
-        if not re.fullmatch(r"[!-~]+", token):
-            raise ForgeError("the token for GitHub holds white space or is empty")
-        from github import Auth, Github, GithubRetry
-
-        self.owner = repository.partition("/")[0]
-        self.root = f"/repos/{repository}"
-        self._url = remote_url(api_url).rstrip("/")
-        self._token = token
-        # A write that is sent again could happen twice, so only reads are.
-        retry = GithubRetry(
-            total=4, backoff_factor=0.5, max_rate_limit_wait=120, allowed_methods=["GET"]
-        )
-        self._requester = Github(
-            auth=Auth.Token(token),
-            base_url=self._url,
-            timeout=timeout,
-            user_agent="daypass",
-            retry=retry if pace else None,
-            seconds_between_requests=0.25 if pace else 0,
-            seconds_between_writes=1.0 if pace else 0,
-        ).requester
-
-    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Returns the JSON at *path*, which begins with a slash."""
-        return self._request("GET", path, parameters=parameters)[1]
-
-    def find(self, path: str) -> Any | None:
-        """Returns the JSON at *path*; None where GitHub says there is nothing."""
-        try:
-            return self.get(path)
-        except Refused as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def send(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Writes, and returns the JSON answered."""
-        return self._request(verb, path, body=body)[1]
-
-    def pages(
-        self, path: str, parameters: Mapping[str, Any] | None = None, *, way_out: str = ""
-    ) -> list[Any]:
-        """Returns the items of every page. A list that does not end is an error.
-
-        With *way_out*, it is a list that one person can make longer for one request: then it
-        is a no (`Denied`). As an outage it would stop every later run.
-        """
-        try:
-            return list(self.items(path, parameters))
-        except _Endless as error:
-            if way_out:
-                raise Denied(error.message, hint=way_out) from error
-            raise
-
-    def items(
-        self,
-        path: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        most_pages: int | None = None,
-    ) -> Iterator[Any]:
-        """Yields the items of page after page, each asked for when it is needed."""
-        most = _MOST_PAGES if most_pages is None else most_pages
-        address: str = path
-        query: Mapping[str, Any] | None = {"per_page": _PER_PAGE, **(parameters or {})}
-        for _ in range(most):
-            headers, page = self._request("GET", address, parameters=query)
-            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-                raise ForgeError(f"GitHub answered {path} with something other than a list")
-            yield from page
-            following = _NEXT.search(str(headers.get("link", "")))
-            if following is None:
-                return
-            address, query = following.group(1), None
-            if not address.startswith(f"{self._url}/"):
-                raise ForgeError(f"GitHub's list at {path} goes on at another host")
-        raise _Endless(f"GitHub's list at {path} has more than {most} pages")
-
-    def _request(
-        self,
-        verb: str,
-        path: str,
-        *,
-        parameters: Mapping[str, Any] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> tuple[Mapping[str, Any], Any]:
-        from github import GithubException
-        from requests import RequestException
-
-        where = f"{verb} {path.removeprefix(self._url)}"
-        try:
-            return self._requester.requestJsonAndCheck(
-                verb,
-                path,
-                parameters=dict(parameters) if parameters else None,
-                input=dict(body) if body is not None else None,
-            )
-        except GithubException as error:
-            said = error.data.get("message") if isinstance(error.data, dict) else None
-            details = error.data.get("errors") if isinstance(error.data, dict) else None
-            text = self._clean(f"{said or 'no message'}{f' {details}' if details else ''}")
-            hint = _ADVICE.get(error.status, "")
-            if error.status >= 500 or error.status == 429:
-                hint = "GitHub has trouble or limits the rate: run it again later"
-            raise Refused(
-                f"GitHub answered {error.status} to {where}: {text}",
-                status=error.status,
-                hint=hint,
-            ) from error
-        except RequestException as error:
-            raise ForgeError(
-                f"GitHub did not answer {where}: {self._clean(str(error))}",
-                hint="check the network, then run it again",
-            ) from error
-        except (AssertionError, AttributeError, RuntimeError, ValueError) as error:
-            # How PyGithub meets redirects to other hosts and answers that are no JSON object.
-            raise ForgeError(
-                f"GitHub's answer to {where} cannot be used: {self._clean(repr(error))}"
-            ) from error
-
-    def _clean(self, text: str) -> str:
-        return text.replace(self._token, "[redacted]")[:500]
 
 
 class GitHubReader:
@@ -337,7 +169,7 @@ class GitHubReader:
                     "check_name": name,
                     "app_id": app,
                     "filter": "all",
-                    "per_page": _PER_PAGE,
+                    "per_page": PER_PAGE,
                     "page": page,
                 },
             )
@@ -471,30 +303,6 @@ class GitHubReader:
         if pull.same_repository:
             self._heads.setdefault(pull.head_ref, set()).add(pull.head_sha)
         return pull
-
-
-def comments_of(api: Api, number: int) -> tuple[Comment, ...]:
-    """Returns the comments on a pull request's conversation, oldest first."""
-    return tuple(
-        Comment(
-            id=number_at(item, "id"),
-            author=actor_of(item.get("user")),
-            body=item.get("body") or "",
-        )
-        for item in api.pages(f"{api.root}/issues/{number:d}/comments")
-    )
-
-
-def tip_of(api: Api, branch: str) -> str | None:
-    """Returns the commit that *branch* is at; None where there is no such branch."""
-    found = api.find(f"{api.root}/git/{ref_path(branch, 'ref')}")
-    return None if found is None else object_id(text_at(found, "object", "sha"))
-
-
-def ref_path(branch: str, kind: str = "refs") -> str:
-    """Returns the end of the address of *branch*: `refs/heads/feature/x`."""
-    ref_name(f"refs/heads/{branch}")
-    return f"{kind}/heads/{quote(branch, safe='/')}"
 
 
 def _part(login: str) -> str:

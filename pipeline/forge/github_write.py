@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ForgeError, RefMoved
 from pipeline.forge.answers import number_at, text_at, value_at
-from pipeline.forge.github import API_URL, Api, Refused, comments_of, ref_path, tip_of
+from pipeline.forge.github_api import API_URL, Api, Refused, comments_of, ref_path, tip_of
 from pipeline.forge.plumbing import inner_path, object_id, ref_name
 
 BODY_CAP = 65_536

@@ -12,9 +12,11 @@ import pytest
 
 from pipeline.errors import Denied, ForgeError
 from pipeline.forge import github as github_module
+from pipeline.forge import github_api as api_module
 from pipeline.forge.answers import moment_at, number_at, text_at
 from pipeline.forge.git import Repository
-from pipeline.forge.github import Api, GitHubReader, Refused
+from pipeline.forge.github import GitHubReader
+from pipeline.forge.github_api import Api, Refused
 from pipeline.forge.github_write import (
     BODY_CAP,
     Annotation,
@@ -207,7 +209,7 @@ def test_a_list_that_somebody_made_longer_than_is_read_is_a_no(
     number = estate.open("many")
     for _ in range(101):
         estate.review(pull, "bob", "COMMENT")
-    monkeypatch.setattr(github_module, "_MOST_PAGES", 1)
+    monkeypatch.setattr(api_module, "MOST_PAGES", 1)
     with pytest.raises(Denied, match=r"more than 1 pages; split the pull request"):
         estate.reader().files(number)
     with pytest.raises(Denied, match=r"more than 1 pages; open another pull request"):
@@ -220,8 +222,8 @@ def test_more_pushes_than_are_read_are_a_no(
 ) -> None:
     for n in range(3):
         estate.push("alice/request", {GRANT: f"subject: alice\nmore: {n}\n"})
-    monkeypatch.setattr(github_module, "_PER_PAGE", 1)
-    monkeypatch.setattr(github_module, "_MOST_PAGES", 3)
+    monkeypatch.setattr(api_module, "PER_PAGE", 1)
+    monkeypatch.setattr(api_module, "MOST_PAGES", 3)
     with pytest.raises(Denied, match="push the branch under a new name"):
         estate.reader().pushers("alice/request")
 
@@ -231,8 +233,8 @@ def test_a_list_of_the_whole_repository_that_never_ends_is_an_outage(
 ) -> None:
     estate.push("second", {GRANT: "y\n"})
     estate.open("second")
-    monkeypatch.setattr(github_module, "_PER_PAGE", 1)
-    monkeypatch.setattr(github_module, "_MOST_PAGES", 1)
+    monkeypatch.setattr(api_module, "PER_PAGE", 1)
+    monkeypatch.setattr(api_module, "MOST_PAGES", 1)
     with pytest.raises(ForgeError, match="more than 1 pages"):
         estate.reader().open_pulls()
 

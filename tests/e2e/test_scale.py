@@ -46,7 +46,7 @@ def test_the_writers_of_the_record_are_asked_about_once_however_long_it_is(
     acme: Acme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Six commits are two pages of what is new; the record grows far beyond.
-    monkeypatch.setattr("pipeline.forge.github._PER_PAGE", 3)
+    monkeypatch.setattr("pipeline.forge.github_api.PER_PAGE", 3)
     counts = []
     for number in range(5):
         acme.landed("alice", f"alice/logs-{number}", grant(duration="30m"))

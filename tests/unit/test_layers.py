@@ -37,18 +37,15 @@ LIBRARIES = {
     "azure": ("provision.clouds.azure_api", "provision.clouds.azure", "cli.clouds"),
     "google": ("provision.clouds.gcp", "cli.clouds"),
     "grpc": ("provision.clouds.gcp",),
-    "github": ("forge.github", "forge.github_write", "forge.answers"),
+    "github": ("forge.github_api",),
     "opa_client": ("judge.opa",),
     "regorus": ("judge.rego",),
-    # What the clients raise when the network fails comes from these two.
+    # What the clients raise when the network fails comes from it.
     "requests": (
         "judge.opa",
         "provision.clouds.gcp",
-        "forge.github",
-        "forge.github_write",
-        "forge.answers",
+        "forge.github_api",
     ),
-    "urllib3": ("forge.answers",),
 }
 # These load fast and are needed at once.
 EARLY = {"yaml": ("grants.yaml_strict",), "click": ("cli", "output.text")}
