@@ -16,7 +16,7 @@ from pipeline.judge.askers import teams_named
 from pipeline.judge.bundle import Rule, load_rules
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.replay import Replay, Version, arrivals
+from pipeline.judge.replay import Replay, Version, versions
 from pipeline.judge.simulate import (
     Judged,
     Outcome,
@@ -55,7 +55,9 @@ _ASSUMED = (
     "it shows what this folder's own changes do.",
 )
 @click.option("--since", help="Of history, only what came after this commit.")
-@click.option("--last", type=click.IntRange(min=1), help="Of history, only the last N versions.")
+@click.option(
+    "--last", type=click.IntRange(min=1), help="Of history, only the last N versions and ends."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout, all grants in it.")
 @click.pass_obj
 def simulate(
@@ -73,6 +75,9 @@ def simulate(
     in the history of its branch (first parents), as of its day: with the catalogue before it, at
     its committer's date, after what its subject had held by then. Only the policies differ.
     Calendars and rotations that were not there then are taken from this folder.
+
+    Judged too is every deletion in that history. Of it and of what only makes a grant smaller,
+    policies are told no past, no calendars and nobody on call, as in a pull request.
 
     Nothing is asked of GitHub. What only GitHub knows is taken to be the same both times, and
     favourable: the subject asks, and is in every team that either settings name, so a change of
@@ -193,7 +198,7 @@ def _wanted(
                 hint="see git log --first-parent; give at least 7 digits",
             )
         commits = commits[places[0] + 1 :]
-    found = arrivals(commits)
+    found = versions(commits)
     return frozenset(found if last is None else found[-last:])
 
 

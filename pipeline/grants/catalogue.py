@@ -97,6 +97,11 @@ def entitlements(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement, ...]:
     return tuple(found)
 
 
+def known_entitlements(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement, ...]:
+    """Returns the lines of *grant* as far as the catalogue still knows them: all, or none."""
+    return () if validate_grant(grant, catalogue) else entitlements(grant, catalogue)
+
+
 class _Loader:
     """Reads file after file, then checks what only the whole can show."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pipeline.errors import Denied, EngineError, InvalidInput, PipelineError
-from pipeline.grants.catalogue import entitlements
+from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, REVIEWS, is_grant, window_of
 from pipeline.grants.validate import validate_grant
@@ -32,7 +32,7 @@ from pipeline.judge.evaluate import (
     governance_document,
     input_document,
 )
-from pipeline.judge.narrowing import classify
+from pipeline.judge.narrowing import LESS, classify
 from pipeline.judge.past import past
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.rulebook import Rulebooks, Trial
@@ -40,7 +40,6 @@ from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import (
     Catalogue,
-    Entitlement,
     Grant,
     Problem,
 )
@@ -181,7 +180,7 @@ class Assessor:
                         grant=parsed.grant,
                         previous=previous.get(change.path),
                         window=None,
-                        entitlements=_known(parsed.grant, catalogue),
+                        entitlements=known_entitlements(parsed.grant, catalogue),
                         bindings=(),
                     )
                 )
@@ -371,7 +370,7 @@ class Assessor:
 
         Of less access they are told neither: nothing of it may hold that up.
         """
-        if item.change in ("narrow", "delete"):
+        if item.change in LESS:
             return {}
         subject = catalogue.principals.get(item.grant.subject)
         before = past(
@@ -388,11 +387,6 @@ class Assessor:
             "revives": before.revives,
             **circumstances(catalogue, item.grant.subject, window=item.window, now=now),
         }
-
-
-def _known(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement, ...]:
-    """The lines of a grant as far as the catalogue still knows them: all, or none."""
-    return () if validate_grant(grant, catalogue) else entitlements(grant, catalogue)
 
 
 def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:

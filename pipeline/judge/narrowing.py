@@ -11,6 +11,10 @@ Change = Literal["create", "widen", "narrow", "delete", "same"]
 """`create` has nothing proven before it; `widen` is every change that does not certainly take
 access away, an edited reason included; `same` differs in nothing but its text."""
 
+LESS: frozenset[Change] = frozenset({"narrow", "delete"})
+"""What takes access away, which nothing may hold up: policies are told neither the subject's
+past nor the circumstances."""
+
 
 def classify(previous: Grant | None, new: Grant | None) -> Change:
     """Returns what *new* is to the last proven version, *previous*.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pipeline.grants.commits import MainlineCommit
 from pipeline.grants.history import GRANTS, Life, lives, window_of
-from pipeline.judge.narrowing import classify
+from pipeline.judge.narrowing import LESS, classify
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
 from pipeline.model import Access, Grant, RoleId, Window
@@ -100,7 +100,7 @@ def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
         new = parsed.grant if parsed else None
         if parsed and new is None:
             continue
-        if classify(last, new) in ("narrow", "delete"):
+        if classify(last, new) in LESS:
             ends = {key: min(end, step.commit.committed_at) for key, end in ends.items()}
         if new is None:
             continue

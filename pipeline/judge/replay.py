@@ -1,7 +1,8 @@
-"""Every version of every grant in a branch's history, as a question to the policies.
+"""Every version of every grant in a branch's history, and its end, as questions to the policies.
 
 Each is asked as of its day: with the catalogue before it, at its committer's date, after what
-the subject had held by then. Only the policies are left open.
+the subject had held by then. Only the policies are left open. Of less access the question is
+the one that an `Assessor` asks, who tells it no past.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.catalogue import entitlements
+from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, is_grant, window_of
 from pipeline.grants.parse import Parsed
-from pipeline.judge.narrowing import classify
-from pipeline.judge.past import past
+from pipeline.judge.narrowing import LESS, classify
+from pipeline.judge.past import Past, past
 from pipeline.judge.question import Previous
+from pipeline.judge.rulebook import readable_catalogue
 from pipeline.judge.simulate import Question, Unasked, first_told
 from pipeline.judge.sources import CATALOGUE, Sources
 from pipeline.judge.suppose import suppose
@@ -27,19 +29,20 @@ from pipeline.model import Catalogue, Grant
 
 
 class Version(NamedTuple):
-    """A grant as one commit left it."""
+    """A grant as one commit left it, or its deletion."""
 
     commit: str
     path: str
 
 
-def arrivals(commits: Sequence[MainlineCommit]) -> list[Version]:
-    """Returns every version of a grant that *commits* brought, in their order."""
+def versions(commits: Sequence[MainlineCommit]) -> list[Version]:
+    """Returns every version of a grant that *commits* brought and every one that they deleted,
+    in their order."""
     return [
         Version(commit=commit.sha, path=change.path)
         for commit in commits
         for change in commit.changes
-        if _arrives(change)
+        if is_grant(change.path)
     ]
 
 
@@ -65,6 +68,7 @@ class Replay:
         self._touching: dict[str, list[MainlineCommit]] = defaultdict(list)
         # Commits between which no file of the catalogue changed hold the same one.
         self._same_catalogue: dict[str, str] = {}
+        self._catalogues: list[str] = []
 
     def questions(
         self, wanted: Collection[Version], *, teams: frozenset[str]
@@ -75,10 +79,15 @@ class Replay:
         taken from history, not proven. Raises `ForgeError` where git does not answer.
         """
         self._sources.prefetch_versions(
-            change for commit in self._commits for change in commit.changes if _arrives(change)
+            change
+            for commit in self._commits
+            for change in commit.changes
+            if is_grant(change.path) and change.status != "D"
         )
         self._touching.clear()
+        self._catalogues.clear()
         previous: dict[str, Previous] = {}
+        lying: dict[str, Grant | None] = {}
         for commit in self._commits:
             parent = commit.parents[0] if commit.parents else ""
             changed = any(change.path.startswith(CATALOGUE) for change in commit.changes)
@@ -89,14 +98,21 @@ class Replay:
             for change in grants:
                 left = self._sources.grant_after(commit.sha, change)
                 before = previous.get(change.path) if change.status != "A" else None
-                if left is not None and Version(commit.sha, change.path) in wanted:
-                    yield self._ask(commit, change, left, before, teams)
+                if Version(commit.sha, change.path) in wanted:
+                    if left is None:
+                        gone = lying.get(change.path)
+                        yield self._ask_end(commit, change, gone, before, teams)
+                    else:
+                        yield self._ask(commit, change, left, before, teams)
+                lying[change.path] = left.grant if left else None
                 if left is None or change.status == "A":
                     previous.pop(change.path, None)
                 if left is not None and left.grant is not None:
                     previous[change.path] = _proven(left.grant, before, commit.committed_at)
             for name in {folder(change.path) for change in grants}:
                 self._touching[name].append(commit)
+            if changed:
+                self._catalogues.append(commit.sha)
 
     def before(self, path: str) -> Sequence[MainlineCommit]:
         """The commits so far that touched grants of the subject of *path*."""
@@ -129,17 +145,20 @@ class Replay:
         )
         at = commit.committed_at
         proven = _proven(grant, previous, at)
-        came = past(
-            self._sources,
-            grant,
-            self._touching[folder(change.path)],
-            now=at,
-            reviewed={(one.grant, one.commit) for one in then.reviews},
-        )
+        kind = classify(previous.grant if previous else None, grant)
+        came = Past()
+        if kind not in LESS:
+            came = past(
+                self._sources,
+                grant,
+                self._touching[folder(change.path)],
+                now=at,
+                reviewed={(one.grant, one.commit) for one in then.reviews},
+            )
         try:
             document = suppose(
                 grant,
-                change=classify(previous.grant if previous else None, grant),
+                change=kind,
                 entitlements=entitlements(grant, catalogue),
                 window=proven.window,
                 now=at,
@@ -155,12 +174,38 @@ class Replay:
             return self._none(commit, change, why)
         return Question(commit=commit.sha, at=at, grant=grant, document=document)
 
+    def _ask_end(
+        self,
+        commit: MainlineCommit,
+        change: TreeChange,
+        grant: Grant | None,
+        previous: Previous | None,
+        teams: frozenset[str],
+    ) -> Question | Unasked:
+        """The question about deleting *grant*, which needs neither a catalogue that can be read
+        nor one that still knows it."""
+        if grant is None:
+            return self._none(commit, change, "what it deletes was no grant, so it gave nothing")
+        base = self._same_catalogue[commit.parents[0]]
+        # The nearest first.
+        commits = [base, *reversed(self._catalogues)]
+        then = readable_catalogue(self._sources, base, commits)
+        if then is None:
+            return self._none(commit, change, "no catalogue before it can be read")
+        document = suppose(
+            grant,
+            change="delete",
+            entitlements=known_entitlements(grant, then),
+            window=None,
+            now=commit.committed_at,
+            catalogue=then,
+            teams=teams,
+            previous=previous,
+        )
+        return Question(commit=commit.sha, at=commit.committed_at, grant=grant, document=document)
+
     def _none(self, commit: MainlineCommit, change: TreeChange, reason: str) -> Unasked:
         return Unasked(commit=commit.sha, path=change.path, reason=reason)
-
-
-def _arrives(change: TreeChange) -> bool:
-    return is_grant(change.path) and change.status != "D"
 
 
 def _proven(grant: Grant, previous: Previous | None, at: datetime) -> Previous:

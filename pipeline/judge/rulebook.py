@@ -70,11 +70,10 @@ class Rulebooks:
         """Returns the first catalogue of *sound* that can be read, and the first policies there
         that give a decision.
 
-        Whoever is offboarded at *base* is nobody in an older catalogue, and it lends no right:
-        it may hold delegations that were taken back since. Raises `InvalidInput` where *sound*
-        holds none: with what is wrong at *base*, or that it is unproven.
+        Raises `InvalidInput` where *sound* holds none: with what is wrong at *base*, or that it
+        is unproven.
         """
-        catalogue = next(filter(None, (self._catalogue(sha, base) for sha in sound)), None)
+        catalogue = readable_catalogue(self._sources, base, sound)
         policies = next(filter(None, (self._policies(sha) for sha in sound)), None)
         if catalogue is not None and policies is not None:
             return Rulebook(catalogue, policies)
@@ -93,26 +92,34 @@ class Rulebooks:
             self._tried[known] = unanswered(policies, _STRANGERS, self._trial)
         return self._tried[known]
 
-    def _catalogue(self, commit: str, base: str) -> Catalogue | None:
-        try:
-            found = self._sources.catalogue(commit)
-        except InvalidInput:
-            return None
-        if commit == base:
-            return found
-        principals = {
-            name: principal
-            for name, principal in found.principals.items()
-            if not self._sources.offboarded(base, name)
-        }
-        return replace(found, principals=principals, delegations=())
-
     def _policies(self, commit: str) -> PolicyBundle | None:
         try:
             found = self._sources.policies(commit)
         except InvalidInput:
             return None
         return None if self.unusable(found) else found
+
+
+def readable_catalogue(sources: Sources, base: str, commits: Sequence[str]) -> Catalogue | None:
+    """Returns the first catalogue of *commits* that can be read, None where there is none.
+
+    Whoever is offboarded at *base* is nobody in an older one, and it lends no right: it may hold
+    delegations that were taken back since.
+    """
+    for commit in commits:
+        try:
+            found = sources.catalogue(commit)
+        except InvalidInput:
+            continue
+        if commit == base:
+            return found
+        principals = {
+            name: principal
+            for name, principal in found.principals.items()
+            if not sources.offboarded(base, name)
+        }
+        return replace(found, principals=principals, delegations=())
+    return None
 
 
 def unanswered(

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.grants.history import window_of
 from pipeline.judge.circumstances import circumstances
-from pipeline.judge.narrowing import Change
+from pipeline.judge.narrowing import LESS, Change
 from pipeline.judge.question import (
     Emergency,
     OtherLife,
@@ -39,7 +39,7 @@ def suppose(
     *,
     change: Change,
     entitlements: Sequence[Entitlement],
-    window: Window,
+    window: Window | None,
     now: datetime,
     catalogue: Catalogue,
     teams: frozenset[str],
@@ -50,9 +50,21 @@ def suppose(
 ) -> dict[str, Any]:
     """Returns the input document about *grant*, asked for by its subject, a member of *teams*.
 
-    The one place where the facts that only GitHub knows are made up (see `ASSUMED`).
+    The one place where the facts that only GitHub knows are made up (see `ASSUMED`). Of less
+    access nothing is told that an `Assessor` would not tell: see `narrowing.LESS`.
     """
     subject = catalogue.principals.get(grant.subject)
+    if change in LESS:
+        return input_document(
+            change=change,
+            grant=grant,
+            entitlements=entitlements,
+            window=window,
+            now=now,
+            requester=_requester(grant, subject, teams),
+            subject=subject,
+            previous=previous,
+        )
     person = subject is not None and subject.kind is PrincipalKind.PERSON
     return input_document(
         change=change,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
-from pipeline.judge.simulate import Finding, Flip, Judged, Outcome, Turn, Undecided
+from pipeline.judge.narrowing import LESS, Change
+from pipeline.judge.simulate import Finding, Flip, Judged, Outcome, Question, Turn, Undecided
 from pipeline.model import timestamp
 from pipeline.output.text import table
 from pipeline.output.verdicts import evaluation_document, evaluation_text
@@ -21,7 +22,7 @@ def flip_table(outcome: Outcome) -> list[str]:
         [
             (
                 one.question.grant.id,
-                _place(one.question.commit),
+                _where(one.question),
                 timestamp(one.question.at),
                 ", ".join(flip.turns),
                 evaluation_text(one.before),
@@ -34,11 +35,18 @@ def flip_table(outcome: Outcome) -> list[str]:
 
 
 def summary(outcome: Outcome) -> str:
-    """Returns how many were judged, how many flip, and how."""
+    """Returns how many were judged, how many flip, and how, and how many of them take access
+    away."""
     counts = Counter(turn for _, flip in outcome.flips for turn in flip.turns)
     text = f"{len(outcome.judged)} judged, {len(outcome.flips)} flip"
     if counts:
         text += f" ({', '.join(f'{counts[turn]} {turn}' for turn in Turn if counts[turn])})"
+    changes = _changes(outcome)
+    less = [
+        f"{changes[name]} {name}" for name in get_args(Change) if name in LESS and changes[name]
+    ]
+    if less:
+        text += f"; less access among them: {', '.join(less)}"
     if outcome.not_judged:
         text += f"; {len(outcome.not_judged)} not judged"
     return text
@@ -52,6 +60,16 @@ def not_judged_lines(outcome: Outcome) -> list[str]:
     ]
 
 
+def _changes(outcome: Outcome) -> Counter[str]:
+    return Counter(one.question.document["change"] for one in outcome.judged)
+
+
+def _where(question: Question) -> str:
+    """Returns where a version is found; what takes access away there is named."""
+    place, change = _place(question.commit), question.document["change"]
+    return f"{place} {change}" if change in LESS else place
+
+
 def _place(commit: str | None) -> str:
     return "working tree" if commit is None else commit[:7]
 
@@ -59,10 +77,12 @@ def _place(commit: str | None) -> str:
 def outcome_document(outcome: Outcome) -> dict[str, Any]:
     """Returns everything, what does not flip included, as tools read it."""
     counts = Counter(turn for _, flip in outcome.flips for turn in flip.turns)
+    changes = _changes(outcome)
     return {
         "judged": len(outcome.judged),
         "flipped": len(outcome.flips),
         "turns": {turn: counts[turn] for turn in Turn},
+        "changes": {name: changes[name] for name in get_args(Change)},
         "grants": [_judged_document(one) for one in outcome.judged],
         "not_judged": [
             {

@@ -2,91 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.judge.replay import Replay, arrivals
+from pipeline.judge.replay import Replay, versions
 from pipeline.judge.simulate import Question
 from pipeline.judge.sources import Sources
 from pipeline.timetable import Calendar, Hours, Weekly
 from tests.unit.support_git import Work
-
-ROOT = Path(__file__).parents[2]
-ACME = ROOT / "pipeline" / "sandbox" / "acme" / "access"
-LOGS = "access/grants/alice/logs.yaml"
-DATABASE = "access/grants/alice/database.yaml"
-
-
-def grant(subject: str = "alice", **changes: str) -> str:
-    values = {
-        "subject": subject,
-        "reason": "Look at why the nightly build of the sandbox fails",
-        "duration": "30m",
-        "target": "gcp/sandbox-dev",
-        "role": "log-viewer",
-        "more": "",
-        **changes,
-    }
-    return (
-        "subject: {subject}\nreason: {reason}\nduration: {duration}\n{more}"
-        "access:\n  - target: {target}\n    role: {role}\n"
-    ).format(**values)
-
-
-class Scene:
-    """An access repository with a history, and policies beside it to change."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.work = Work.begin(folder / "work")
-        self.changed = folder / "changed"
-        self._capsys = capsys
-        shutil.copytree(ACME, self.work.path / "access")
-        shutil.copytree(ROOT / "policies", self.work.path / "policies")
-        shutil.copytree(ROOT / "policies", self.changed)
-        self.work.commit("root")
-
-    def merge(self, path: str, text: str) -> str:
-        self.work.write(path, text)
-        return self.work.commit(path)
-
-    def remove(self, path: str) -> str:
-        (self.work.path / path).unlink()
-        return self.work.commit(f"end {path}")
-
-    def change(self, topic: str, old: str, new: str) -> None:
-        file = self.changed / "settings" / topic / "data.yaml"
-        text = file.read_text("utf-8")
-        assert old in text
-        file.write_text(text.replace(old, new), "utf-8")
-
-    def simulate(self, *arguments: str) -> tuple[int, str, str]:
-        given = arguments or ("--policies", str(self.changed))
-        code = run(["-C", str(self.work.path), "policy", "simulate", *given])
-        told = self._capsys.readouterr()
-        return code, told.out, told.err
-
-    def document(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        given = arguments or ("--policies", str(self.changed))
-        code, out, _ = self.simulate(*given, "--json")
-        found: dict[str, Any] = json.loads(out)
-        return code, found
+from tests.unit.support_simulate import ACME, DATABASE, LOGS, ROOT, Scene, grant, only_flip
 
 
 @pytest.fixture
 def scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Scene:
     return Scene(tmp_path, capsys)
-
-
-def only_flip(document: dict[str, Any]) -> dict[str, Any]:
-    (one,) = [one for one in document["grants"] if one["flip"]]
-    found: dict[str, Any] = one
-    return found
 
 
 def test_the_same_policies_flip_nothing_and_exit_0(scene: Scene) -> None:
@@ -199,7 +132,8 @@ def test_each_kind_of_flip_is_shown(
     assert header.split() == ["GRANT", "WHERE", "AS", "OF", "WHAT", "BEFORE", "AFTER", "CODES"]
     assert line.startswith("alice/logs")
     assert all(word in line for word in (*turns, *appeared, *disappeared))
-    assert total.startswith("1 judged, 1 flip (1 ")
+    assert total.startswith("2 judged, 1 flip (1 ")
+    assert total.endswith("; less access among them: 1 delete")
 
 
 def test_what_stops_waiting_for_people_is_a_flip(scene: Scene) -> None:
@@ -252,7 +186,7 @@ def test_an_extension_is_compared_with_the_version_before_it(scene: Scene) -> No
     scene.change("limits", "\nmax_duration: 43200", "\nmax_duration: 3600")
     code, document = scene.document()
     assert code == 1
-    assert [one["change"] for one in document["grants"]] == ["create", "widen", "narrow"]
+    assert [one["change"] for one in document["grants"]] == ["create", "widen", "narrow", "delete"]
     assert only_flip(document)["change"] == "widen"
 
 
@@ -370,7 +304,7 @@ def test_json_holds_everything_also_what_does_not_flip(scene: Scene) -> None:
     scene.change("limits", "start_within: 604800", "start_within: 604801")
     _, document = scene.document()
     assert set(document) == {
-        *("policies", "assumed", "judged", "flipped", "turns", "grants", "not_judged"),
+        *("policies", "assumed", "judged", "flipped", "turns", "changes", "grants", "not_judged"),
     }
     assert document["policies"]["before"] != document["policies"]["after"]
     past, now = document["grants"]
@@ -418,7 +352,7 @@ def test_a_calendar_that_came_with_the_changed_policies_is_known_of_the_past(sce
     always = Calendar(name="always", title="Always", timezone="Etc/UTC", weekly=(hours,))
     today = replace(sources.catalogue(commits[-1].sha), calendars={"always": always})
     replay = Replay(sources, commits, today=today)
-    (question,) = replay.questions(frozenset(arrivals(commits)), teams=frozenset())
+    (question,) = replay.questions(frozenset(versions(commits)), teams=frozenset())
     assert isinstance(question, Question)
     (window,) = question.document["calendars"]["open"]["always"]
     assert window["end"] - window["start"] == 30 * 60
@@ -480,5 +414,5 @@ def test_a_rule_about_fridays_is_tried_over_history(scene: Scene) -> None:
     rule.write_text(FRIDAYS, "utf-8")
     code, document = scene.document()
     one = only_flip(document)
-    assert (code, document["judged"], one["id"]) == (1, 4, "alice/late")
+    assert (code, document["judged"], one["id"]) == (1, 8, "alice/late")
     assert [found["code"] for found in one["flip"]["appeared"]] == ["friday-late"]
