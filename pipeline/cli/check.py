@@ -16,12 +16,12 @@ from pipeline.cli.offline import (
     parse_file,
     read_catalogue,
     repository_path,
+    supposed,
 )
 from pipeline.errors import Denied, InvalidInput, UsageError
 from pipeline.model import Grant, Problem
 
 if TYPE_CHECKING:
-    from pipeline.judge.approvals import Requirement
     from pipeline.judge.assessment import Assessment
     from pipeline.judge.evaluate import Evaluation, Previous
 
@@ -78,7 +78,9 @@ def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
         raise InvalidInput(tuple(sorted(set(problems))))
     judged = judge_offline(context.root, grants, catalogue, now=context.now())
     if as_json:
-        context.emit({"grants": [_grant_document(g, e) for g, e in judged]})
+        from pipeline.output.verdicts import grant_document
+
+        context.emit({"grants": [grant_document(g, e) for g, e in judged]})
     else:
         _say_offline(context, judged, whole_tree=not files)
     return 1 if any(evaluation.violations for _, evaluation in judged) else 0
@@ -87,40 +89,17 @@ def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
 def _say_offline(
     context: Context, judged: Sequence[tuple[Grant, Evaluation]], *, whole_tree: bool
 ) -> None:
-    from pipeline.judge.suppose import ASSUMED
+    from pipeline.output.verdicts import grant_lines
 
     out = context.out
     if judged:
-        supposed = "; ".join((*ASSUMED, "people are taken to be in every team that settings name"))
-        context.err.line(f"offline, {supposed}", "dim")
+        context.err.line(supposed(), "dim")
     for grant, evaluation in judged:
-        for violation in evaluation.violations:
-            out.line(f"{_place(grant, violation)}: {violation}", "red")
-        for warning in evaluation.warnings:
-            out.line(f"{_place(grant, warning)}: {warning}", "yellow")
-        if evaluation.violations:
-            continue
-        if evaluation.approvals:
-            out.line(f"{grant.path}: valid; needs {_needed(evaluation.approvals)}", "green")
-        else:
-            out.line(f"{grant.path}: valid; {evaluation.why}", "green")
+        for line, style in grant_lines(grant, evaluation):
+            out.line(line, style)
     if whole_tree:
         count = len(judged)
         out.line(f"{count} grant{'' if count == 1 else 's'} and the catalogue are well-formed")
-
-
-def _needed(steps: Sequence[Requirement]) -> str:
-    """The steps in words, those of a higher order after `then`."""
-    orders: dict[int, list[str]] = {}
-    for step in steps:
-        who = " or ".join((*step.teams, *step.people))
-        orders.setdefault(step.order, []).append(f"{step.count} of {who} ({step.because})")
-    return "; then ".join("; ".join(orders[order]) for order in sorted(orders))
-
-
-def _place(grant: Grant, violation: Any) -> str:
-    mark = violation.mark(grant)
-    return f"{grant.path}:{mark.line}:{mark.column}" if mark else f"{grant.path}:1:1"
 
 
 def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_json: bool) -> int:
@@ -308,26 +287,4 @@ def _assessment_document(assessment: Assessment) -> dict[str, Any]:
             for step in (approvals.steps if approvals else ())
         ],
         "decision": assessment.digest,
-    }
-
-
-def _grant_document(grant: Grant, evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "id": grant.id,
-        "path": grant.path,
-        "violations": [
-            {"code": v.code, "message": v.message, "solution": v.solution, "at": _place(grant, v)}
-            for v in evaluation.violations
-        ],
-        "approvals": [
-            {
-                "teams": list(s.teams),
-                "people": list(s.people),
-                "count": s.count,
-                "why": s.because,
-                "order": s.order,
-            }
-            for s in evaluation.approvals
-        ],
-        "merges_by_itself": evaluation.merges_by_itself,
     }

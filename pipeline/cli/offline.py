@@ -105,10 +105,17 @@ def _other_lives(
     return lives
 
 
-def read_catalogue(root: Path) -> Catalogue:
-    """Returns the catalogue of a working tree. Raises `InvalidInput` with all problems."""
+def supposed() -> str:
+    """Returns in words what an offline judgement takes for granted."""
+    from pipeline.judge.suppose import ASSUMED
+
+    teams = "people are taken to be in every team that settings name"
+    return f"offline, {'; '.join((*ASSUMED, teams))}"
+
+
+def catalogue_files(root: Path) -> dict[str, bytes]:
+    """Returns the catalogue's files of a working tree by repository path."""
     from pipeline.grants.annexes import FOLDERS
-    from pipeline.grants.catalogue import load_catalogue
     from pipeline.grants.tables import TABLE_LIMIT
 
     files = {}
@@ -117,6 +124,14 @@ def read_catalogue(root: Path) -> Catalogue:
         for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if file.is_file():
                 files[file.relative_to(root).as_posix()] = _read(file, TABLE_LIMIT)
+    return files
+
+
+def read_catalogue(root: Path) -> Catalogue:
+    """Returns the catalogue of a working tree. Raises `InvalidInput` with all problems."""
+    from pipeline.grants.catalogue import load_catalogue
+
+    files = catalogue_files(root)
     if not files:
         raise UsageError(
             f"{root} holds no catalogue (access/principals, access/targets, access/roles)",

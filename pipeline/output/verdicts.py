@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
 from pipeline.judge.approvals import Requirement
 from pipeline.judge.evaluate import Evaluation, Violation
+from pipeline.model import Grant
 
 
 def verdict(evaluation: Evaluation) -> str:
@@ -66,3 +67,55 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if evaluation.violations or evaluation.merges_by_itself:
         return verdict(evaluation)
     return steps_text(evaluation.approvals)
+
+
+def place(grant: Grant, violation: Violation) -> str:
+    """Returns where in its file *violation* says no, as `path:line:column`."""
+    mark = violation.mark(grant)
+    return f"{grant.path}:{mark.line}:{mark.column}" if mark else f"{grant.path}:1:1"
+
+
+def needed(steps: Iterable[Requirement]) -> str:
+    """Returns the steps with their reasons, those of a higher order after `then`."""
+    orders: dict[int, list[str]] = {}
+    for step in steps:
+        who = " or ".join((*step.teams, *step.people))
+        orders.setdefault(step.order, []).append(f"{step.count} of {who} ({step.because})")
+    return "; then ".join("; ".join(orders[order]) for order in sorted(orders))
+
+
+def grant_lines(grant: Grant, evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+    """Yields what was said of a grant before it is pushed: each line and its style."""
+    for violation in evaluation.violations:
+        yield f"{place(grant, violation)}: {violation}", "red"
+    for warning in evaluation.warnings:
+        yield f"{place(grant, warning)}: {warning}", "yellow"
+    if evaluation.violations:
+        return
+    if evaluation.approvals:
+        yield f"{grant.path}: valid; needs {needed(evaluation.approvals)}", "green"
+    else:
+        yield f"{grant.path}: valid; {evaluation.why}", "green"
+
+
+def grant_document(grant: Grant, evaluation: Evaluation) -> dict[str, Any]:
+    """Returns what was said of a grant before it is pushed, as tools read it."""
+    return {
+        "id": grant.id,
+        "path": grant.path,
+        "violations": [
+            {"code": v.code, "message": v.message, "solution": v.solution, "at": place(grant, v)}
+            for v in evaluation.violations
+        ],
+        "approvals": [
+            {
+                "teams": list(s.teams),
+                "people": list(s.people),
+                "count": s.count,
+                "why": s.because,
+                "order": s.order,
+            }
+            for s in evaluation.approvals
+        ],
+        "merges_by_itself": evaluation.merges_by_itself,
+    }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pipeline.cli.check import _assessment_document, _needed
+from pipeline.cli.check import _assessment_document
 from pipeline.judge.approvals import Authority, Requirement, Voter, tally
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
 from pipeline.judge.pulls import PullRequest, Review
 from pipeline.model import Delegation
 from pipeline.output.markdown import check_comment
+from pipeline.output.verdicts import needed
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, review
 
 OWNERS = Requirement(id="owners", teams=("leads",), count=1, because="medium risk")
@@ -123,4 +124,4 @@ def test_the_document_names_steps_people_and_authorities() -> None:
 
 
 def test_offline_the_steps_are_told_in_their_order() -> None:
-    assert _needed((SECURITY, OWNERS)) == ("1 of leads (medium risk); then 1 of carol (high risk)")
+    assert needed((SECURITY, OWNERS)) == ("1 of leads (medium risk); then 1 of carol (high risk)")
