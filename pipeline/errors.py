@@ -35,6 +35,20 @@ class UsageError(PipelineError):
     exit_code = 2
 
 
+class WrongArguments(UsageError):
+    """Raised when arguments cannot be used; carries everything that is wrong with them.
+
+    *reasons* are pairs of an argument, as it is called on the command line, and a message.
+    """
+
+    def __init__(self, reasons: tuple[tuple[str, str], ...], *, hint: str = "") -> None:
+        count = len(reasons)
+        super().__init__(
+            f"{count} problem{'' if count == 1 else 's'} found, nothing is written", hint=hint
+        )
+        self.reasons = reasons
+
+
 class InvalidInput(PipelineError):
     """Raised when files are malformed or inconsistent; carries every problem found."""
 

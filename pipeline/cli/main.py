@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.context import Context
 from pipeline.cli.lazy import LazyGroup
-from pipeline.errors import InvalidInput, PipelineError
+from pipeline.errors import InvalidInput, PipelineError, WrongArguments
 from pipeline.output.text import stderr
 
 # By name: the module that holds the command, and its line of help.
@@ -29,6 +29,7 @@ _COMMANDS = {
     ),
     "plan": ("pipeline.cli.plan", "Show what apply would change, or what a grant would give."),
     "policy": ("pipeline.cli.policy", "Work on the policies: test, lint and explain them."),
+    "request": ("pipeline.cli.request", "Write a grant to open a pull request with."),
     "schema": ("pipeline.cli.schema", "Show or write the JSON Schemas of the files in access/."),
     "status": ("pipeline.cli.status", "Who has access now, until when, and why."),
 }
@@ -67,17 +68,23 @@ def cli(ctx: click.Context, repo: Path, sandbox: Path | None, verbose: bool) -> 
 def report(error: PipelineError, *, as_json: bool) -> None:
     """Tells an error: to people on stderr, to tools as one JSON object on stdout."""
     problems = error.problems if isinstance(error, InvalidInput) else ()
+    reasons = error.reasons if isinstance(error, WrongArguments) else ()
     if as_json:
         document: dict[str, Any] = {
             "error": error.message,
             "hint": error.hint,
             "exit_code": error.exit_code,
-            "problems": [problem_document(p) for p in problems],
+            "problems": [
+                *(problem_document(problem) for problem in problems),
+                *({"argument": argument, "message": message} for argument, message in reasons),
+            ],
         }
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
     out = stderr()
     for problem in problems:
         out.line(str(problem), "red")
+    for argument, message in reasons:
+        out.line(f"{argument}: {message}", "red")
     out.line(f"daypass: {error.message}", "red")
     if error.hint:
         out.line(f"  {error.hint}", "dim")

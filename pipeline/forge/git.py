@@ -172,6 +172,13 @@ class Repository:
         )
         return tuple(read_log(done.stdout))
 
+    def configured(self, name: str) -> str | None:
+        """Returns what the repository's own configuration says of *name*, None for nothing."""
+        if not re.fullmatch(r"[a-z]+\.[a-z]+", name):
+            raise ForgeError(f"{name!r} is no name of a setting")
+        done = self._run("config", "--local", "--get", name, accept=(0, 1))
+        return done.stdout.decode("utf-8", "replace").strip() or None
+
     def tree(self, commit: str, prefix: str = "") -> tuple[TreeEntry, ...]:
         """Returns every leaf of *commit*'s tree at or below the folder *prefix*, by path."""
         below = ["--", inner_path(prefix)] if prefix else []

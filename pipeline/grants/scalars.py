@@ -239,6 +239,29 @@ _MOMENT = re.compile(
 )
 
 
+def parse_moment(text: str) -> datetime | str:
+    """Returns the moment that *text* says, in UTC, or what is wrong with it and the way out."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        form = "is not of the form 2026-11-20T22:00:00Z"
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+", text):
+            return f"{form}; add the offset, Z or +01:00, and whole seconds"
+        return f"{form} or 2026-11-20T23:00:00+01:00"
+    *numbers, _, sign, hours, minutes = match.groups()
+    try:
+        away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+        if int(minutes or 0) > 59:
+            raise ValueError("minutes of an offset")
+        zone = timezone(-away if sign == "-" else away)
+        year, month, day, hour, minute, second = map(int, numbers)
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
+    except ValueError:
+        return "does not exist in the calendar or on the clock; correct the date"
+    if not 2000 <= year < 2200:
+        return "is not between the years 2000 and 2199; correct the year"
+    return moment.astimezone(UTC)
+
+
 class Moment:
     """A time with its offset (RFC 3339), whole seconds, kept as UTC."""
 
@@ -247,33 +270,11 @@ class Moment:
         scalar = reading.scalar(node, name, "a time such as 2026-11-20T22:00:00Z")
         if scalar is None:
             return None
-        found = self._moment(scalar.value)
+        found = parse_moment(scalar.value)
         if isinstance(found, datetime):
             return found
         reading.refuse(scalar.mark, "time", f"{label(name)} {quote(scalar.value)} {found}")
         return None
-
-    @staticmethod
-    def _moment(text: str) -> datetime | str:
-        match = _MOMENT.fullmatch(text)
-        if match is None:
-            form = "is not of the form 2026-11-20T22:00:00Z"
-            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+", text):
-                return f"{form}; add the offset, Z or +01:00, and whole seconds"
-            return f"{form} or 2026-11-20T23:00:00+01:00"
-        *numbers, _, sign, hours, minutes = match.groups()
-        try:
-            away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-            if int(minutes or 0) > 59:
-                raise ValueError("minutes of an offset")
-            zone = timezone(-away if sign == "-" else away)
-            year, month, day, hour, minute, second = map(int, numbers)
-            moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
-        except ValueError:
-            return "does not exist in the calendar or on the clock; correct the date"
-        if not 2000 <= year < 2200:
-            return "is not between the years 2000 and 2199; correct the year"
-        return moment.astimezone(UTC)
 
     def schema(self) -> dict[str, Any]:
         """See `Kind.schema`."""

@@ -67,6 +67,20 @@ def test_a_merge_carries_all_that_it_brought_to_its_first_parent(
     assert merge.changes == work.repository.diff(story["readme"], story["merge"])
 
 
+def test_only_the_repositorys_own_configuration_is_read(
+    work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    everyones = tmp_path / "gitconfig"
+    everyones.write_text("[github]\n\tuser = mallory\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(everyones))
+    repository = Repository(work.path, environment={"GIT_CONFIG_GLOBAL": str(everyones)})
+    assert repository.configured("github.user") is None
+    work.git("config", "github.user", "alice")
+    assert repository.configured("github.user") == "alice"
+    with pytest.raises(ForgeError, match="no name of a setting"):
+        repository.configured("--list")
+
+
 def test_a_root_is_compared_with_the_empty_tree_whatever_is_configured(
     work: Work, story: dict[str, str]
 ) -> None:
