@@ -27,6 +27,7 @@ _COMMANDS = {
         "pipeline.cli.expire",
         "Clean up after lapsed grants and open their revert pull request.",
     ),
+    "init": ("pipeline.cli.init", "Write the first files of an organisation's catalogue."),
     "plan": ("pipeline.cli.plan", "Show what apply would change, or what a grant would give."),
     "policy": ("pipeline.cli.policy", "Work on the policies: test, lint and explain them."),
     "request": ("pipeline.cli.request", "Write a grant to open a pull request with."),

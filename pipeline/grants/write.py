@@ -102,10 +102,7 @@ def unreadable(grant: Grant) -> tuple[tuple[str, Problem], ...]:
     lines = lines_of(grant)
     parsed = parse_grant(text_of(lines).encode(), path=grant.path)
     if parsed.grant is None:
-        return tuple(
-            (lines[problem.line - 1][0], _plainly(lines[problem.line - 1][0], problem))
-            for problem in parsed.problems
-        )
+        return tuple((lines[problem.line - 1][0], plainly(problem)) for problem in parsed.problems)
     differing = [
         one.name
         for one in fields(Grant)
@@ -123,11 +120,12 @@ def unreadable(grant: Grant) -> tuple[tuple[str, Problem], ...]:
     )
 
 
-def _plainly(name: str, problem: Problem) -> Problem:
+def plainly(problem: Problem) -> Problem:
+    """Returns *problem*, of what was written here, in words for whoever gave the values."""
     # What is written is YAML but for this: no escape stands for a byte that is no text.
     if problem.code != "yaml":
         return problem
-    return replace(problem, message=f"{name} holds bytes that are no text; write it as UTF-8")
+    return replace(problem, message="holds bytes that are no text; write it as UTF-8")
 
 
 def written(grant: Grant) -> tuple[str, Grant]:

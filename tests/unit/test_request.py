@@ -174,7 +174,7 @@ def test_everything_wrong_is_told_at_once_by_argument(tree: Path, ask: Any) -> N
     before = sorted(tree.rglob("*"))
     code, out, err = ask(
         *("aws/payments-prd:rds-reader", "aws/payments-prod:rds-reder", TERMINATE),
-        *(f"{TERMINATE},resorce=x,resource=i-1", "gcp/sandbox-dev:log-viewer,a", "logs"),
+        *(f"{TERMINATE},resources=x,resource=i-1", "gcp/sandbox-dev:log-viewer,a", "logs"),
         *("AWS/payments-prod:rds-reader", "aws/payments-prod:log-viewer"),
         *("--for", "alcie", "--duration", "soon", "--start", "2026-11-20T22:00"),
         *("--ticket", "a b", "--reason", "no", "--name", "../x", "--json"),
@@ -185,7 +185,7 @@ def test_everything_wrong_is_told_at_once_by_argument(tree: Path, ask: Any) -> N
         "aws/payments-prd:rds-reader": ['did you mean "aws/payments-prod"?'],
         "aws/payments-prod:rds-reder": ['did you mean "rds-reader"?'],
         TERMINATE: ["needs the parameter resource"],
-        f"{TERMINATE},resorce=x,resource=i-1": ['did you mean "resource"?', "does not match"],
+        f"{TERMINATE},resources=x,resource=i-1": ['did you mean "resource"?', "does not match"],
         "gcp/sandbox-dev:log-viewer,a": ["no PARAMETER=VALUE"],
         "logs": ["names no target and role"],
         "AWS/payments-prod:rds-reader": ['did you mean "aws/payments-prod"?'],

@@ -1,0 +1,82 @@
+"""The first files of an organisation's catalogue, with comments that say what to put where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pipeline.grants.schema import editor_line
+from pipeline.grants.tables import LOCATORS
+from pipeline.grants.write import HEAD, Lines, quoted, word
+from pipeline.model import Cloud
+
+_CALLED = {
+    Cloud.AWS: "AWS accounts",
+    Cloud.AZURE: "Azure subscriptions",
+    Cloud.GCP: "Google Cloud projects",
+}
+
+
+def person_path(name: str) -> str:
+    """Returns where the file of the principal *name* lies."""
+    return f"access/principals/{name}.yaml"
+
+
+def targets_path(cloud: Cloud) -> str:
+    """Returns where the targets of *cloud* are listed."""
+    return f"access/targets/{cloud}.yaml"
+
+
+def person_lines(name: str, *, github: str, github_id: str) -> Lines:
+    """Returns the file of a person whose identities are still to be written, whatever is given.
+
+    Its lines are called `github` and `github_id`.
+    """
+    return (
+        (HEAD, str(editor_line(person_path(name)))),
+        ("", "# A file for each person and each workload, named as grants name them."),
+        ("", "kind: person"),
+        ("github", f"github: {word(github)}"),
+        # Anything but digits in quotes, where the parser refuses it as what it is.
+        ("github_id", f"github_id: {github_id if _digits(github_id) else quoted(github_id)}"),
+        ("", "# Who that is in each cloud: correct the lines of those where access is ever asked,"),
+        ("", "# take away their #, and remove the others. home is the target in"),
+        ("", "# access/targets/aws.yaml whose account holds the SSO roles; mfa says who proves a"),
+        ("", "# second factor. Other forms, and workloads: access/README.md."),
+        ("", "# identities:"),
+        ("", "#   aws: {session_name: me@example.com, home: TARGET, mfa: identity-provider}"),
+        ("", "#   azure: {object_id: GUID, type: User, mfa: identity-provider}"),
+        ("", '#   gcp: {member: "user:me@example.com", mfa: identity-provider}'),
+    )
+
+
+def target_lines(
+    cloud: Cloud, locators: Mapping[str, str], *, environment: str, owner: str
+) -> Lines:
+    """Returns the file of targets of *cloud*, from name to locator, whatever is given.
+
+    Its lines are called `targets.<name>`, `environment` and `owner`.
+    """
+    locator = LOCATORS[cloud]
+    found = [
+        (HEAD, str(editor_line(targets_path(cloud)))),
+        ("", f"# {_CALLED[cloud]} that access can be asked on."),
+        ("", f"#   {locator.name}: {locator.about}"),
+        ("", "#   environment: policies set limits by it"),
+        ("", "#   owners: GitHub teams that approve"),
+        ("", f"# What can be granted there: access/roles/{cloud}.yaml. More: access/README.md."),
+    ]
+    for name, value in locators.items():
+        # An account number without quotes would be a number to other readers.
+        said = quoted(value) if cloud is Cloud.AWS else word(value)
+        found += [
+            (f"targets.{name}", f"{word(name)}:"),
+            (f"targets.{name}", f"  {locator.name}: {said}"),
+            ("environment", f"  environment: {word(environment)}"),
+            ("owner", f"  owners: [{word(owner)}]"),
+        ]
+    return tuple(found)
+
+
+def _digits(text: str) -> bool:
+    return re.fullmatch(r"[0-9]+", text, re.ASCII) is not None
