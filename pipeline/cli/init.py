@@ -33,7 +33,9 @@ from pipeline.model import Cloud, Problem
 @click.option("--aws", multiple=True, metavar="ALIAS=ACCOUNT", help="An AWS account, by number.")
 @click.option("--azure", multiple=True, metavar="ALIAS=SUBSCRIPTION", help="A subscription, by id.")
 @click.option("--gcp", multiple=True, metavar="ALIAS=PROJECT", help="A project, by id.")
-@click.option("--owner", metavar="TEAM", help="GitHub team that approves for all these targets.")
+@click.option(
+    "--owner", metavar="TEAM", help="GitHub team that approves for these targets; needed with any."
+)
 @click.option(
     "--environment",
     default="prod",

@@ -65,7 +65,8 @@ def _complete_principal(
 @click.option("--ticket", help="The ticket or incident behind it.")
 @click.option(
     "--duration",
-    help="How long: 30m, 2h, 1h30m, 3d (default: what grants of the first role mostly ask for).",
+    help="How long: 30m, 2h, 1h30m, 3d (default: what grants of the first role mostly ask for, "
+    "else 1h; at most what the roles allow).",
 )
 @click.option("--start", help="When it starts, with offset (default: at the merge).")
 @click.option("--emergency", is_flag=True, help="Break-glass: merges first, reviewed afterwards.")

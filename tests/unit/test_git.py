@@ -67,7 +67,7 @@ def test_a_merge_carries_all_that_it_brought_to_its_first_parent(
     assert merge.changes == work.repository.diff(story["readme"], story["merge"])
 
 
-def test_only_the_repositorys_own_configuration_is_read(
+def test_no_configuration_but_the_repository_s_own_is_read(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     everyones = tmp_path / "gitconfig"

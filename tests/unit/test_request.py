@@ -149,6 +149,17 @@ def test_the_commands_that_are_told_make_the_branch(
     )
 
 
+def test_the_link_is_told_where_the_repository_is_known(
+    ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/access")
+    monkeypatch.setenv("DAYPASS_DEFAULT_BRANCH", "trunk")
+    assert ask(LOGS, *ALICE, *WHY, "--name", "x")[1].splitlines()[-1] == (
+        "Then open the pull request: "
+        "https://github.com/acme/access/compare/trunk...request/x?expand=1"
+    )
+
+
 def test_what_a_shell_would_read_is_quoted(
     ask: Any, tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +221,7 @@ def test_everything_wrong_is_told_at_once_by_argument(tree: Path, ask: Any) -> N
     "arguments, argument, said",
     [
         ((LOGS, LOGS), LOGS, "second time"),
+        (("gcp/sandbox-dev:Log-viewer",), None, 'did you mean "log-viewer"?'),
         ((f"{TERMINATE},resource=i-0abc1234,resource=i-0abc1235",), None, "given twice"),
         ((f"{TERMINATE},role=x",), None, "given twice"),
         ((f"{TERMINATE},resource=",), None, "no PARAMETER=VALUE"),
@@ -356,7 +368,7 @@ def test_the_subject_is_whoever_the_clone_says(tree: Path, ask: Any) -> None:
     work.git("config", "github.user", "Alice")
     assert json.loads(ask(LOGS, *WHY, "--dry-run", "--json")[1])["path"] == PATH
     assert "/bob/" in json.loads(ask(LOGS, *WHY, "--for", "bob", "--dry-run", "--json")[1])["path"]
-    work.git("config", "github.user", "alise")
+    work.git("config", "github.user", "alicex")
     (said,) = problems(ask(LOGS, *WHY, "--json")[1])["--for"]
     assert said.endswith('the login of no principal; did you mean "alice"?')
 
