@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput, Undecided
 from pipeline.grants.history import Life
-from pipeline.judge.provenance import Proof, Prover, Standing
+from pipeline.judge.proofs import Proof, Standing
+from pipeline.judge.provenance import Prover
 from pipeline.model import Binding, Cloud, GrantId, Target, TargetId, timestamp
 from pipeline.provision.desired import Desired, desired
 from pipeline.provision.plan import Plan, make_plan, waiting

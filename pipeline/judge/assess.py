@@ -10,11 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pipeline.errors import Denied, EngineError, InvalidInput, PipelineError
-from pipeline.grants.catalogue import entitlements, known_entitlements
+from pipeline.errors import Denied, EngineError, InvalidInput
 from pipeline.grants.commits import MainlineCommit, TreeChange
-from pipeline.grants.history import GRANTS, REVIEWS, is_grant, window_of
-from pipeline.grants.validate import validate_grant
+from pipeline.grants.history import GRANTS, REVIEWS
 from pipeline.judge.aftermath import aftermath
 from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.judge.askers import Askers
@@ -32,18 +30,17 @@ from pipeline.judge.evaluate import (
     governance_document,
     input_document,
 )
-from pipeline.judge.narrowing import LESS, classify
+from pipeline.judge.items import read_items
+from pipeline.judge.narrowing import LESS
 from pipeline.judge.past import past
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.shape import shape_problems
-from pipeline.judge.sources import Sources, at_top
+from pipeline.judge.sources import Sources
 from pipeline.model import (
     Catalogue,
-    Grant,
     Problem,
 )
-from pipeline.provision.desired import LiveGrant, render
 
 Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
 
@@ -121,7 +118,15 @@ class Assessor:
             person = catalogue.person(pull.author.id) if pull.author else None
             requester = person.name if person else None
             if kind == "grant":
-                items, found = self._items(pull, base, changes, previous, catalogue, now)
+                items, found = read_items(
+                    self._sources,
+                    changes,
+                    base=base,
+                    head=pull.head_sha,
+                    previous=previous,
+                    catalogue=catalogue,
+                    now=now,
+                )
                 problems.extend(found)
             elif not problems:
                 question = governance_document(
@@ -151,87 +156,6 @@ class Assessor:
             else decide(problems, findings.evaluations, findings.approvals),
             policies=policies,
             requester=requester,
-        )
-
-    def _items(
-        self,
-        pull: PullRequest,
-        base: str,
-        changes: Sequence[TreeChange],
-        previous: Mapping[str, Previous | None],
-        catalogue: Catalogue,
-        now: datetime,
-    ) -> tuple[tuple[Item, ...], list[Problem]]:
-        items: list[Item] = []
-        problems: list[Problem] = []
-        for change in changes:
-            if not is_grant(change.path):
-                continue
-            if change.status == "D":
-                before = self._sources.entry(base, change.path)
-                parsed = self._sources.grant(before) if before else None
-                if parsed is None or parsed.grant is None:
-                    # What never was a grant gave nothing; taking it away changes no access.
-                    continue
-                items.append(
-                    Item(
-                        path=change.path,
-                        change="delete",
-                        grant=parsed.grant,
-                        previous=previous.get(change.path),
-                        window=None,
-                        entitlements=known_entitlements(parsed.grant, catalogue),
-                        bindings=(),
-                    )
-                )
-                continue
-            parsed = self._sources.grant_after(pull.head_sha, change)
-            if parsed is None or parsed.grant is None:
-                problems.extend(parsed.problems if parsed else ())
-                continue
-            found = self._asked(change, parsed.grant, previous, catalogue, now)
-            if isinstance(found, Item):
-                items.append(found)
-            else:
-                problems.extend(found)
-        return tuple(items), problems
-
-    def _asked(
-        self,
-        change: TreeChange,
-        grant: Grant,
-        previous: Mapping[str, Previous | None],
-        catalogue: Catalogue,
-        now: datetime,
-    ) -> Item | tuple[Problem, ...]:
-        problems = validate_grant(grant, catalogue)
-        if problems:
-            return problems
-        before = previous.get(change.path)
-        if change.status != "A" and before is None:
-            return (
-                at_top(
-                    change.path,
-                    "unproven",
-                    "the version on the default branch was never proven, so it cannot be "
-                    "changed; delete the file and ask again under another name",
-                ),
-            )
-        lines = entitlements(grant, catalogue)
-        start = before.window.start if before and grant.start is None else now
-        window = window_of(grant, merged_at=start)
-        try:
-            bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
-        except PipelineError as error:
-            return (at_top(change.path, "cannot-be-provisioned", str(error)),)
-        return Item(
-            path=change.path,
-            change=classify(before.grant if before else None, grant),
-            grant=grant,
-            previous=before,
-            window=window,
-            entitlements=lines,
-            bindings=bindings,
         )
 
     def _ask(

@@ -9,7 +9,7 @@ approved head. What is not proven is quarantined alone, with its reasons.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline.errors import Denied, InvalidInput
@@ -24,10 +24,10 @@ from pipeline.grants.history import (
     lives,
     window_of,
 )
-from pipeline.grants.yaml_strict import visible
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.evaluate import Previous
+from pipeline.judge.proofs import Proof, Quarantine, Standing, Unproven
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
 from pipeline.model import Catalogue, GrantId
@@ -35,70 +35,6 @@ from pipeline.provision.desired import LiveGrant
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a committer date may lie from `merged_at`: a commit can carry any date."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proof:
-    """Why a commit counts. Recorded once, as of the merge; facts outside git included."""
-
-    commit: str
-    pull: int
-    head: str
-    merged_at: datetime
-    requester: str | None
-    """The principal who opened the pull request; None for an App or a stranger."""
-
-    approvers: tuple[str, ...]
-    """Principals, sorted; empty where policy let it merge by itself."""
-
-    decision: str
-    """Digest of the decision, which names every rule that ran."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unproven:
-    """Why a commit does not count."""
-
-    commit: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Quarantine:
-    """Something on the default branch that is not applied, in words that print."""
-
-    path: str
-    commit: str
-    reasons: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        # Whoever pushes chooses the path: bytes that are no text, or a terminal's commands.
-        object.__setattr__(self, "path", visible(self.path))
-        object.__setattr__(self, "reasons", tuple(visible(reason) for reason in self.reasons))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
-    """What the default branch amounts to at one moment."""
-
-    tip: str
-    live: tuple[LiveGrant, ...]
-    """Proven, not past their end, subject not offboarded."""
-
-    lapsed: tuple[Life, ...]
-    """Still on the branch, past their end (or never proven and past it by their own dates)."""
-
-    quarantined: tuple[Quarantine, ...]
-    ungoverned: tuple[Quarantine, ...]
-    """Unproven changes to policies, catalogue or workflows: while there are any, nothing is
-    added."""
-
-    proofs: Mapping[GrantId, tuple[Proof, ...]] = field(default_factory=dict)
-    fresh: tuple[Proof, ...] = ()
-    """Proofs made in this run, to be recorded."""
-
-    lives: Mapping[GrantId, Life] = field(default_factory=dict)
-    """The present life of every grant on the branch."""
 
 
 class Prover:

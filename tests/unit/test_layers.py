@@ -22,7 +22,7 @@ LAYERS = (
     ("interface", ("provision.clouds.interface",)),
     ("effects", ("provision.apply", "provision.verify", "record.journal")),
     ("effects", ("judge.aftermath", "judge.askers", "judge.assess", "judge.electorate")),
-    ("effects", ("judge.past", "judge.replay", "judge.rulebook", "judge.shape")),
+    ("effects", ("judge.items", "judge.past", "judge.replay", "judge.rulebook", "judge.shape")),
     ("effects", ("judge.provenance", "judge.sources")),
     ("adapters", ("provision.clouds", "judge.rego", "judge.opa", "forge", "output")),
     ("top", ("cli", "config", "")),

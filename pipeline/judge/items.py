@@ -1,0 +1,106 @@
+"""The grants that a pull request changes, read with the catalogue it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pipeline.errors import PipelineError
+from pipeline.grants.catalogue import entitlements, known_entitlements
+from pipeline.grants.commits import TreeChange
+from pipeline.grants.history import is_grant, window_of
+from pipeline.grants.validate import validate_grant
+from pipeline.judge.assessment import Item
+from pipeline.judge.evaluate import Previous
+from pipeline.judge.narrowing import classify
+from pipeline.judge.sources import Sources, at_top
+from pipeline.model import Catalogue, Grant, Problem
+from pipeline.provision.desired import LiveGrant, render
+
+
+def read_items(
+    sources: Sources,
+    changes: Sequence[TreeChange],
+    *,
+    base: str,
+    head: str,
+    previous: Mapping[str, Previous | None],
+    catalogue: Catalogue,
+    now: datetime,
+) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
+    """Returns the grants that *changes* from *base* to *head* are about, and what is wrong.
+
+    *previous* holds the last proven version of every grant that is modified. The windows are
+    those of a merge at *now*.
+    """
+    items: list[Item] = []
+    problems: list[Problem] = []
+    for change in changes:
+        if not is_grant(change.path):
+            continue
+        if change.status == "D":
+            before = sources.entry(base, change.path)
+            parsed = sources.grant(before) if before else None
+            if parsed is None or parsed.grant is None:
+                # What never was a grant gave nothing; taking it away changes no access.
+                continue
+            items.append(
+                Item(
+                    path=change.path,
+                    change="delete",
+                    grant=parsed.grant,
+                    previous=previous.get(change.path),
+                    window=None,
+                    entitlements=known_entitlements(parsed.grant, catalogue),
+                    bindings=(),
+                )
+            )
+            continue
+        parsed = sources.grant_after(head, change)
+        if parsed is None or parsed.grant is None:
+            problems.extend(parsed.problems if parsed else ())
+            continue
+        found = _asked(change, parsed.grant, previous, catalogue, now)
+        if isinstance(found, Item):
+            items.append(found)
+        else:
+            problems.extend(found)
+    return tuple(items), tuple(problems)
+
+
+def _asked(
+    change: TreeChange,
+    grant: Grant,
+    previous: Mapping[str, Previous | None],
+    catalogue: Catalogue,
+    now: datetime,
+) -> Item | tuple[Problem, ...]:
+    problems = validate_grant(grant, catalogue)
+    if problems:
+        return problems
+    before = previous.get(change.path)
+    if change.status != "A" and before is None:
+        return (
+            at_top(
+                change.path,
+                "unproven",
+                "the version on the default branch was never proven, so it cannot be "
+                "changed; delete the file and ask again under another name",
+            ),
+        )
+    lines = entitlements(grant, catalogue)
+    start = before.window.start if before and grant.start is None else now
+    window = window_of(grant, merged_at=start)
+    try:
+        bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+    except PipelineError as error:
+        return (at_top(change.path, "cannot-be-provisioned", str(error)),)
+    return Item(
+        path=change.path,
+        change=classify(before.grant if before else None, grant),
+        grant=grant,
+        previous=before,
+        window=window,
+        entitlements=lines,
+        bindings=bindings,
+    )
