@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.facts import ENDED, PROVISIONED, ROLLED_BACK, Facts, proof_data, read_facts
 from pipeline.errors import InvalidInput, Undecided
 from pipeline.grants.history import Life
-from pipeline.judge.proofs import Proof, Standing
+from pipeline.judge.proofs import Standing
 from pipeline.judge.provenance import Prover
-from pipeline.model import Binding, Cloud, GrantId, Target, TargetId, timestamp
+from pipeline.model import Binding, Cloud, GrantId, Target, TargetId
 from pipeline.provision.desired import Desired, desired
 from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate, observe
-from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run, unanswered
+from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run
 from pipeline.record.journal import AuditJournal
 from pipeline.record.vouch import authentic
 
@@ -32,28 +33,6 @@ if TYPE_CHECKING:
 
 CHECK_NAME = "daypass"
 """Name of the check run that the ruleset requires, pinned to the checker App."""
-
-PROVISIONED = "provisioned"
-ROLLED_BACK = "rolled-back"
-ENDED = "ended"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What the record says of earlier runs."""
-
-    proofs: Mapping[str, Proof]
-    states: Mapping[tuple[str, str], str]
-    """(grant, commit of its addition) to its last recorded state."""
-
-    alerts: frozenset[tuple[str, str]]
-    """(path, commit) of what was reported as quarantined before."""
-
-    untold: frozenset[tuple[str, str]] = frozenset()
-    """Keys of `states` whose pull request could not be told."""
-
-    unanswered: tuple[Mapping[str, Any], ...] = ()
-    """Intents without an outcome: their runs ended in between."""
 
 
 class Estates:
@@ -139,32 +118,14 @@ class Estates:
     @cached_property
     def facts(self) -> Facts:
         """What earlier runs recorded. Proofs count only where GitHub vouches for the writer."""
-        proofs: dict[str, Proof] = {}
-        states: dict[tuple[str, str], str] = {}
-        alerts: set[tuple[str, str]] = set()
-        untold: dict[tuple[str, str], bool] = {}
-        for event in self.chain.events:
-            if event["kind"] == "proof":
-                proof = _proof(event)
-                proofs[proof.commit] = proof
-            elif event["kind"] == "grant":
-                states[(event["grant"], event["life"])] = event["state"]
-                untold[(event["grant"], event["life"])] = not event.get("told", True)
-            elif event["kind"] == "alert":
-                alerts.add((event.get("path", ""), event.get("commit", "")))
-        if proofs and not self._authentic():
+        found = read_facts(self.chain.events)
+        if found.proofs and not self._authentic():
             self.context.err.line(
                 f"{BRANCH} holds commits that the App did not sign: recorded proofs are not used",
                 "yellow",
             )
-            proofs = {}
-        return Facts(
-            proofs=proofs,
-            states=states,
-            alerts=frozenset(alerts),
-            untold=frozenset(key for key, still in untold.items() if still),
-            unanswered=unanswered(self.chain.events),
-        )
+            return replace(found, proofs={})
+        return found
 
     def _authentic(self) -> bool:
         """Whether every commit of the record is signed by GitHub for the keeper App.
@@ -299,7 +260,7 @@ class Estates:
 
     def findings(self) -> list[AuditEvent]:
         """New proofs and alerts, as the record keeps them."""
-        events = [AuditEvent(kind="proof", data=_proof_data(p)) for p in self.standing.fresh]
+        events = [AuditEvent(kind="proof", data=proof_data(p)) for p in self.standing.fresh]
         events.extend(
             AuditEvent(
                 kind="alert",
@@ -386,27 +347,3 @@ class Estates:
     def clouds_of(self, grant: GrantId) -> frozenset[Cloud]:
         """The clouds in which a grant asks for something."""
         return frozenset(b.cloud for b in self.desired.bindings if grant in b.grants)
-
-
-def _proof_data(proof: Proof) -> dict[str, Any]:
-    return {
-        "commit": proof.commit,
-        "pull": proof.pull,
-        "head": proof.head,
-        "merged_at": timestamp(proof.merged_at),
-        "requester": proof.requester,
-        "approvers": list(proof.approvers),
-        "decision": proof.decision,
-    }
-
-
-def _proof(event: Mapping[str, Any]) -> Proof:
-    return Proof(
-        commit=event["commit"],
-        pull=event["pull"],
-        head=event["head"],
-        merged_at=datetime.fromisoformat(event["merged_at"]),
-        requester=event["requester"],
-        approvers=tuple(event["approvers"]),
-        decision=event["decision"],
-    )
