@@ -23,7 +23,8 @@ from pipeline.model import Grant, Problem
 
 if TYPE_CHECKING:
     from pipeline.judge.assessment import Assessment
-    from pipeline.judge.evaluate import Evaluation, Previous
+    from pipeline.judge.evaluate import Evaluation
+    from pipeline.judge.proofs import Proven
 
 
 @click.command()
@@ -146,7 +147,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
                 f"#{number}: GitHub and git name different files",
                 hint="rebase the branch onto the default branch and push it again",
             )
-        previous: dict[str, Previous | None] = {
+        previous: dict[str, Proven | None] = {
             change.path: run.prover.last_proven(change.path, anchor=context.anchor, tip=base)
             for change in changes
             if change.status != "A" and change.path.startswith("access/grants/")

@@ -24,15 +24,15 @@ from pipeline.judge.electorate import gather
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.evaluate import (
     Evaluation,
-    Previous,
     Requester,
     evaluate,
     governance_document,
     input_document,
 )
-from pipeline.judge.items import read_items
+from pipeline.judge.items import read_items, takes_away
 from pipeline.judge.narrowing import LESS
 from pipeline.judge.past import past
+from pipeline.judge.proofs import Proven
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.shape import shape_problems
@@ -85,7 +85,7 @@ class Assessor:
         base: str,
         changes: Sequence[TreeChange],
         history: Sequence[MainlineCommit],
-        previous: Mapping[str, Previous | None],
+        previous: Mapping[str, Proven | None],
         now: datetime,
         sound: Sequence[str],
     ) -> Assessment:
@@ -95,8 +95,8 @@ class Assessor:
         *previous* holds the last proven version of every grant that is modified. A merged
         pull request is judged as of its `merged_at`, which then is *now*.
 
-        What deletes or repairs is judged by the nearest of *sound* that can be used: commits
-        at which nothing that decides was unproven, nearest first.
+        What takes access away or repairs is judged by the nearest of *sound* that can be used:
+        commits at which nothing that decides was unproven, nearest first.
 
         Raises `ForgeError` and `EngineError` where something did not answer.
         """
@@ -106,7 +106,11 @@ class Assessor:
         findings = _Findings()
         policies = ""
         requester: str | None = None
-        asks = any(c.path.startswith(GRANTS) and c.status != "D" for c in changes)
+        asks = any(
+            c.path.startswith(GRANTS)
+            and not takes_away(self._sources, c, head=pull.head_sha, previous=previous)
+            for c in changes
+        )
         try:
             catalogue, bundle = (
                 self._rulebooks.at(base) if asks else self._rulebooks.standing_in(base, sound)

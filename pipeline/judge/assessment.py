@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 
 from pipeline.judge.approvals import Approvals
 from pipeline.judge.decide import Decision
-from pipeline.judge.evaluate import Evaluation, Previous
+from pipeline.judge.evaluate import Evaluation
 from pipeline.judge.narrowing import Change
+from pipeline.judge.proofs import Proven
 from pipeline.judge.pulls import PullRequest
 from pipeline.model import Binding, Entitlement, Grant, Problem, Window, digest
 
@@ -21,7 +22,7 @@ class Item:
     grant: Grant
     """As asked for; of a deletion, as it was."""
 
-    previous: Previous | None
+    previous: Proven | None
     window: Window | None
     """As it would be if merged at the moment judged."""
 

@@ -11,8 +11,8 @@ from pipeline.grants.commits import TreeChange
 from pipeline.grants.history import is_grant, window_of
 from pipeline.grants.validate import validate_grant
 from pipeline.judge.assessment import Item
-from pipeline.judge.evaluate import Previous
-from pipeline.judge.narrowing import classify
+from pipeline.judge.narrowing import LESS, classify
+from pipeline.judge.proofs import Proven
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import Catalogue, Grant, Problem
 from pipeline.provision.desired import LiveGrant, render
@@ -24,7 +24,7 @@ def read_items(
     *,
     base: str,
     head: str,
-    previous: Mapping[str, Previous | None],
+    previous: Mapping[str, Proven | None],
     catalogue: Catalogue,
     now: datetime,
 ) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
@@ -68,17 +68,34 @@ def read_items(
     return tuple(items), tuple(problems)
 
 
+def takes_away(
+    sources: Sources, change: TreeChange, *, head: str, previous: Mapping[str, Proven | None]
+) -> bool:
+    """Whether *change*, of a grant, deletes or narrows: asks for nothing."""
+    if change.status == "D":
+        return True
+    parsed = sources.grant_after(head, change)
+    before = previous.get(change.path)
+    return (
+        parsed is not None
+        and parsed.grant is not None
+        and before is not None
+        and classify(before.grant, parsed.grant) in LESS
+    )
+
+
 def _asked(
     change: TreeChange,
     grant: Grant,
-    previous: Mapping[str, Previous | None],
+    previous: Mapping[str, Proven | None],
     catalogue: Catalogue,
     now: datetime,
 ) -> Item | tuple[Problem, ...]:
-    problems = validate_grant(grant, catalogue)
-    if problems:
-        return problems
     before = previous.get(change.path)
+    kind = classify(before.grant if before else None, grant)
+    # Less access needs no catalogue that still knows it.
+    if kind != "narrow" and (problems := validate_grant(grant, catalogue)):
+        return problems
     if change.status != "A" and before is None:
         return (
             at_top(
@@ -88,7 +105,7 @@ def _asked(
                 "changed; delete the file and ask again under another name",
             ),
         )
-    lines = entitlements(grant, catalogue)
+    lines = before.left_by(grant) if before and kind == "narrow" else entitlements(grant, catalogue)
     start = before.window.start if before and grant.start is None else now
     window = window_of(grant, merged_at=start)
     try:
@@ -97,7 +114,7 @@ def _asked(
         return (at_top(change.path, "cannot-be-provisioned", str(error)),)
     return Item(
         path=change.path,
-        change=classify(before.grant if before else None, grant),
+        change=kind,
         grant=grant,
         previous=before,
         window=window,

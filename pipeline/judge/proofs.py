@@ -8,7 +8,8 @@ from datetime import datetime
 
 from pipeline.grants.history import Life
 from pipeline.grants.yaml_strict import visible
-from pipeline.model import GrantId
+from pipeline.judge.question import Previous
+from pipeline.model import Entitlement, Grant, GrantId
 from pipeline.provision.desired import LiveGrant
 
 
@@ -28,6 +29,21 @@ class Proof:
 
     decision: str
     """Digest of the decision, which names every rule that ran."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proven(Previous):
+    """The last proven version of a grant, and what it gives."""
+
+    entitlements: tuple[Entitlement, ...]
+    """One for each line of access, in its order: as the catalogue had it when access was last
+    asked for. Narrowing keeps them, so that it never brings what a role has come to hold since.
+    """
+
+    def left_by(self, grant: Grant) -> tuple[Entitlement, ...]:
+        """Returns those that *grant*, which narrows this version, leaves."""
+        known = dict(zip(self.grant.access, self.entitlements, strict=True))
+        return tuple(known[line] for line in grant.access)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

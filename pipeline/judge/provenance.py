@@ -26,8 +26,9 @@ from pipeline.grants.history import (
 )
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.evaluate import Previous
-from pipeline.judge.proofs import Proof, Quarantine, Standing, Unproven
+from pipeline.judge.items import takes_away
+from pipeline.judge.narrowing import classify
+from pipeline.judge.proofs import Proof, Proven, Quarantine, Standing, Unproven
 from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
 from pipeline.model import Catalogue, GrantId
@@ -132,7 +133,7 @@ class Prover:
             lives=present,
         )
 
-    def last_proven(self, path: str, *, anchor: str, tip: str) -> Previous | None:
+    def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
         """Returns the last proven version of the grant at *path* in its present life."""
         commits = self._sources.objects.mainline(tip, since=anchor)
         tainted_at, _ = self._taint(commits)
@@ -160,7 +161,7 @@ class Prover:
     def prove(
         self,
         commit: MainlineCommit,
-        previous: Mapping[str, Previous | None],
+        previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
     ) -> Proof | Unproven:
         """Returns the proof of *commit*, or why there is none.
@@ -176,7 +177,7 @@ class Prover:
     def _judge(
         self,
         commit: MainlineCommit,
-        previous: Mapping[str, Previous | None],
+        previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
     ) -> Proof | Unproven:
         merged = [
@@ -337,17 +338,21 @@ class Prover:
         tainted_at: Mapping[str, frozenset[str]],
     ) -> _Judged:
         """Folds the steps of a life: what is proven stands, what is not changes nothing."""
-        previous: Previous | None = None
-        base = ""
+        previous: Proven | None = None
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
         for step in life.steps:
             parent = step.commit.parents[0] if step.commit.parents else ""
             tainted = tainted_at.get(parent)
+            before = {life.path: previous}
+            # Less access is judged by what is sound, so it does not wait for the rules.
+            waits = tainted and not takes_away(
+                self._sources, step.change, head=step.commit.sha, previous=before
+            )
             answer = (
                 Unproven(commit=step.commit.sha, reasons=(_judged_while(tainted),))
-                if tainted
-                else self.prove(step.commit, {life.path: previous}, commits)
+                if tainted and waits
+                else self.prove(step.commit, before, commits)
             )
             parsed = self._sources.grant_after(step.commit.sha, step.change)
             if isinstance(answer, Unproven):
@@ -356,14 +361,17 @@ class Prover:
                 reasons = tuple(str(problem) for problem in parsed.problems) if parsed else ()
             else:
                 start = previous.window.start if previous else answer.merged_at
-                previous = Previous(
+                narrows = classify(previous.grant if previous else None, parsed.grant) == "narrow"
+                previous = Proven(
                     grant=parsed.grant,
                     window=window_of(parsed.grant, merged_at=start),
                     # Who asked first keeps the say: an edit must not take it over.
                     requester=previous.requester if previous else answer.requester,
                     first_duration=(previous.first_duration if previous else parsed.grant.duration),
+                    entitlements=previous.left_by(parsed.grant)
+                    if previous and narrows
+                    else entitlements(parsed.grant, self._catalogue(parent)),
                 )
-                base = parent
                 proofs.append(answer)
                 continue
             quarantined.append(Quarantine(path=life.path, commit=step.commit.sha, reasons=reasons))
@@ -375,7 +383,7 @@ class Prover:
             live = LiveGrant(
                 grant=previous.grant,
                 window=previous.window,
-                entitlements=entitlements(previous.grant, self._catalogue(base)),
+                entitlements=previous.entitlements,
             )
         return _Judged(
             grant=live,
@@ -409,7 +417,7 @@ class Prover:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Judged:
     grant: LiveGrant | None
-    previous: Previous | None
+    previous: Proven | None
     proofs: tuple[Proof, ...]
     quarantined: tuple[Quarantine, ...]
 
