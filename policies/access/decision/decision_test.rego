@@ -82,3 +82,19 @@ test_every_rule_is_named if {
 	}
 	count(result.evaluated) > 20
 }
+
+_topics(topics) := result if {
+	result := decision.result with input as f.request with data.settings as f.settings with data.access.rules as topics
+}
+
+test_a_topic_that_denies_with_no_set_is_not_named if {
+	every odd in [[], {}] {
+		topics := {"fine": {"codes": {"a"}, "deny": set()}, "odd": {"codes": {"b"}, "deny": odd}, "mute": {"codes": {"c"}}}
+		_topics(topics).evaluated == {"a"}
+	}
+}
+
+test_what_needs_approval_does_not_merge_by_itself if {
+	result := _topics({"odd": {"codes": {"a"}, "deny": set(), "alone": {"odd"}, "approvals": {"somebody"}}})
+	[result.merges_by_itself, result.why] == [false, "approvals"]
+}

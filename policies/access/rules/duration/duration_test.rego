@@ -82,6 +82,12 @@ test_deny_a_risk_without_maximum if {
 	_codes(f.request, f.set(f.settings, "/limits/max_duration_by_risk/medium", "28800")) == {"duration-over-risk"}
 }
 
+# A place in a list is no name.
+test_deny_maxima_in_a_list if {
+	settings := f.set(_long, "/limits/max_duration_by_risk", [99999])
+	_codes(f.set(f.request, "/bindings/0/role/risk", 0), settings) == {"duration-over-risk"}
+}
+
 test_deny_without_risk if {
 	_codes(f.without(f.request, "/bindings/0/role/risk"), f.settings) == {"duration-over-risk"}
 	_codes(f.set(f.request, "/bindings/0/role/risk", 1), f.settings) == {"duration-over-risk"}
@@ -203,7 +209,9 @@ test_allow_a_second if _codes(f.set(f.request, "/grant/duration", 1), f.settings
 
 test_less_access_is_not_its_business if {
 	every change in ["narrow", "delete"] {
-		_codes(f.set(_lasting(999999), "/change", change), {}) == set()
+		document := f.set(_lasting(999999), "/change", change)
+		_codes(document, {}) == set()
+		_codes(f.set(document, "/bindings/0/target/expiry", "pipeline"), {}) == set()
 	}
 }
 

@@ -72,7 +72,9 @@ test_allow_who_is_named if {
 test_deny_without_a_name if {
 	document := f.set(f.set(_asked, "/subject/teams", []), "/subject/name", "bob")
 	_codes(f.without(document, "/subject/name"), _listing(_entry)) == _denied
-	_codes(f.set(document, "/subject/name", null), _listing(_entry)) == _denied
+	every odd in [null, 1, true, ["bob"], {"bob": "bob"}] {
+		_codes(f.set(document, "/subject/name", odd), _listing(_entry)) == _denied
+	}
 	_codes(document, _without("principals")) == _denied
 }
 
@@ -119,6 +121,7 @@ test_deny_another_target if {
 
 test_deny_without_target if {
 	_codes(f.without(_asked, "/bindings/0/target/id"), _with("targets", ["aws/*"])) == _denied
+	_codes(f.set(_asked, "/bindings/0/target/id", 1), _with("targets", ["aws/*"])) == _denied
 	_codes(f.without(_asked, "/bindings/0/target"), _listing(_entry)) == _denied
 }
 
@@ -126,7 +129,9 @@ test_allow_every_target_of_a_cloud if _codes(_asked, _with("targets", ["gcp/*", 
 
 test_deny_another_environment if {
 	_codes(f.set(_asked, "/bindings/0/target/environment", "lab"), _listing(_entry)) == _denied
-	_codes(f.set(_asked, "/bindings/0/target/environment", 1), _listing(_entry)) == _denied
+	every odd in [null, 1, true, ["prod"], {"prod": "prod"}] {
+		_codes(f.set(_asked, "/bindings/0/target/environment", odd), _listing(_entry)) == _denied
+	}
 	_codes(f.without(_asked, "/bindings/0/target/environment"), _listing(_entry)) == _denied
 }
 
@@ -135,7 +140,9 @@ test_deny_another_tag if {
 	_codes(f.set(_asked, "/bindings/0/target/tags/pci", true), _listing(_entry)) == _denied
 	_codes(f.without(_asked, "/bindings/0/target/tags/tier"), _listing(_entry)) == _denied
 	_codes(f.without(_asked, "/bindings/0/target/tags"), _listing(_entry)) == _denied
-	_codes(f.set(_asked, "/bindings/0/target/tags", null), _listing(_entry)) == _denied
+	every odd in [null, "pci", "true", 1, true, ["true", "1"], [{"pci": "true", "tier": "1"}]] {
+		_codes(f.set(_asked, "/bindings/0/target/tags", odd), _listing(_entry)) == _denied
+	}
 }
 
 test_a_selector_that_is_not_there_asks_for_nothing if {

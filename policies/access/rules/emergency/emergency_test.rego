@@ -108,7 +108,7 @@ test_deny_a_long_emergency if {
 }
 
 test_deny_an_emergency_of_no_known_time if {
-	every odd in [null, "3600", 0, -1] {
+	every odd in [null, "3600", 0, -1, true, [60], {}] {
 		_codes(f.set(_urgent, "/grant/duration", odd), f.settings) == {"emergency-duration"}
 	}
 	_codes(f.without(_urgent, "/grant/duration"), f.settings) == {"emergency-duration"}
@@ -194,6 +194,7 @@ test_less_access_is_not_its_business if {
 	document := f.set(f.set(_urgent, "/change", "narrow"), "/subject/on_call", [])
 	_codes(document, {}) == set()
 	_alone(document) == set()
+	_codes(f.set(document, "/grant/emergency", "true"), {}) == set()
 }
 
 test_only_uses_with_a_name_are_told if {

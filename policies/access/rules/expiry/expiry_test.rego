@@ -30,3 +30,10 @@ test_deny_without_the_setting if _codes(_pipeline, {}) == {"expiry-pipeline"}
 test_deny_where_the_target_does_not_say if {
 	_codes(f.without(f.request, "/bindings/0/target/expiry"), _listed) == {"expiry-pipeline"}
 }
+
+test_less_access_is_not_its_business if {
+	every change in ["narrow", "delete"] {
+		_codes(f.set(_pipeline, "/change", change), {}) == set()
+		_warnings(f.set(_pipeline, "/change", change), _listed) == set()
+	}
+}

@@ -134,3 +134,33 @@ test_deny_what_matches_one_alternative_at_one_end if {
 	_codes(f.request, settings) == set()
 	_codes(f.set(f.request, "/grant/ticket", "PAY-1 see chat"), settings) == {"ticket-malformed"}
 }
+
+test_deny_a_reason_that_is_none if {
+	every odd in [null, "40", ["40"]] {
+		_codes(f.set(f.request, "/grant/reason_length", odd), f.settings) == {"reason-short"}
+	}
+	every odd in [null, 1, ["payouts stuck"]] {
+		_codes(f.set(f.request, "/grant/reason_folded", odd), f.settings) == {"reason-boilerplate"}
+	}
+}
+
+test_deny_without_ticket_in_no_known_environment if {
+	every odd in [null, 1, ["dev"]] {
+		document := f.set(f.set(f.request, "/grant/ticket", null), "/bindings/0/target/environment", odd)
+		_codes(document, f.settings) == {"ticket-missing"}
+	}
+}
+
+# A place in a list is no name.
+test_deny_patterns_in_a_list if {
+	settings := f.set(f.settings, "/justification/ticket_pattern_by_project", ["^PAY-1$"])
+	_codes(_of(0, "PAY-1"), settings) == _other
+}
+
+test_less_access_is_not_its_business if {
+	every change in ["narrow", "delete"] {
+		document := f.set(_of("payments", null), "/grant/reason_length", 0)
+		_codes(f.set(document, "/change", change), {}) == set()
+		_codes(f.set(f.set(document, "/grant/ticket", "?"), "/change", change), {}) == set()
+	}
+}

@@ -77,7 +77,11 @@ test_deny_where_nobody_could_be_asked if {
 
 test_more_access_is_not_its_business if {
 	_alone(f.request) == set()
-	_teams(f.request) == {}
+	every change in ["create", "widen", "same"] {
+		document := f.set(_by("mallory", []), "/change", change)
+		_teams(document) == {}
+		_codes(f.set(document, "/bindings", []), {}) == set()
+	}
 }
 
 test_a_stranger_needs_one_person_first if {

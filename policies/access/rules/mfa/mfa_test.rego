@@ -77,6 +77,19 @@ test_deny_without_each_fact if {
 	_codes(f.without(by_aws, "/bindings/0/role/risk"), f.settings) == {"mfa-unenforced"}
 }
 
+test_deny_a_risk_that_is_none if {
+	every odd in [null, 1, ["low"]] {
+		_codes(_risk(odd), f.settings) == {"mfa-missing"}
+		_codes(_proven(_risk(odd), "aws"), f.settings) == {"mfa-unenforced"}
+	}
+}
+
+# A place in a list is no name.
+test_deny_identities_in_a_list if {
+	document := f.set(_required, "/subject/identities", [{"mfa": "identity-provider"}])
+	_codes(f.set(document, "/bindings/0/target/cloud", 0), f.settings) == {"mfa-missing"}
+}
+
 test_deny_without_the_setting if {
 	every odd in [null, "high", [1], [""], {"high": true}] {
 		settings := f.set(f.settings, "/mfa/required_by_risk", odd)

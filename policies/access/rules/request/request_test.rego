@@ -29,6 +29,13 @@ test_deny_unknown_kind if _codes(f.set(f.request, "/kind", "wish")) == {"request
 
 test_deny_without_bindings if _codes(f.set(f.request, "/bindings", [])) == {"request-unreadable"}
 
+test_deny_for_a_subject_without_a_name if {
+	every odd in [null, 1, ["alice"]] {
+		document := f.set(f.set(f.request, "/subject/name", odd), "/grant/subject", odd)
+		_codes(document) == {"request-unreadable"}
+	}
+}
+
 test_deny_for_another_subject if _codes(f.set(f.request, "/subject/name", "bob")) == {"request-unreadable"}
 
 test_deny_binding_without_risk if {

@@ -126,7 +126,9 @@ test_deny_a_target_without_owners if {
 }
 
 test_deny_unreadable_owners if {
-	_codes(f.set(f.request, "/bindings/0/target/owners", [""]), f.settings) == {"owners-missing"}
+	every odd in [null, "payments-leads", {"a": "payments-leads"}, [""], [1], [null], ["payments-leads", ["desk"]]] {
+		_codes(f.set(f.request, "/bindings/0/target/owners", odd), f.settings) == {"owners-missing"}
+	}
 }
 
 test_deny_without_security if {

@@ -30,6 +30,7 @@ _independent if {
 }
 
 _own := sort({approval.principal |
+	is_array(input.approvals)
 	some approval in input.approvals
 	approval.principal in request.excluded
 })

@@ -31,4 +31,9 @@ test_deny_the_person_asked_for if {
 
 test_deny_an_unnamed_approval if f.codes(_denied(_approved_by(null))) == {"self-approval"}
 
-test_deny_with_approvals_unknown if f.codes(_denied(f.without(f.request, "/approvals"))) == {"self-approval"}
+test_deny_with_approvals_unknown if {
+	f.codes(_denied(f.without(f.request, "/approvals"))) == {"self-approval"}
+	every odd in [null, "bob", {}, {"first": {"principal": "bob"}}] {
+		f.codes(_denied(f.set(f.request, "/approvals", odd))) == {"self-approval"}
+	}
+}

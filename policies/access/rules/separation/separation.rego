@@ -25,37 +25,36 @@ codes := {"toxic-combination"}
 deny contains result.binding("toxic-combination", index, values) if {
 	request.adds_access
 	some index, binding in request.bindings
-	not _separate(binding)
-	some values in _shown(binding)
+	some values in _pairs(binding)
+	not _separate(values)
 }
 
-_separate(binding) if count(_conflicts(binding)) == 0
+# No role is on both sides, so none conflicts with itself.
+_separate(pair) if {
+	combination := settings.combinations[pair.combination]
+	not _on_both_sides(combination, pair.role, pair.other)
+}
 
-_shown(binding) := conflicts if {
-	conflicts := _conflicts(binding)
-} else := {{
-	"combination": null,
-	"role": read.at(binding, ["role", "id"]),
-	"other": null,
-	"where": null,
-}}
-
-# No role is on both sides, so none conflicts with itself. Undefined where anything that is held
-# cannot be read.
-_conflicts(binding) := conflicts if {
+# Whatever is held beside the role, for each combination. Where anything that is held cannot be
+# read, one pair of no combination, which nothing shows to be separate.
+_pairs(binding) := pairs if {
 	_readable
-	conflicts := {conflict |
-		some name, combination in settings.combinations
+	pairs := {pair |
+		some name, _ in settings.combinations
 		some held in _held
-		_on_both_sides(combination, binding.role.id, held.role)
-		conflict := {
+		pair := {
 			"combination": name,
 			"role": binding.role.id,
 			"other": held.role,
 			"where": held.where,
 		}
 	}
-}
+} else := {{
+	"combination": null,
+	"role": read.at(binding, ["role", "id"]),
+	"other": null,
+	"where": null,
+}}
 
 _on_both_sides(combination, role, other) if {
 	role in combination.one

@@ -135,6 +135,22 @@ test_deny_what_cannot_be_read if {
 	}
 }
 
+test_deny_what_is_held_in_no_list if {
+	held := _life("gcp/payout-approver", _start, _end).lives[0]
+	every path in ["/lives", "/subject/standing"] {
+		_codes(f.set(f.request, path, [held]), _settings) == {"toxic-combination"}
+		_codes(f.set(f.request, path, {"first": held}), _settings) == {"toxic-combination"}
+	}
+}
+
+test_values_of_what_cannot_be_read_name_the_role if {
+	_found(f.set(f.request, "/lives", null), _settings) == {{
+		"code": "toxic-combination",
+		"binding": 0,
+		"values": {"combination": null, "role": "aws/rds-reader", "other": null, "where": null},
+	}}
+}
+
 test_less_access_is_not_its_business if {
 	document := f.set(_second("gcp/payout-approver"), "/change", "narrow")
 	_codes(document, _settings) == set()

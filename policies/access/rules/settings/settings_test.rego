@@ -32,6 +32,12 @@ test_every_setting_has_a_type if {
 	}
 }
 
+test_maxima_of_environments_are_numbers if {
+	every value in [null, "14400", true, [14400], 0] {
+		_invalid(f.set(f.settings, "/limits/max_duration_by_environment/prod", value)) == {"limits.max_duration_by_environment"}
+	}
+}
+
 test_without_settings_all_are_named if {
 	_invalid({}) == _all
 	_invalid(null) == _all

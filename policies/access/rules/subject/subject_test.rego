@@ -14,3 +14,9 @@ test_deny_a_disabled_subject if _codes(f.set(f.request, "/subject/disabled", tru
 test_deny_a_subject_not_said_to_be_enabled if {
 	_codes(f.without(f.request, "/subject/disabled")) == {"subject-disabled"}
 }
+
+test_less_access_is_not_its_business if {
+	every change in ["narrow", "delete"] {
+		_codes(f.set(f.set(f.request, "/subject/disabled", true), "/change", change)) == set()
+	}
+}

@@ -30,9 +30,9 @@ deny contains result.whole("window-start", {
 	not _starts_in_time
 }
 
+# Between two numbers lies no text and no null.
 _starts_in_time if {
 	is_number(input.now)
-	is_number(input.window.start)
 	_to_begin
 	input.window.start >= input.now
 	input.window.start <= input.now + settings.positive(["limits", "start_within"])
@@ -74,7 +74,6 @@ deny contains result.whole("window-length", {
 _as_long_as_asked if {
 	is_number(input.window.start)
 	is_number(input.window.end)
-	is_number(input.grant.duration)
 	input.grant.duration >= 300
 	input.window.end - input.window.start == input.grant.duration
 }

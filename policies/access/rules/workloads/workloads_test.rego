@@ -25,7 +25,7 @@ test_deny_a_workload_for_longer if {
 test_allow_a_workload_a_second if _codes(f.set(_workload, "/grant/duration", 1), f.settings) == set()
 
 test_deny_a_workload_for_no_known_time if {
-	every odd in [null, "3600", 0, -1] {
+	every odd in [null, "3600", 0, -1, true, [60], {}] {
 		_codes(f.set(_workload, "/grant/duration", odd), f.settings) == {"workload-duration"}
 	}
 	_codes(f.without(_workload, "/grant/duration"), f.settings) == {"workload-duration"}
