@@ -10,7 +10,7 @@ _needed := {"code", "message", "solution"}
 _rules contains entry if {
 	some entry in input.annotations
 	keys := [part.value | some part in entry.path]
-	array.slice(keys, 0, 3) == ["data", "access", "rules"]
+	[keys[0], keys[1], keys[2]] == ["data", "access", "rules"]
 	keys[count(keys) - 1] in {"deny", "warn"}
 	entry.annotations.scope == "rule"
 }
@@ -48,7 +48,7 @@ _said(text) if {
 deny contains {"code": "code-twice", "twice": code} if {
 	some entry in _rules
 	code := entry.annotations.custom.code
-	count([1 | some other in _rules; other.annotations.custom.code == code]) > 1
+	count([other | some other in _rules; other.annotations.custom.code == code]) > 1
 }
 
 # METADATA

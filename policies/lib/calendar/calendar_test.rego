@@ -63,6 +63,8 @@ _unclear := {
 	"calendar is an object": _with("/open/office", {"start": 100, "end": 200}),
 	"an interval more that is text": _with("/open/office/-", "100"),
 	"an interval more that is null": _with("/open/office/-", null),
+	"a calendar of intervals by name": _with("/open/office", {"a": {"start": 100, "end": 200}}),
+	"an interval more that starts with null": _with("/open/office/-", {"start": null, "end": 600}),
 	"an interval more without end": _with("/open/office/-", {"start": 500}),
 	"an interval more without start": _with("/open/office/-", {"end": 500}),
 	"an interval more that starts with text": _with("/open/office/-", {"start": "500", "end": 600}),
@@ -80,6 +82,18 @@ test_nothing_is_said_in_doubt if {
 
 test_nothing_is_said_of_an_odd_question if {
 	not _covered(_known, 1, 120, 130)
+	every odd in [null, "0", "600", true, [0], {}] {
+		not _covered(_known, "always", odd, 1000)
+		not _covered(_known, "always", 0, odd)
+		not _covered(_known, "always", odd, odd)
+		not _free(_known, "never", odd, 1000)
+		not _free(_known, "never", 0, odd)
+		not _free(_known, "never", odd, odd)
+	}
+	every odd in ["office", 1, [_known.open.always]] {
+		not _covered(_with("/open", odd), "office", 120, 130)
+		not _covered(_with("/open", odd), 0, 120, 130)
+	}
 	not _covered(_known, "office", "120", 130)
 	not _covered(_known, "office", 120, "130")
 	not _covered(_known, "office", null, null)
