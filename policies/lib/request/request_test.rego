@@ -14,6 +14,16 @@ test_less_access_and_governance_add_none if {
 	not request.adds_access with input as f.set(f.request, "/change", "narrow")
 }
 
+test_only_a_grant_is_less_access if {
+	request.narrows with input as f.set(f.request, "/change", "narrow")
+	request.takes_away with input as f.set(f.request, "/change", "narrow")
+	every kind in [null, "governance", "wish"] {
+		document := f.set(f.set(f.request, "/kind", kind), "/change", "narrow")
+		not request.narrows with input as document
+		not request.takes_away with input as document
+	}
+}
+
 test_bindings_that_are_no_list_are_none if {
 	request.bindings == [] with input as {"bindings": {"0": {}}}
 	count(request.bindings) == 1 with input as f.request

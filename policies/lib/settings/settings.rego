@@ -41,9 +41,9 @@ _some_texts(list) if {
 	count(list) > 0
 }
 
-# A key that nothing reads is a slip of the pen, and might have been meant to forbid.
+# A key that nothing reads is a slip of the pen, and might have been meant to forbid. An empty list
+# has none, and none of those that are needed either.
 _only(entry, names) if {
-	is_object(entry)
 	every name, _ in entry {
 		name in names
 	}

@@ -205,6 +205,8 @@ test_deny_steps_that_are_misread if {
 	every odd in [
 		null,
 		"owners",
+		[],
+		["owners"],
 		{},
 		{"count": 1},
 		{"from": "owners"},

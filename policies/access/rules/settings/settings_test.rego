@@ -191,6 +191,16 @@ test_steps_are_of_a_whole_order_from_one_to_nine if {
 	}
 }
 
+test_steps_are_in_a_list if {
+	every risk, steps in f.settings.reviewers.by_risk {
+		path := concat("/", ["/reviewers/by_risk", risk])
+		every odd in [{}, {"first": {"from": "security", "count": 1}}] {
+			_invalid(f.set(f.settings, path, odd)) == {"reviewers.by_risk"}
+		}
+		_invalid(f.set(f.settings, path, steps)) == set()
+	}
+}
+
 test_steps_are_of_one_person_or_more if {
 	_invalid(f.set(f.settings, "/reviewers/by_risk/medium/0/count", 1)) == set()
 	every people in [0, 0.5, -1, "1", null] {
