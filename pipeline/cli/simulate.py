@@ -91,10 +91,11 @@ def simulate(
     """
     commits = _history(context)
     before, after = _sides(context, commits, folder=folder, rev=rev, base=base)
-    if before.bundle.digest == after.bundle.digest:
+    same = before.bundle.digest == after.bundle.digest
+    if same:
         context.err.line(f"{before.name} and {after.name} are the same policies", "yellow")
     wanted = _wanted(commits, since, last)
-    outcome = _judge(context, commits, wanted, before, after)
+    outcome = _judge(context, commits, wanted, before, before if same else after)
     if as_json:
         policies = {"before": _side_document(before), "after": _side_document(after)}
         document = outcome_document(outcome)
@@ -236,7 +237,8 @@ def _judge(
 
 def _put(question: Question, before: _Side, after: _Side) -> Judged | Undecided:
     answers: list[Evaluation] = []
-    for side in (before, after):
+    # The same policies say the same of the same question.
+    for side in (before,) if after is before else (before, after):
         try:
             answers.append(evaluate(question.document, [side.engine], side.rules))
         except EngineError as error:
@@ -245,7 +247,7 @@ def _put(question: Question, before: _Side, after: _Side) -> Judged | Undecided:
                 path=question.grant.path,
                 reason=f"{side.name} gave no decision: {error.message}",
             )
-    was, would = answers
+    was, would = answers[0], answers[-1]
     return Judged(question=question, before=was, after=would, flip=compare(was, would))
 
 
@@ -267,7 +269,6 @@ def _questions_of_tree(
     from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.history import lives, window_of
-    from pipeline.judge.past import past
 
     parsed = {path: parse_file(context.root, path) for path in paths}
     merged = {life.path for life in lives(commits) if life.present}
@@ -275,19 +276,14 @@ def _questions_of_tree(
     for path, one in parsed.items():
         if one.grant is not None and path not in merged:
             unmerged.setdefault(one.grant.subject, []).append(one.grant)
+    reviewed = {(one.grant, one.commit) for one in catalogue.reviews}
     for path, one in parsed.items():
         grant = one.grant
         if grant is None:
             why = f"it is no grant: {first_told(one.problems)}"
             yield Unasked(commit=None, path=path, reason=why)
             continue
-        came = past(
-            context.sources,
-            grant,
-            replay.before(path),
-            now=now,
-            reviewed={(one.grant, one.commit) for one in catalogue.reviews},
-        )
+        came = replay.memory.past(grant, now=now, reviewed=reviewed)
         others = [other for other in unmerged.get(grant.subject, ()) if other.path != path]
         try:
             document = suppose(

@@ -179,9 +179,10 @@ class Repository:
         done = self._run("config", "--local", "--get", name, accept=(0, 1))
         return done.stdout.decode("utf-8", "replace").strip() or None
 
-    def tree(self, commit: str, prefix: str = "") -> tuple[TreeEntry, ...]:
-        """Returns every leaf of *commit*'s tree at or below the folder *prefix*, by path."""
-        below = ["--", inner_path(prefix)] if prefix else []
+    def tree(self, commit: str, *prefixes: str) -> tuple[TreeEntry, ...]:
+        """Returns every leaf of *commit*'s tree by path, or those at or below the folders
+        *prefixes*."""
+        below = ["--", *(inner_path(prefix) for prefix in prefixes)] if prefixes else []
         done = self._run("ls-tree", "-r", "-z", "-l", "--full-tree", object_id(commit), *below)
         return read_tree(done.stdout)
 

@@ -57,14 +57,23 @@ _PLACES = ", ".join(
 _BASIC_ROLES = frozenset({"roles/owner", "roles/editor", "roles/viewer"})
 
 
-def load_catalogue(files: Mapping[str, bytes]) -> tuple[Catalogue, tuple[Problem, ...]]:
+SeenPrincipals = dict[tuple[str, bytes], tuple[Principal, Mapping[str, Mark]]]
+"""Principals by name and text, with where their fields stand; those without a problem."""
+
+
+def load_catalogue(
+    files: Mapping[str, bytes], *, seen: SeenPrincipals | None = None
+) -> tuple[Catalogue, tuple[Problem, ...]]:
     """Returns the catalogue in *files* (repository path to content) and all its problems.
 
     A catalogue with problems lacks what could not be read and must not be used: callers
     raise `InvalidInput`. Files under `access/` that are of no known kind are problems;
     grants, schemas and files outside `access/` are passed over.
+
+    *seen* keeps the principals of catalogues before this one, and is added to: there may be
+    thousands, of which few differ from one catalogue to the next.
     """
-    loader = _Loader()
+    loader = _Loader({} if seen is None else seen)
     for path in sorted(files):
         if path.startswith("access/") and not path.startswith(_ELSEWHERE):
             loader.file(path, files[path])
@@ -105,7 +114,8 @@ def known_entitlements(grant: Grant, catalogue: Catalogue) -> tuple[Entitlement,
 class _Loader:
     """Reads file after file, then checks what only the whole can show."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: SeenPrincipals) -> None:
+        self._seen = seen
         self._reports: list[Report] = []
         self._principals: dict[str, tuple[Principal, Reading]] = {}
         self._targets: dict[TargetId, tuple[Target, Reading]] = {}
@@ -134,6 +144,11 @@ class _Loader:
 
     def _principal(self, name: str, text: bytes, reading: Reading) -> None:
         self._named.add(name)
+        if (name, text) in self._seen:
+            principal, marks = self._seen[name, text]
+            reading.marks.update(marks)
+            self._principals[name] = (principal, reading)
+            return
         node = load(text, report=reading.report)
         found = None if node is None else PRINCIPAL.read(node, "", reading)
         if found is None or len(reading.report):
@@ -153,6 +168,8 @@ class _Loader:
         )
         _check_identities(principal, reading)
         self._principals[name] = (principal, reading)
+        if not len(reading.report):
+            self._seen[name, text] = (principal, dict(reading.marks))
 
     def _table(
         self,

@@ -93,31 +93,52 @@ class Life:
         return self.steps[-1].change.status != "D"
 
 
+class Lives:
+    """The lives of grants, told step by step, oldest first.
+
+    A file whose addition was not told has no life here: it cannot be proven, so it gives
+    nothing.
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[str, list[Step]] = defaultdict(list)
+
+    def add(self, commit: MainlineCommit, change: TreeChange) -> Life | None:
+        """Returns the life that *change*, one of *commit*'s, is a step of, up to now."""
+        if not is_grant(change.path):
+            return None
+        steps = self._steps[change.path]
+        if change.status == "A":
+            steps.clear()
+        elif not steps:
+            return None
+        steps.append(Step(commit=commit, change=change))
+        life = Life(path=change.path, steps=tuple(steps))
+        if not life.present:
+            steps.clear()
+        return life
+
+
 def lives(commits: Iterable[MainlineCommit]) -> tuple[Life, ...]:
     """Returns every life in *commits*, which come oldest first, in order of path and time.
 
-    A file whose addition lies before the first of *commits* has no life here: it cannot be
-    proven, so it gives nothing.
+    See `Lives`.
     """
-    finished: list[Life] = []
-    open_steps: dict[str, list[Step]] = defaultdict(list)
+    told = Lives()
+    over: list[Life] = []
+    present: dict[str, Life] = {}
     for commit in commits:
         for change in commit.changes:
-            if not is_grant(change.path):
+            life = told.add(commit, change)
+            if life is None:
                 continue
-            steps = open_steps[change.path]
-            if change.status == "A":
-                steps.clear()
-            elif not steps:
-                continue
-            steps.append(Step(commit=commit, change=change))
-            if change.status == "D":
-                finished.append(Life(path=change.path, steps=tuple(steps)))
-                steps.clear()
-    finished.extend(
-        Life(path=path, steps=tuple(steps)) for path, steps in open_steps.items() if steps
-    )
-    return tuple(sorted(finished, key=lambda life: (life.path, life.added.committed_at)))
+            if life.present:
+                present[life.path] = life
+            else:
+                over.append(life)
+                present.pop(life.path, None)
+    every = (*over, *present.values())
+    return tuple(sorted(every, key=lambda life: (life.path, life.added.committed_at)))
 
 
 def governing(commits: Iterable[MainlineCommit]) -> tuple[MainlineCommit, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline.grants.commits import MainlineCommit
-from pipeline.grants.history import GRANTS, Life, lives, window_of
+from pipeline.grants.history import GRANTS, Life, Lives, window_of
 from pipeline.judge.narrowing import LESS, classify
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
-from pipeline.model import Access, Grant, RoleId, Window
+from pipeline.model import Access, Grant, GrantId, RoleId, Window
 
 LOOK_BACK = timedelta(days=62)
 """How long a life that is over is still told: twice what the policies may sum over
@@ -31,49 +33,176 @@ class Past:
 def past(
     sources: Sources,
     grant: Grant,
-    history: Sequence[MainlineCommit],
+    history: Iterable[MainlineCommit],
     *,
     now: datetime,
     reviewed: Collection[tuple[str, str]] = (),
 ) -> Past:
-    """Returns the past of *grant*'s subject as of *now*, by the committer's dates.
+    """Returns the past of *grant*'s subject as of *now*, after *history*: see `Memory.past`."""
+    memory = Memory(sources)
+    for commit in history:
+        memory.add(commit)
+    return memory.past(grant, now=now, reviewed=reviewed)
 
-    *reviewed* holds the uses of emergency access that were reviewed: grant id, and the commit
-    that added it. Proof ties committer dates to within five minutes of the merge. Unproven
-    lives count too: doubt makes a sum larger, and a debt, never smaller. Lives that ended
-    more than `LOOK_BACK` ago are left out; uses of emergency access never are.
+
+class Memory:
+    """What happened to the grants of every subject, told commit by commit, oldest first.
+
+    For many questions along one history: what is over is read once.
     """
-    folder = f"{GRANTS}{grant.subject}/"
-    others: list[OtherLife] = []
-    emergencies: list[Emergency] = []
-    revives = False
-    for life in lives(history):
-        if not life.path.startswith(folder) or (life.path == grant.path and life.present):
-            continue
-        said = list(versions(sources, life))
-        if not said:
-            continue
-        revives = revives or said[-1] == grant
-        if any(version.emergency for version in said):
-            emergencies.append(
-                Emergency(
-                    grant=life.id,
-                    start=life.added.committed_at,
-                    reviewed=(life.id, life.added.sha) in reviewed,
-                )
-            )
-        others.extend(
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._lives = Lives()
+        self._subjects: dict[str, _Subject] = defaultdict(_Subject)
+
+    def add(self, commit: MainlineCommit) -> None:
+        """Tells what *commit* did."""
+        for change in commit.changes:
+            life = self._lives.add(commit, change)
+            if life is not None:
+                self._subjects[_folder(life.path)].step(life)
+
+    def past(
+        self,
+        grant: Grant,
+        *,
+        now: datetime,
+        reviewed: Collection[tuple[str, str]] = (),
+    ) -> Past:
+        """Returns the past of *grant*'s subject as of *now*, by the committer's dates.
+
+        *reviewed* holds the uses of emergency access that were reviewed: grant id, and the
+        commit that added it. Proof ties committer dates to within five minutes of the merge.
+        Unproven lives count too: doubt makes a sum larger, and a debt, never smaller. Lives
+        that ended more than `LOOK_BACK` ago are left out; uses of emergency access never are.
+        """
+        subject = self._subjects.get(f"{GRANTS}{grant.subject}/")
+        if subject is None:
+            return Past()
+        subject.read(self._sources)
+        present = [told for path, told in subject.present.items() if path != grant.path]
+        since = now - LOOK_BACK
+        return Past(
+            lives=tuple(
+                life
+                for told in sorted((*subject.over_since(since), *present), key=_order)
+                for life in told.held
+                if _until(life) >= since
+            ),
+            emergencies=tuple(
+                Emergency(grant=told.grant, start=told.start, reviewed=told.key in reviewed)
+                for told in sorted((*subject.emergencies, *present), key=_order)
+                if told.emergency
+            ),
+            revives=grant in subject.said or any(told.said == grant for told in present),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """What is to be told of one life."""
+
+    grant: GrantId
+    commit: str
+    """The one that began it."""
+
+    start: datetime
+    said: Grant
+    """By its last version that can be read."""
+
+    emergency: bool
+    held: tuple[OtherLife, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.grant, self.commit)
+
+
+class _Subject:
+    """What is known of one subject's lives; those that were not read yet wait."""
+
+    def __init__(self) -> None:
+        self.present: dict[str, _Told] = {}
+        self.said: set[Grant] = set()
+        """The last words of what is over."""
+
+        self.emergencies: list[_Told] = []
+        """Of what is over."""
+
+        self._over: list[_Told] = []
+        """By `_last`."""
+
+        self._waiting: list[Life] = []
+        self._edited: dict[str, Life] = {}
+
+    def step(self, life: Life) -> None:
+        self.present.pop(life.path, None)
+        self._edited.pop(life.path, None)
+        if life.present:
+            self._edited[life.path] = life
+        else:
+            self._waiting.append(life)
+
+    def read(self, sources: Sources) -> None:
+        for life in self._waiting:
+            told = _told(sources, life)
+            if told is not None:
+                self.said.add(told.said)
+                insort(self._over, told, key=_last)
+                if told.emergency:
+                    self.emergencies.append(told)
+        for path, life in self._edited.items():
+            told = _told(sources, life)
+            if told is not None:
+                self.present[path] = told
+        self._waiting.clear()
+        self._edited.clear()
+
+    def over_since(self, moment: datetime) -> list[_Told]:
+        """Returns what is over of which a part lasted until *moment* or later."""
+        return self._over[bisect_left(self._over, moment, key=_last) :]
+
+
+def _folder(path: str) -> str:
+    return f"{GRANTS}{path.removeprefix(GRANTS).partition('/')[0]}/"
+
+
+def _order(told: _Told) -> tuple[str, datetime]:
+    return (told.grant, told.start)
+
+
+def _until(life: OtherLife) -> datetime:
+    return life.window.end if life.added is None else max(life.window.end, life.added)
+
+
+def _last(told: _Told) -> datetime:
+    return max((_until(life) for life in told.held), default=told.start)
+
+
+def _told(sources: Sources, life: Life) -> _Told | None:
+    """Returns what is to be told of *life*; None where no version of it can be read."""
+    said = list(versions(sources, life))
+    if not said:
+        return None
+    start = life.added.committed_at
+    return _Told(
+        grant=life.id,
+        commit=life.added.sha,
+        start=start,
+        said=said[-1],
+        emergency=any(version.emergency for version in said),
+        held=tuple(
             OtherLife(
                 grant=life.id,
                 target=line.target,
                 role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
                 window=window,
-                added=life.added.committed_at,
+                added=start,
             )
             for line, window in _held(sources, life)
-            if max(window.end, life.added.committed_at) >= now - LOOK_BACK
-        )
-    return Past(lives=tuple(others), emergencies=tuple(emergencies), revives=revives)
+        ),
+    )
 
 
 def versions(sources: Sources, life: Life) -> Iterator[Grant]:

@@ -7,7 +7,6 @@ the one that an `Assessor` asks, who tells it no past.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,10 +15,10 @@ from typing import NamedTuple
 from pipeline.errors import InvalidInput
 from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
-from pipeline.grants.history import GRANTS, is_grant, window_of
+from pipeline.grants.history import is_grant, window_of
 from pipeline.grants.parse import Parsed
 from pipeline.judge.narrowing import LESS, classify
-from pipeline.judge.past import Past, past
+from pipeline.judge.past import Memory, Past
 from pipeline.judge.question import Previous
 from pipeline.judge.rulebook import readable_catalogue
 from pipeline.judge.simulate import Question, Unasked, first_told
@@ -46,11 +45,6 @@ def versions(commits: Sequence[MainlineCommit]) -> list[Version]:
     ]
 
 
-def folder(path: str) -> str:
-    """Returns the folder of a grant's subject."""
-    return f"{GRANTS}{path.removeprefix(GRANTS).partition('/')[0]}/"
-
-
 class Replay:
     """The history of one branch."""
 
@@ -65,7 +59,9 @@ class Replay:
         self._sources = sources
         self._today = today
         self._commits = commits
-        self._touching: dict[str, list[MainlineCommit]] = defaultdict(list)
+        self.memory = Memory(sources)
+        """Of the commits so far."""
+
         # Commits between which no file of the catalogue changed hold the same one.
         self._same_catalogue: dict[str, str] = {}
         self._catalogues: list[str] = []
@@ -84,7 +80,7 @@ class Replay:
             for change in commit.changes
             if is_grant(change.path) and change.status != "D"
         )
-        self._touching.clear()
+        self.memory = Memory(self._sources)
         self._catalogues.clear()
         previous: dict[str, Previous] = {}
         lying: dict[str, Grant | None] = {}
@@ -109,14 +105,9 @@ class Replay:
                     previous.pop(change.path, None)
                 if left is not None and left.grant is not None:
                     previous[change.path] = _proven(left.grant, before, commit.committed_at)
-            for name in {folder(change.path) for change in grants}:
-                self._touching[name].append(commit)
+            self.memory.add(commit)
             if changed:
                 self._catalogues.append(commit.sha)
-
-    def before(self, path: str) -> Sequence[MainlineCommit]:
-        """The commits so far that touched grants of the subject of *path*."""
-        return self._touching[folder(path)]
 
     def _ask(
         self,
@@ -148,10 +139,8 @@ class Replay:
         kind = classify(previous.grant if previous else None, grant)
         came = Past()
         if kind not in LESS:
-            came = past(
-                self._sources,
+            came = self.memory.past(
                 grant,
-                self._touching[folder(change.path)],
                 now=at,
                 reviewed={(one.grant, one.commit) for one in then.reviews},
             )

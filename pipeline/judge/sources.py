@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pipeline.errors import ForgeError, InvalidInput
 from pipeline.grants.annexes import FOLDERS
-from pipeline.grants.catalogue import load_catalogue
+from pipeline.grants.catalogue import SeenPrincipals, load_catalogue
 from pipeline.grants.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.grants.tables import TABLE_LIMIT
@@ -41,8 +41,8 @@ class Objects(Protocol):
     def merge_base(self, one: str, other: str) -> str:
         """Returns the best common ancestor."""
 
-    def tree(self, commit: str, prefix: str = "") -> tuple[TreeEntry, ...]:
-        """Returns every leaf below *prefix*."""
+    def tree(self, commit: str, *prefixes: str) -> tuple[TreeEntry, ...]:
+        """Returns every leaf, or every one below one of *prefixes*."""
 
     def read_many(self, blobs: Sequence[str], *, limit: int) -> Mapping[str, bytes]:
         """Returns the content of blobs, refusing larger ones than *limit* bytes."""
@@ -65,6 +65,9 @@ class Sources:
         self._read: dict[str, _Catalogue] = {}
         self._bundles: dict[tuple[TreeEntry, ...], PolicyBundle] = {}
         self._contents: dict[str, bytes] = {}
+        # What one catalogue shares with the next is read and parsed once.
+        self._plain: dict[str, bytes] = {}
+        self._principals: SeenPrincipals = {}
         self._parsed: dict[tuple[str, str], Parsed] = {}
 
     def catalogue(self, commit: str) -> Catalogue:
@@ -90,14 +93,14 @@ class Sources:
         """Returns what can be read, every problem, and the paths of all files."""
         if commit in self._read:
             return self._read[commit]
-        entries = tuple(
-            entry for prefix in CATALOGUE for entry in self.objects.tree(commit, prefix)
-        )
+        entries = self.objects.tree(commit, *CATALOGUE)
         if entries not in self._catalogues:
             odd = _odd(entries, TABLE_LIMIT)
             strange = {problem.path for problem in odd}
             plain = [entry for entry in entries if entry.path not in strange]
-            catalogue, problems = load_catalogue(self._files(plain, TABLE_LIMIT))
+            catalogue, problems = load_catalogue(
+                self._files(plain, TABLE_LIMIT), seen=self._principals
+            )
             paths = frozenset(entry.path for entry in entries)
             self._catalogues[entries] = (catalogue, (*odd, *problems), paths)
         self._read[commit] = self._catalogues[entries]
@@ -194,8 +197,9 @@ class Sources:
     def _files(self, entries: Sequence[TreeEntry], limit: int) -> dict[str, bytes]:
         if odd := _odd(entries, limit):
             raise InvalidInput(odd)
-        contents = self.objects.read_many([entry.blob for entry in entries], limit=limit)
-        return {entry.path: contents[entry.blob] for entry in entries}
+        wanted = [entry.blob for entry in entries if entry.blob not in self._plain]
+        self._plain.update(self.objects.read_many(wanted, limit=limit))
+        return {entry.path: self._plain[entry.blob] for entry in entries}
 
 
 def _odd(entries: Sequence[TreeEntry], limit: int) -> tuple[Problem, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.offline import read_catalogue
+from pipeline.errors import InvalidInput
 from pipeline.evidence import Finding, Review, Standing
 from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.calendar import calendars_for, on_call
@@ -392,16 +393,20 @@ class Blobs:
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
+        self.listed = 0
+        self.read: list[str] = []
 
-    def tree(self, commit: str, prefix: str = "") -> tuple[TreeEntry, ...]:
+    def tree(self, commit: str, *prefixes: str) -> tuple[TreeEntry, ...]:
+        self.listed += 1
         return tuple(
             TreeEntry(path=path, mode=FILE_MODE, kind="blob", blob=path, size=len(content))
             for path, content in sorted(self.files.items())
-            if path.startswith(prefix)
+            if path.startswith(prefixes)
         )
 
     def read_many(self, blobs: Sequence[str], *, limit: int) -> dict[str, bytes]:
         assert limit == TABLE_LIMIT
+        self.read += blobs
         return {blob: self.files[blob] for blob in blobs}
 
 
@@ -418,3 +423,25 @@ def test_every_kind_is_read_from_a_commit_and_from_a_working_tree(tmp_path: Path
     assert committed.reviews
     assert {f"access/{folder}/" for folder in FOLDERS} < set(CATALOGUE)
     assert CATALOGUE[0] == "access/principals/"
+
+
+def test_what_two_catalogues_share_is_read_once_and_problems_are_told_of_each() -> None:
+    blobs = Blobs(miniature())
+    sources = Sources(blobs)  # type: ignore[arg-type]
+    first = sources.catalogue("a" * 40)
+    read = list(blobs.read)
+    assert sorted(read) == sorted(path for path in blobs.files if path.startswith(CATALOGUE))
+    added = CALENDAR
+    assert added not in blobs.files
+    blobs.files = blobs.files | {added: HOURS.encode()}
+    assert sources.catalogue("b" * 40).principals == first.principals
+    assert blobs.read == [*read, added]
+    assert blobs.listed == 2
+    # What a principal that was read before names is looked for anew.
+    homes = {path: text for path, text in blobs.files.items() if path != "access/targets/aws.yaml"}
+    blobs.files = homes
+    for commit in ("c" * 40, "d" * 40):
+        with pytest.raises(InvalidInput) as caught:
+            sources.catalogue(commit)
+        assert caught.value.problems == load_catalogue(homes)[1]
+    assert blobs.listed == 4

@@ -351,6 +351,8 @@ def test_a_tree_lists_leaves_below_a_folder_only(work: Work) -> None:
     ) == ("access/grants/alice/a.yaml", "100644", "blob", 5)
     assert len(work.repository.tree(tip)) == 2
     assert work.repository.tree(tip, "access/grants/nobody") == ()
+    folders = ("access/grants/alice2/", "access/grants/nobody", "access/grants/alice/")
+    assert work.repository.tree(tip, *folders) == work.repository.tree(tip)
     assert work.repository.tree(tip, "--help") == ()
 
 

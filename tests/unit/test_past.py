@@ -8,7 +8,7 @@ from typing import cast
 
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.judge.past import LOOK_BACK, Past, past
+from pipeline.judge.past import LOOK_BACK, Memory, Past, past
 from pipeline.judge.sources import Sources
 from pipeline.model import Grant
 from tests.unit.support_values import HOUR, NOON, change, commit
@@ -30,8 +30,10 @@ class Texts:
 
     def __init__(self, texts: Mapping[str, bytes]) -> None:
         self._texts = texts
+        self.read = 0
 
     def grant_after(self, commit: str, change: TreeChange) -> Parsed | None:
+        self.read += 1
         if change.new_blob is None:
             return None
         return parse_grant(self._texts[change.new_blob], path=change.path)
@@ -183,3 +185,54 @@ def test_what_is_long_over_is_left_out_and_a_use_of_emergency_access_never_is() 
 
 def test_a_life_that_never_was_a_grant_says_nothing() -> None:
     assert seen(commit(1, change(OTHER, blob="b")), texts={"b": b"nonsense"}) == Past()
+
+
+STORY = (
+    commit(1, change(OTHER, blob="long")),
+    commit(2, change(PATH, blob="used"), change("access/grants/bob/z.yaml", blob="long")),
+    commit(3, change(OTHER, "M", blob="short")),
+    commit(4, change(OTHER, "D")),
+    commit(5, change(OTHER, "M", blob="long")),
+    commit(6, change(OTHER, blob="odd"), change(PATH, "D")),
+    commit(7, change(OTHER, "M", blob="used")),
+    commit(8, change(PATH, blob="long")),
+    commit(2000, change(PATH, "M", blob="short")),
+)
+STORY_TEXTS = {
+    "long": text("8h"),
+    "short": text("1h"),
+    "used": text("1h", emergency=True),
+    "odd": b"subject: [",
+}
+
+
+def test_a_memory_tells_at_every_step_what_the_history_up_to_it_tells() -> None:
+    sources = cast(Sources, Texts(STORY_TEXTS))
+    memory = Memory(sources)
+    reviewed = {("alice/x", STORY[1].sha)}
+    told = set()
+    for count, one in enumerate(STORY, start=1):
+        memory.add(one)
+        for grant in (asked(), asked(OTHER, text("1h"))):
+            now = one.committed_at
+            found = memory.past(grant, now=now, reviewed=reviewed)
+            assert found == past(sources, grant, STORY[:count], now=now, reviewed=reviewed)
+            told.add(found)
+    assert len(told) > len(STORY)
+
+
+def test_a_memory_reads_what_is_over_once() -> None:
+    texts = Texts(STORY_TEXTS)
+    memory = Memory(cast(Sources, texts))
+    for one in STORY:
+        memory.add(one)
+    first = memory.past(asked(), now=NOON)
+    read = texts.read
+    assert read
+    assert memory.past(asked(), now=NOON) == first
+    assert memory.past(asked(), now=NOON + 2 * LOOK_BACK) != first
+    assert texts.read == read
+
+
+def test_of_a_subject_without_history_nothing_is_told() -> None:
+    assert seen(texts={}) == Past()

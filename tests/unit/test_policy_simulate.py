@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.cli.main import run
+from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.replay import Replay, versions
 from pipeline.judge.simulate import Question
 from pipeline.judge.sources import Sources
@@ -29,6 +32,24 @@ def test_the_same_policies_flip_nothing_and_exit_0(scene: Scene) -> None:
     assert out.startswith("2 judged, 0 flip\n")
     assert all(text in out for text in ("the subject", "every team", "approvals are not counted"))
     assert "are the same policies" in err
+
+
+def test_the_same_policies_are_asked_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    decide = RegorusEngine.decide
+
+    def counted(engine: RegorusEngine, document: Mapping[str, Any]) -> object:
+        asked.append(document)
+        return decide(engine, document)
+
+    monkeypatch.setattr(RegorusEngine, "decide", counted)
+    scene.merge(LOGS, grant())
+    _, document = scene.document()
+    assert len(asked) == document["judged"] == 2
+    assert all(one["before"] == one["after"] for one in document["grants"])
+    scene.change("limits", "start_within: 604800", "start_within: 604801")
+    scene.document()
+    assert len(asked) == 2 + 4
 
 
 def test_no_grants_flip_nothing(scene: Scene) -> None:
