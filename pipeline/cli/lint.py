@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.context import Context
 from pipeline.cli.main import problem_document
-from pipeline.cli.offline import read_policy_files
+from pipeline.cli.offline import policy_folder, read_policy_files
 from pipeline.errors import Undecided, UsageError
 from pipeline.model import Problem
 
@@ -23,14 +23,14 @@ _SECONDS = 60
 @click.command()
 @click.option(
     "--dir",
-    "folder",
+    "given",
     type=click.Path(path_type=Path),
-    default=Path("policies"),
-    help="The policies, below the access repository (default: policies).",
+    help="The policies: a folder, from here or else from the access repository (default: its "
+    "policies).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.pass_obj
-def lint(context: Context, folder: Path, as_json: bool) -> int:
+def lint(context: Context, given: Path | None, as_json: bool) -> int:
     """Check the policies: words, form, built-ins, settings, tests.
 
     A rule must not be able to allow by accident: it states what must hold and negates that,
@@ -42,7 +42,7 @@ def lint(context: Context, folder: Path, as_json: bool) -> int:
     """
     from pipeline.judge.lint import lint as find
 
-    place = context.root / folder
+    place = policy_folder(context.root, given, option="--dir")
     files = read_policy_files(place)
     if not any(path.endswith(".rego") for path in files):
         raise UsageError(f"{place} holds no policies", hint="name their folder with --dir")
@@ -54,7 +54,7 @@ def lint(context: Context, folder: Path, as_json: bool) -> int:
         problems += _opa_problems(Path(opa).resolve(), place)
     else:
         context.err.line("formatting and types were not checked: no OPA was found", "yellow")
-    shown = folder.as_posix()
+    shown = "policies" if given is None else given.as_posix()
     problems = sorted(
         replace(one, path=f"{shown}/{one.path.removeprefix('policies/')}") for one in set(problems)
     )

@@ -148,6 +148,25 @@ def read_policies(root: Path) -> PolicyBundle:
     return read_policy_folder(root / "policies")
 
 
+def policy_folder(root: Path, given: Path | None, *, option: str) -> Path:
+    """Returns the folder of policies that *option* names: *given*, or the working tree's own.
+
+    It is looked for from the current folder, and if it is not there, from *root*. Raises
+    `UsageError` where it is at neither.
+    """
+    if given is None:
+        return root / "policies"
+    # Of an absolute path, and where both places are one, only one is told.
+    places = dict.fromkeys((Path.cwd() / given, root / given))
+    for place in places:
+        if place.is_dir():
+            return place
+    raise UsageError(
+        f"{option} {given}: no folder is at {' or '.join(map(str, places))}",
+        hint="name it from the current folder, or from the access repository's root",
+    )
+
+
 def read_policy_folder(folder: Path) -> PolicyBundle:
     """Returns the policies in *folder*, laid out as `policies/` is. Raises `InvalidInput`."""
     from pipeline.judge.bundle import load_bundle

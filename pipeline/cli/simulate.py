@@ -45,8 +45,9 @@ _ASSUMED = (
 @click.option(
     "--policies",
     "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The changed policies: a folder like policies/.",
+    type=click.Path(path_type=Path),
+    help="The changed policies: a folder like policies/, from here or else from the access "
+    "repository.",
 )
 @click.option("--rev", help="The changed policies: those of this commit, branch or tag.")
 @click.option(
@@ -146,13 +147,14 @@ def _side(
     context: Context, commits: Sequence[MainlineCommit], *, folder: Path | None, rev: str | None
 ) -> _Side:
     """Returns the policies of a folder, of a revision, or those of the working tree."""
-    from pipeline.cli.offline import read_policies, read_policy_folder
+    from pipeline.cli.offline import policy_folder, read_policies, read_policy_folder
     from pipeline.judge.rego import RegorusEngine
 
     name = str(folder) if folder else f"policies at {rev}" if rev else "policies"
     try:
         if folder is not None:
-            bundle = read_policy_folder(folder)
+            place = policy_folder(context.root, folder, option="--policies")
+            bundle = read_policy_folder(place)
         elif rev is not None:
             bundle = context.sources.policies(_revision(context, commits, rev))
         else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Context
-from pipeline.cli.offline import read_policy_files
+from pipeline.cli.offline import policy_folder, read_policy_files
 from pipeline.errors import UsageError
 from pipeline.output.text import table
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--dir",
-    "folder",
+    "given",
     type=click.Path(path_type=Path),
-    default=Path("policies"),
-    help="The policies, below the access repository (default: policies).",
+    help="The policies: a folder, from here or else from the access repository (default: its "
+    "policies).",
 )
 @click.option("-k", "pattern", default="", help="Only tests whose name matches this pattern.")
 @click.option("--coverage", is_flag=True, help="Show which lines of each file ran.")
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def test(
     context: Context,
-    folder: Path,
+    given: Path | None,
     pattern: str,
     coverage: bool,
     threshold: float | None,
@@ -64,7 +64,8 @@ def test(
         raise UsageError(
             f"-k {pattern} is no regular expression: {error}", hint="write a part of the name"
         ) from error
-    files = read_policy_files(context.root / folder)
+    files = read_policy_files(policy_folder(context.root, given, option="--dir"))
+    folder = "policies" if given is None else given.as_posix()
     bundle = PolicyBundle(
         modules={path: text for path, text in files.items() if path.endswith(".rego")},
         data=load_bundle(files).data,
@@ -75,11 +76,11 @@ def test(
         bundle,
         wanted=lambda name: wanted.search(name) is not None,
         coverage=measured,
-        folder=folder.as_posix(),
+        folder=folder,
     ):
         context.progress(f"{len(tried) + 1} {one.name}")
         tried.append(one)
-    lines = _lines(tried, bundle, folder.as_posix()) if measured else []
+    lines = _lines(tried, bundle, folder) if measured else []
     percent = _percent(sum(len(ran) for _, ran, _ in lines), sum(len(not_) for *_, not_ in lines))
     if as_json:
         document: dict[str, Any] = {
