@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pipeline.judge.rego import Tried
 
 
+_WIDE = 100
+
+
 @click.command()
 @click.option(
     "--dir",
@@ -48,8 +51,8 @@ def test(
     """Run every `test_…` rule of every `…_test.rego` on the embedded engine.
 
     A test passes only if it is exactly true: false, undefined, any other value and an error
-    fail it. Where `opa test` takes an error inside a built-in for undefined, this fails, as a
-    decision would.
+    fail it. Of an undefined one the first condition that does not hold is shown too. Where
+    `opa test` takes an error inside a built-in for undefined, this fails, as a decision would.
 
     Exit codes: 0 all passed; 1 one failed, none was found, or too few lines ran; 2 invalid
     Rego or data.
@@ -149,6 +152,13 @@ def _document(one: Tried) -> dict[str, Any]:
         "column": one.mark.column,
         "passed": not one.why,
         "why": one.why,
+        "unmet": None
+        if one.unmet is None
+        else {
+            "line": one.unmet.mark.line,
+            "column": one.unmet.mark.column,
+            "text": one.unmet.text,
+        },
     }
 
 
@@ -157,7 +167,7 @@ def _say(context: Context, tried: list[Tried], lines: _Lines) -> None:
     failed = [one for one in tried if one.why]
     for one in failed:
         place = f"{one.path}:{one.mark.line}:{one.mark.column}"
-        out.line(f"{place}: {one.name} failed: {one.why}", "red")
+        out.line(f"{place}: {one.name} failed: {one.why}{_unmet(one)}", "red")
     if lines:
         rows = [
             (path, f"{_percent(len(ran), len(missed)):g} %", _spans(missed))
@@ -171,6 +181,15 @@ def _say(context: Context, tried: list[Tried], lines: _Lines) -> None:
         count = f"{len(tried)} test{'' if len(tried) == 1 else 's'}"
         said = f"{len(failed)} failed" if failed else "all passed"
         out.line(f"{count}: {said}", "red" if failed else "green")
+
+
+def _unmet(one: Tried) -> str:
+    """Returns which condition does not hold, with a place that a terminal can open."""
+    if one.unmet is None:
+        return ""
+    mark, text = one.unmet.mark, one.unmet.text
+    short = text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"
+    return f"; {one.path}:{mark.line}:{mark.column} does not hold: {short}"
 
 
 def _spans(lines: frozenset[int]) -> str:

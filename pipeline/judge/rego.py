@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -66,8 +66,19 @@ class RegorusEngine:
         return answer
 
 
+_UNDEFINED = "it is undefined"
+_PROBE = "daypass_holds"
 TEST_SUFFIX = "_test.rego"
 """How the name of a file with tests ends."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """One condition in the body of a test."""
+
+    mark: Mark
+    text: str
+    """As written, in one line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +92,10 @@ class Tried:
     mark: Mark
     why: str
     """Why it failed; empty where it passed."""
+
+    unmet: Condition | None
+    """Of an undefined test, the first condition that does not hold after those before it; None
+    where that cannot be told."""
 
     covered: Mapping[str, frozenset[int]]
     """Lines that ran, by file; empty unless coverage is asked for."""
@@ -146,7 +161,9 @@ def _try_file(
     engine = _loaded(bundle, folder)
     try:
         for name in names:
-            yield _try(engine, module, name, coverage=coverage, folder=folder)
+            tried = _try(engine, module, name, coverage=coverage, folder=folder)
+            undefined = tried.why == _UNDEFINED
+            yield replace(tried, unmet=_unmet(bundle, module, name)) if undefined else tried
     finally:
         del engine
 
@@ -167,7 +184,7 @@ def _try(engine: Any, module: Module, name: str, *, coverage: bool, folder: str)
         fresh.set_enable_coverage(coverage)
         try:
             answer = canonical(json.loads(_guarded("testing", evaluate)))
-            why = {"true": "", '"<undefined>"': "it is undefined"}.get(
+            why = {"true": "", '"<undefined>"': _UNDEFINED}.get(
                 answer, f"it is {answer[:200]} instead of true"
             )
             if len(module.rules[name]) > 1:
@@ -186,9 +203,48 @@ def _try(engine: Any, module: Module, name: str, *, coverage: bool, folder: str)
         path=f"{folder}/{module.path}",
         mark=module.rules[name][0].mark,
         why=why,
+        unmet=None,
         covered=covered,
         missed=missed,
     )
+
+
+def _unmet(bundle: PolicyBundle, module: Module, name: str) -> Condition | None:
+    """Returns the first condition of a test that does not hold, found by asking for the first
+    one alone, for the first two, and so on."""
+    clauses = [clause for one in module.rules[name] for clause in one.clauses]
+    body = clauses[0].body or ()
+    # `some x` leaves it to a later condition to give x a value.
+    if len(clauses) != 1 or any(
+        words[0].text == "some" and all(word.text != "in" for word in words) for words in body
+    ):
+        return None
+    texts = [module.between(words[0], words[-1]) for words in body]
+    probes = [
+        f"{_PROBE}_{count} if {{\n" + "\n".join(texts[: count + 1]) + "\n}\n"
+        for count in range(len(texts))
+    ]
+    text = "\n".join([bundle.modules[module.path], *probes])
+    probed = PolicyBundle(modules={**bundle.modules, module.path: text}, data=bundle.data)
+    try:
+        engine = _guarded("testing", lambda: _load(probed))
+    except EngineError:
+        # A condition may need a variable that a later one sets.
+        return None
+    try:
+        for count, words in enumerate(body):
+            ask = partial(engine.eval_rule_as_json, f"data.{module.package}.{_PROBE}_{count}")
+            try:
+                holds = json.loads(_guarded("testing", ask)) is True
+            except EngineError:
+                return None
+            finally:
+                del ask
+            if not holds:
+                return Condition(mark=words[0].mark, text=" ".join(texts[count].split()))
+        return None
+    finally:
+        del engine
 
 
 _PLACE = re.compile(r"--> (\S+):([0-9]+):([0-9]+)")

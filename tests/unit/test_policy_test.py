@@ -97,6 +97,69 @@ def test_whatever_is_not_exactly_true_fails_at_its_place(
     assert last == "4 tests: 1 failed"
 
 
+UNMET = """test_x if {
+\tphase := "full"
+\tmoon.full with input.phase as phase
+\tnot moon.half with
+\t\tinput.phase as "half"
+\tphase == "new"
+}"""
+
+
+@pytest.mark.parametrize(
+    "body, line, column, text",
+    [
+        (UNMET, 16, 2, 'not moon.half with input.phase as "half"'),
+        ("test_x if false", 13, 11, "false"),
+        ("test_x if input.nothing", 13, 11, "input.nothing"),
+        ("test_x if {\n\ttrue; 1 == 2; false\n}", 14, 8, "1 == 2"),
+        ("test_x if {\n\tsome x in [1, 2]\n\tx > 1\n\tx > 2\n}", 16, 2, "x > 2"),
+        ("test_x if {\n\tevery x in [1, 2] {\n\t\tx > 1\n\t}\n}", 14, 2, None),
+    ],
+)
+def test_the_first_condition_that_does_not_hold_is_named(
+    folder: Path, tests_run: Any, body: str, line: int, column: int, text: str | None
+) -> None:
+    add(folder, body)
+    text = text or "every x in [1, 2] { x > 1 }"
+    path = "policies/access/rules/moon/moon_test.rego"
+    assert f"it is undefined; {path}:{line}:{column} does not hold: {text}\n" in tests_run()[1]
+    told = {one["name"]: one for one in json.loads(tests_run("--json")[1])["tests"]}
+    failed = told.pop("access.rules.moon_test.test_x")
+    assert failed["unmet"] == {"line": line, "column": column, "text": text}
+    assert (failed["path"], failed["line"]) == (path, 13)
+    assert all(one["unmet"] is None for one in told.values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "test_x := false",
+        "test_x := false if true",
+        "test_x if {\n\tcount(x) == 1\n\tx = [1]\n\tfalse\n}",
+        "test_x if {\n\tsome x\n\tcount(x) == 1\n\tx = [1]\n\tfalse\n}",
+        "test_x if 1 / 0 == 1",
+        "test_x if false\n\ntest_x if false",
+        "test_x if { false } else if { false }",
+    ],
+)
+def test_where_it_cannot_be_told_no_condition_is_named(
+    folder: Path, tests_run: Any, body: str
+) -> None:
+    add(folder, body)
+    assert "does not hold" not in tests_run()[1]
+    told = json.loads(tests_run("--json")[1])
+    assert (told["failed"], [one["unmet"] for one in told["tests"]]) == (1, [None] * 4)
+
+
+def test_a_long_condition_is_cut_in_text_and_whole_in_json(folder: Path, tests_run: Any) -> None:
+    long = f'"{"x" * 200}" == ""'
+    add(folder, f"test_x if {long}")
+    (first, _) = tests_run()[1].splitlines()
+    assert first.endswith("x…")
+    assert json.loads(tests_run("--json")[1])["tests"][-1]["unmet"]["text"] == long
+
+
 def test_an_error_in_one_test_fails_no_other(folder: Path, tests_run: Any) -> None:
     other = folder / "lib" / "walk_test.rego"
     other.parent.mkdir()
