@@ -25,9 +25,12 @@ from pipeline.model import Grant
 if TYPE_CHECKING:
     from pipeline.judge.evaluate import Violation
     from pipeline.judge.explain import Explained
+    from pipeline.judge.facts import Fact
 
 _STYLES = {"denied": "red", "warned": "yellow", "fine": "green", "not applicable": "dim"}
 _WIDE = 70
+_MANY = 6
+"""Facts in one line."""
 
 
 @click.command()
@@ -40,7 +43,7 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
 
     Offline, as `daypass check` judges it: for each rule the values that it looked at, the
     settings that it reads and the line where each is written, and the line of the grant that
-    it denies.
+    it denies. Of a rule that is fine, the facts of the request that its text names.
 
     Exit codes: 0 no rule that is shown denies; 1 one does; 2 malformed; 3 could not decide.
     """
@@ -79,6 +82,7 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
             read_policy_files(context.root / "policies"),
             rules,
             evaluation,
+            questions[0],
             lambda name: engine.value(name, questions[0]),
         )
         if code in (None, one.rule.code)
@@ -111,6 +115,8 @@ def _say(context: Context, grant: Grant, one: Explained) -> None:
         out.line(f"      {finding.solution}", style)
     for line in _seen(grant, one):
         out.line(f"    saw {line}")
+    for line in _named(grant, one) if one.outcome == "fine" else ():
+        out.line(f"    fine: {line}")
     for read in one.settings:
         if read.mark is None:
             out.line(f"    reads {read.name}, which is missing", "red")
@@ -135,6 +141,36 @@ def _seen(grant: Grant, one: Explained) -> Iterator[str]:
         if values:
             texts = (f"{name} {_short(', '.join(told))}" for name, told in values.items())
             yield f"{_line(grant, binding)}{'; '.join(texts)}"
+
+
+def _named(grant: Grant, one: Explained) -> Iterator[str]:
+    """Yields the facts that a rule names, in a line for the grant and one for each binding;
+    where it names none and nothing else is shown, what its title promises."""
+    for binding, several in groupby(one.facts, key=lambda fact: fact.binding):
+        # The line of access says which role and target it is.
+        told = [
+            f"{fact.name} = {_fact(fact)}"
+            for fact in several
+            if binding < 0 or fact.name not in ("role.id", "target.id")
+        ]
+        if told:
+            more = [f"and {len(told) - _MANY} more (--json)"] if len(told) > _MANY else []
+            yield f"{_line(grant, binding)}{'; '.join([*told[:_MANY], *more])}"
+    if not (one.facts or one.settings or any(seen.values for seen in one.seen)):
+        yield f"it names nothing that can be shown; its title holds: {one.rule.title}"
+
+
+def _fact(fact: Fact) -> str:
+    """Returns a fact in few words: a time as text, and of many objects how many."""
+    value = fact.value
+    if fact.text is not None:
+        return fact.text
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return f"{len(value)} of them"
+    if isinstance(value, dict):
+        # Of a time the text is enough.
+        value = {key: part for key, part in value.items() if f"{key}_text" not in value}
+    return _short(value)
 
 
 def _sum_up(context: Context, grant: Grant, told: list[Explained]) -> None:
@@ -194,5 +230,9 @@ def _document(grant: Grant, one: Explained) -> dict[str, Any]:
                 "line": read.mark.line if read.mark else None,
             }
             for read in one.settings
+        ],
+        "facts": [
+            {"binding": fact.binding, "name": fact.name, "value": fact.value, "text": fact.text}
+            for fact in one.facts
         ],
     }

@@ -10,6 +10,7 @@ from pipeline.errors import EngineError
 from pipeline.judge.bundle import RULES, Rule
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import Evaluation, Violation
+from pipeline.judge.facts import Fact, facts
 from pipeline.judge.lint import code_of, says
 from pipeline.judge.lint_form import without_negation
 from pipeline.judge.pack import Pack, Path, Setting, settings_of
@@ -65,6 +66,8 @@ class Explained:
 
     seen: tuple[Seen, ...]
     settings: tuple[Read, ...]
+    facts: tuple[Fact, ...]
+    """Of the request, as far as the rule's own text names them."""
 
 
 def probed(bundle: PolicyBundle) -> tuple[PolicyBundle, Mapping[str, str]]:
@@ -92,12 +95,13 @@ def explain(
     files: Mapping[str, str],
     rules: Mapping[str, Rule],
     evaluation: Evaluation,
+    document: Mapping[str, Any],
     ask: Callable[[str], object],
 ) -> tuple[Explained, ...]:
     """Returns every rule that ran, by package and in the order of their text.
 
-    *files* are those that *bundle* was made of, and *ask* gives what a rule named by
-    `probed` holds for the request that *evaluation* is about.
+    *files* are those that *bundle* was made of, *document* is the question that *evaluation*
+    answers, and *ask* gives what a rule named by `probed` holds for it.
     """
     _, names = probed(bundle)
     pack = Pack(read_module(path, text) for path, text in bundle.modules.items())
@@ -121,6 +125,7 @@ def explain(
                 findings=(*denied, *warned),
                 seen=seen or (),
                 settings=tuple(_read(bundle.data, written, keys) for keys in sorted(reads)),
+                facts=facts(pack, module, definition, document),
             )
         )
     return tuple(explained)

@@ -14,7 +14,10 @@ from pipeline.judge.bundle import load_rules
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import evaluate
 from pipeline.judge.explain import explain, probed
+from pipeline.judge.facts import facts
+from pipeline.judge.pack import Pack
 from pipeline.judge.rego import RegorusEngine
+from pipeline.judge.rego_text import read_module
 from tests.unit.support_policies import own_bundle, own_rules, policy_files, request
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +31,47 @@ access:
     role: log-viewer
   - target: aws/sandbox-dev
     role: rds-reader
+"""
+
+
+MOON = """\
+package access.rules.moon
+
+import data.lib.result
+
+codes := {"moon"}
+
+# METADATA
+# title: The moon is there
+# custom:
+#   code: moon
+#   message: no moon
+#   solution: wait
+deny contains result.whole("moon", {}) if not _there
+
+_there := true
+"""
+FACTS = """\
+package access.rules.moon
+
+import data.lib.read
+import data.lib.request
+
+deny contains 1 if {
+\tis_object(input.grant)
+\tsome binding in input.bindings
+\tnot _fine(binding)
+}
+
+_fine(binding) if {
+\tbinding.role.risk == "low"
+\trequest.at(["now"]) > 1
+\tread.at(input, ["grant", "id"]) == "x"
+\tinput.grant["list"]
+\tinput.nothing.at_all
+}
+
+_other if input.grant.owner
 """
 
 
@@ -68,6 +112,63 @@ def test_every_rule_of_a_good_grant_is_told_with_what_it_saw(folder: Path, expla
     assert f"reads limits.max_duration = 43200  ({limits}:{line})" in out
     assert "not applicable  governance-unreviewed: " in out
     assert out.splitlines()[-1].startswith(f"{GRANT}: {len(rules)} rules ran: ")
+
+
+def test_of_a_fine_rule_the_facts_that_it_names_are_told(explained: Any) -> None:
+    out = explained("--rule", "reason-short")[1]
+    length = len("LookatwhythenightlybuildoftheSandboxfails".replace(" ", ""))
+    assert f"    fine: grant.reason_length = {length}\n" in out
+    out = explained("--rule", "duration-over-risk")[1]
+    assert "    fine: grant.duration = 1800; lives = []; window.end = 20" in out
+    assert "    fine: for gcp/sandbox-dev log-viewer: role.risk = low\n" in out
+    assert "    fine: for aws/sandbox-dev rds-reader: role.risk = medium\n" in out
+
+
+def test_of_a_rule_that_denies_the_facts_are_in_json_only(folder: Path, explained: Any) -> None:
+    (folder / GRANT).write_text(GOOD.replace("fails", "").replace("Look at why the", ""), "utf-8")
+    policy = folder / "policies/settings/justification/data.yaml"
+    policy.write_text(policy.read_text("utf-8").replace("length: 15", "length: 150"), "utf-8")
+    assert "fine:" not in explained("--rule", "reason-short")[1]
+    (rule,) = json.loads(explained("--rule", "reason-short", "--json")[1])["rules"]
+    (fact,) = rule["facts"]
+    assert (fact["name"], fact["binding"], fact["text"]) == ("grant.reason_length", -1, None)
+    assert fact["value"] == rule["findings"][0]["values"]["length"]
+
+
+def test_of_many_facts_a_few_are_told_and_the_rest_counted(explained: Any) -> None:
+    code, out, _ = explained("--rule", "request-unreadable")
+    lines = [line for line in out.splitlines() if line.startswith("    fine: ")]
+    (rule,) = json.loads(explained("--rule", "request-unreadable", "--json")[1])["rules"]
+    whole = sum(fact["binding"] == -1 for fact in rule["facts"])
+    assert (code, lines[0].count(" = ")) == (0, 6)
+    assert lines[0].endswith(f"; and {whole - 6} more (--json)")
+
+
+def test_a_rule_that_names_nothing_is_told_by_its_title(folder: Path, explained: Any) -> None:
+    rule = folder / "policies/access/rules/moon/moon.rego"
+    rule.parent.mkdir()
+    rule.write_text(MOON, "utf-8")
+    code, out, _ = explained("--rule", "moon")
+    assert code == 0
+    assert "    fine: it names nothing that can be shown; its title holds: The moon is there" in out
+
+
+def test_facts_are_the_longest_paths_and_only_what_is_there() -> None:
+    module = read_module("access/rules/moon/moon.rego", FACTS)
+    pack = Pack([module])
+    document = {
+        "now": 5,
+        "now_text": "then",
+        "grant": {"id": "x", "list": [1]},
+        "bindings": [{"role": {"risk": "low"}}, {"role": {}}],
+    }
+    found = facts(pack, module, module.rules["deny"][0], document)
+    assert [(fact.binding, fact.name, fact.value, fact.text) for fact in found] == [
+        (-1, "grant.id", "x", None),
+        (-1, "grant.list", [1], None),
+        (-1, "now", 5, "then"),
+        (0, "role.risk", "low", None),
+    ]
 
 
 def test_a_violation_is_told_at_the_line_of_the_grant(folder: Path, explained: Any) -> None:
@@ -144,6 +245,7 @@ def test_every_probe_answers_for_every_kind_of_change() -> None:
             policy_files(),
             own_rules(),
             evaluation,
+            document,
             lambda name, asked=document: engine.value(name, asked),
         ):
             assert one.mark.line > 1
@@ -166,6 +268,7 @@ def test_what_was_denied_was_seen() -> None:
             policy_files(),
             own_rules(),
             evaluation,
+            document,
             lambda name: engine.value(name, document),
         )
         if one.outcome == "denied"
