@@ -45,6 +45,9 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
     settings that it reads and the line where each is written, and the line of the grant that
     it denies. Of a rule that is fine, the facts of the request that its text names.
 
+    Also, in UTC, when calendars are open while access would last, and who is on call now: those
+    that settings or rules name for this grant, or all where they name none at all. --json has all.
+
     Exit codes: 0 no rule that is shown denies; 1 one does; 2 malformed; 3 could not decide.
     """
     from pipeline.grants.validate import validate_tree
@@ -52,6 +55,8 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
     from pipeline.judge.explain import explain as explained
     from pipeline.judge.explain import probed
     from pipeline.judge.rego import RegorusEngine
+    from pipeline.judge.surroundings import surroundings
+    from pipeline.output.surroundings import surroundings_document, surroundings_lines
 
     catalogue = read_catalogue(context.root)
     parsed = parse_file(context.root, repository_path(context.root, file))
@@ -87,18 +92,23 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
         )
         if code in (None, one.rule.code)
     ]
+    around = surroundings(questions[0], catalogue, bundle)
     if as_json:
         context.emit(
             {
                 "grant": grant.id,
                 "path": grant.path,
                 "why": evaluation.why,
+                "circumstances": surroundings_document(around, subject=grant.subject),
                 "rules": [_document(grant, one) for one in told],
             }
         )
     else:
         for one in sorted(told, key=lambda one: list(_STYLES).index(one.outcome)):
             _say(context, grant, one)
+        kinds = frozenset[str]().union(*(one.looks_at for one in told))
+        for line in surroundings_lines(around, kinds, subject=grant.subject):
+            context.out.line(line)
         if code is None:
             _sum_up(context, grant, told)
     return 1 if any(one.outcome == "denied" for one in told) else 0

@@ -10,9 +10,10 @@ from pipeline.errors import EngineError
 from pipeline.judge.bundle import RULES, Rule
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.judge.facts import Fact, facts
+from pipeline.judge.facts import Fact, facts, reaches
 from pipeline.judge.lint import code_of, says
 from pipeline.judge.lint_form import without_negation
+from pipeline.judge.names import CALENDARS, ROTATIONS
 from pipeline.judge.pack import Pack, Path, Setting, settings_of
 from pipeline.judge.rego_text import Definition, Module, read_module
 from pipeline.model import Mark
@@ -20,6 +21,10 @@ from pipeline.model import Mark
 DENIED, WARNED, FINE, APART = "denied", "warned", "fine", "not applicable"
 
 _PROBE = "daypass_seen"
+_CIRCUMSTANCES: Mapping[str, Path] = {
+    CALENDARS: ("calendars",),
+    ROTATIONS: ("subject", "on_call"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +73,9 @@ class Explained:
     settings: tuple[Read, ...]
     facts: tuple[Fact, ...]
     """Of the request, as far as the rule's own text names them."""
+
+    looks_at: frozenset[str]
+    """`calendars`, `rotations`: what it may ask about, through other rules too."""
 
 
 def probed(bundle: PolicyBundle) -> tuple[PolicyBundle, Mapping[str, str]]:
@@ -126,6 +134,11 @@ def explain(
                 seen=seen or (),
                 settings=tuple(_read(bundle.data, written, keys) for keys in sorted(reads)),
                 facts=facts(pack, module, definition, document),
+                looks_at=frozenset(
+                    kind
+                    for kind, path in _CIRCUMSTANCES.items()
+                    if reaches(pack, module, definition, path)
+                ),
             )
         )
     return tuple(explained)

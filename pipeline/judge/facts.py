@@ -54,6 +54,17 @@ def facts(
     return tuple(sorted(told, key=lambda fact: (fact.binding, fact.name)))
 
 
+def reaches(pack: Pack, module: Module, definition: Definition, path: Path) -> bool:
+    """Whether *definition* may read the input at *path*, through `lib/` too."""
+    words = [(module, definition.tokens[1:])]
+    words += [(there, one.tokens) for there, one in pack.reached(module, definition.tokens[1:])]
+    return any(
+        not of_binding and (read[: len(path)] == path or path[: len(read)] == read)
+        for there, some in words
+        for of_binding, read in _named(there, some)
+    )
+
+
 _Name = tuple[bool, Path]
 """Whether it is of a binding, and the path below that or below the input."""
 

@@ -6,20 +6,33 @@ request, with advice about hours that helps nobody.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from pipeline.grants.yaml_strict import Items, Node, Report, Scalar, Table, closest, load, quote
 from pipeline.model import Problem
 
-_CALENDARS = "calendars"
-_ROTATIONS = "rotations"
-_FOLDERS = {_CALENDARS: "access/calendars", _ROTATIONS: "access/oncall"}
+CALENDARS = "calendars"
+ROTATIONS = "rotations"
+_FOLDERS = {CALENDARS: "access/calendars", ROTATIONS: "access/oncall"}
 # Maps of settings whose lists name calendars or rotations, whatever their own keys are.
 _LISTS: dict[tuple[str, ...], str] = {
-    ("schedule", "hours"): _CALENDARS,
-    ("emergency", "roles"): _ROTATIONS,
+    ("schedule", "hours"): CALENDARS,
+    ("emergency", "roles"): ROTATIONS,
 }
-_KEYS = {"calendar": _CALENDARS, "calendars": _CALENDARS, "rotations": _ROTATIONS}
+# Those of them whose keys say what they are for: the part of a binding that is the key.
+_FOR: dict[tuple[str, ...], tuple[str, str]] = {
+    ("schedule", "hours"): ("target", "environment"),
+    ("emergency", "roles"): ("role", "id"),
+}
+_MAINTENANCE = ("schedule", "maintenance")
+# Maps whose entries say in lists what targets they are about, one of which is enough: the part
+# of a target by the list's key.
+_ABOUT: dict[tuple[str, ...], dict[str, str]] = {
+    _MAINTENANCE: {"targets": "id", "environments": "environment"},
+    ("schedule", "freezes"): {"environments": "environment"},
+}
+_KEYS = {"calendar": CALENDARS, "calendars": CALENDARS, "rotations": ROTATIONS}
 
 
 def unknown_names(
@@ -28,7 +41,7 @@ def unknown_names(
     """Returns every name in the settings of *files* (path below `policies/` to text) that is
     none of *calendars* or *rotations*: values under `calendar`, `calendars` and `rotations`,
     the lists of `schedule.hours` and those of `emergency.roles`."""
-    known = {_CALENDARS: calendars, _ROTATIONS: rotations}
+    known = {CALENDARS: calendars, ROTATIONS: rotations}
     problems: list[Problem] = []
     for path in sorted(files):
         folders = tuple(path.split("/")[:-1])
@@ -62,3 +75,67 @@ def _named(node: Node | None, keys: tuple[str, ...], kind: str) -> Iterator[tupl
             yield kind, node
         case _:
             return
+
+
+Names = Mapping[str, frozenset[str]]
+"""Names of `calendars` and of `rotations`."""
+
+
+def named(settings: Any) -> Names:
+    """Returns every name in *settings*, as `unknown_names` looks for them."""
+    return _both(_plain(settings, (), "", None))
+
+
+def named_for(settings: Any, bindings: Sequence[Mapping[str, Any]]) -> Names:
+    """Returns the names in *settings* that may matter to *bindings*, those of a question.
+
+    Left out is what hours, maintenance, freezes and emergency roles say of other targets,
+    environments and roles. What any other setting is for is not known: it stays.
+    """
+    return _both(_plain(settings, (), "", bindings))
+
+
+def _both(found: Iterator[tuple[str, str]]) -> Names:
+    every = list(found)
+    return {kind: frozenset(name for one, name in every if one == kind) for kind in _FOLDERS}
+
+
+def _plain(
+    value: Any, keys: tuple[str, ...], kind: str, bindings: Sequence[Mapping[str, Any]] | None
+) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if bindings is None or _matters(keys, key, inner, bindings):
+                of = _LISTS.get(keys) or _KEYS.get(key, "")
+                yield from _plain(inner, (*keys, key), of, bindings)
+    elif isinstance(value, list):
+        # Maps in a list may name something under keys of their own.
+        for inner in value:
+            yield from _plain(inner, keys, kind, bindings)
+    elif isinstance(value, str) and kind:
+        yield kind, value
+
+
+def _matters(
+    keys: tuple[str, ...], key: str, entry: Any, bindings: Sequence[Mapping[str, Any]]
+) -> bool:
+    if keys in _FOR:
+        part, name = _FOR[keys]
+        return any(binding[part][name] == key for binding in bindings)
+    if keys not in _ABOUT or not isinstance(entry, dict):
+        return True
+    return any(
+        any(
+            _lists(entry, name, binding["target"][part], missing=False)
+            for name, part in _ABOUT[keys].items()
+        )
+        and (keys != _MAINTENANCE or _lists(entry, "roles", binding["role"]["id"], missing=True))
+        for binding in bindings
+    )
+
+
+def _lists(entry: Mapping[str, Any], key: str, name: str, *, missing: bool) -> bool:
+    """Whether the list under *key* has *name*; what is no list may mean anything."""
+    if key not in entry:
+        return missing
+    return not isinstance(entry[key], list) or name in entry[key]
