@@ -17,7 +17,7 @@ from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import is_grant, window_of
 from pipeline.grants.parse import Parsed
-from pipeline.judge.narrowing import LESS, classify
+from pipeline.judge.narrowing import LESS, Change, classify
 from pipeline.judge.past import Memory, Past
 from pipeline.judge.question import Previous
 from pipeline.judge.rulebook import readable_catalogue
@@ -65,6 +65,8 @@ class Replay:
         # Commits between which no file of the catalogue changed hold the same one.
         self._same_catalogue: dict[str, str] = {}
         self._catalogues: list[str] = []
+        # By path, the commit whose catalogue said what was last asked for: narrowing keeps it.
+        self._given: dict[str, str] = {}
 
     def questions(
         self, wanted: Collection[Version], *, teams: frozenset[str]
@@ -104,6 +106,8 @@ class Replay:
                 if left is None or change.status == "A":
                     previous.pop(change.path, None)
                 if left is not None and left.grant is not None:
+                    if _kind(before, left.grant) != "narrow":
+                        self._given[change.path] = self._same_catalogue.get(parent, "")
                     previous[change.path] = _proven(left.grant, before, commit.committed_at)
             self.memory.add(commit)
             if changed:
@@ -124,8 +128,12 @@ class Replay:
             return self._none(commit, change, "no earlier version of it can be read")
         if not commit.parents:
             return self._none(commit, change, "it came with the first commit: no catalogue before")
+        kind = _kind(previous, grant)
+        base = self._same_catalogue[commit.parents[0]]
         try:
-            then = self._sources.catalogue(self._same_catalogue[commit.parents[0]])
+            then = (self._readable(base) if kind == "narrow" else None) or self._sources.catalogue(
+                base
+            )
         except InvalidInput as error:
             why = f"the catalogue before it cannot be read: {first_told(error.problems)}"
             return self._none(commit, change, why)
@@ -136,7 +144,6 @@ class Replay:
         )
         at = commit.committed_at
         proven = _proven(grant, previous, at)
-        kind = classify(previous.grant if previous else None, grant)
         came = Past()
         if kind not in LESS:
             came = self.memory.past(
@@ -145,10 +152,11 @@ class Replay:
                 reviewed={(one.grant, one.commit) for one in then.reviews},
             )
         try:
+            given = self._sources.catalogue(self._given[change.path]) if kind == "narrow" else then
             document = suppose(
                 grant,
                 change=kind,
-                entitlements=entitlements(grant, catalogue),
+                entitlements=entitlements(grant, given),
                 window=proven.window,
                 now=at,
                 catalogue=catalogue,
@@ -175,10 +183,7 @@ class Replay:
         nor one that still knows it."""
         if grant is None:
             return self._none(commit, change, "what it deletes was no grant, so it gave nothing")
-        base = self._same_catalogue[commit.parents[0]]
-        # The nearest first.
-        commits = [base, *reversed(self._catalogues)]
-        then = readable_catalogue(self._sources, base, commits)
+        then = self._readable(self._same_catalogue[commit.parents[0]])
         if then is None:
             return self._none(commit, change, "no catalogue before it can be read")
         document = suppose(
@@ -193,8 +198,16 @@ class Replay:
         )
         return Question(commit=commit.sha, at=commit.committed_at, grant=grant, document=document)
 
+    def _readable(self, base: str) -> Catalogue | None:
+        # The nearest first.
+        return readable_catalogue(self._sources, base, [base, *reversed(self._catalogues)])
+
     def _none(self, commit: MainlineCommit, change: TreeChange, reason: str) -> Unasked:
         return Unasked(commit=commit.sha, path=change.path, reason=reason)
+
+
+def _kind(previous: Previous | None, grant: Grant) -> Change:
+    return classify(previous.grant if previous else None, grant)
 
 
 def _proven(grant: Grant, previous: Previous | None, at: datetime) -> Previous:

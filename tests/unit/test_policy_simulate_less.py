@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.grants.catalogue import entitlements
 from pipeline.grants.history import window_of
 from pipeline.grants.parse import parse_grant
 from pipeline.judge.assess import Assessor
+from pipeline.judge.proofs import Proven
 from pipeline.judge.pulls import Actor, PullRequest
-from pipeline.judge.question import Previous
 from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.replay import Replay, versions
 from pipeline.judge.rulebook import Trial
@@ -156,24 +157,35 @@ class Listening:
         return self._engine.decide(document)
 
 
+@pytest.mark.parametrize("roles", ["as they were", "another", "none that is known", "broken"])
 @pytest.mark.parametrize("change", ["delete", "narrow"])
-def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str) -> None:
+def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str, roles: str) -> None:
     scene.merge(DATABASE, grant(target="aws/sandbox-dev", role="rds-reader"))
-    begun = scene.merge(LOGS, grant())
+    begun = base = scene.merge(LOGS, grant())
+    good = (scene.work.path / ROLES).read_text("utf-8")
+    since = {
+        "another": good.replace("roles/logging.viewer", "roles/logging.admin"),
+        "none that is known": good.replace("log-viewer:", "log-reader:"),
+        "broken": "log-viewer: {}\n",
+    }
+    if roles in since:
+        base = scene.merge(ROLES, since[roles])
     tip = scene.remove(LOGS) if change == "delete" else scene.merge(LOGS, grant(duration="20m"))
     commits = scene.work.repository.mainline(scene.work.repository.resolve("HEAD"))
     sources = Sources(scene.work.repository)
-    replay = Replay(sources, commits, today=sources.catalogue(tip))
+    replay = Replay(sources, commits, today=sources.catalogue(begun))
     *_, question = replay.questions(frozenset(versions(commits)), teams=frozenset())
     assert isinstance(question, Question)
     at = commits[-1].committed_at
     asked_before = parse_grant(grant().encode(), path=LOGS).grant
     assert asked_before is not None
-    previous = Previous(
+    merged = next(one for one in commits if one.sha == begun)
+    previous = Proven(
         grant=asked_before,
-        window=window_of(asked_before, merged_at=commits[-2].committed_at),
+        window=window_of(asked_before, merged_at=merged.committed_at),
         requester="alice",
         first_duration=1800,
+        entitlements=entitlements(asked_before, sources.catalogue(begun)),
     )
     alice = Actor(id=1001, login="alice", type="User")
     pull = PullRequest(
@@ -195,12 +207,12 @@ def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str) -> Non
         app_id=None,
     ).assess(
         pull,
-        base=begun,
+        base=base,
         changes=commits[-1].changes,
         history=commits[:-1],
         previous={LOGS: previous},
         now=at,
-        sound=[begun],
+        sound=[base, begun],
     )
     asked = next(dict(one) for one in engine.asked if one["kind"] == "grant")
     assert asked["change"] == change
