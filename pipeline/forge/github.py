@@ -48,7 +48,8 @@ class GitHubReader:
         self._accounts: dict[int, Actor | None] = {}
         self._members: dict[tuple[str, int], bool] = {}
         self._writers: dict[int, bool] = {}
-        self._heads: dict[str, set[str]] = {}
+        # By when it was merged, too: a branch name may be used again.
+        self._heads: dict[tuple[str, datetime | None], set[str]] = {}
 
     def pull(self, number: int) -> PullRequest:
         """See `ForgeReader.pull`."""
@@ -122,8 +123,8 @@ class GitHubReader:
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         """See `ForgeReader.pushers`.
 
-        Also raises when the head of a pull request that this reader was asked for is in no
-        push listed: the list may lag behind, or forget.
+        Also raises when the head of a pull request that this reader was asked for, and that
+        was merged at *until*, is in no push listed: the list may lag behind, or forget.
         """
         ref = ref_name(f"refs/heads/{branch}")
         anew = "push the branch under a new name"
@@ -135,7 +136,7 @@ class GitHubReader:
             and (until is None or moment_at(item, "timestamp") <= until)
         ]
         pushed = {text_at(item, "after") for item in items}
-        unknown = self._heads.get(branch, set()) - pushed
+        unknown = self._heads.get((branch, until), set()) - pushed
         if not items or unknown:
             which = f"{sorted(unknown)[0][:7]} to {branch}" if unknown else branch
             raise ForgeError(
@@ -301,7 +302,7 @@ class GitHubReader:
             merged_by=actor_of(data.get("merged_by")),
         )
         if pull.same_repository:
-            self._heads.setdefault(pull.head_ref, set()).add(pull.head_sha)
+            self._heads.setdefault((pull.head_ref, merged_at), set()).add(pull.head_sha)
         return pull
 
 
