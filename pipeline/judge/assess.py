@@ -17,7 +17,7 @@ from pipeline.judge.aftermath import aftermath
 from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.judge.askers import Askers
 from pipeline.judge.assessment import Assessment, Item
-from pipeline.judge.bundle import load_rules
+from pipeline.judge.bundle import Rule, load_rules
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.electorate import gather
@@ -34,7 +34,7 @@ from pipeline.judge.narrowing import LESS
 from pipeline.judge.past import past
 from pipeline.judge.proofs import Proven
 from pipeline.judge.pulls import ForgeReader, PullRequest
-from pipeline.judge.rulebook import Rulebooks, Trial
+from pipeline.judge.rulebook import Rulebooks, Trial, unanswered
 from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources
 from pipeline.model import (
@@ -132,21 +132,18 @@ class Assessor:
                     now=now,
                 )
                 problems.extend(found)
-            elif not problems:
-                question = governance_document(
-                    paths=[c.path for c in changes],
-                    reviews=_reviewed_subjects(changes),
-                    now=now,
-                    requester=self._askers(pull, catalogue, bundle).author(),
-                    pull=pull,
-                    approvals=(),
-                )
-                problems.extend(
-                    aftermath(self._sources, pull.head_sha, changes, question, self._trial)
-                )
+            elif not problems and pull.merged_at is None:
+                people = self._askers(pull, catalogue, bundle)
+                problems.extend(self._aftermath(pull, changes, people, now))
             if not problems:
                 findings = self._ask(pull, kind, changes, items, history, catalogue, bundle, now)
                 problems.extend(findings.problems)
+            merged = kind == "governance" and pull.merged_at is not None
+            if merged and _decision(problems, findings).allowed:
+                # What nobody approved is not even tried: policies can take for ever to answer,
+                # and every later run would ask them again.
+                people = self._askers(pull, catalogue, bundle)
+                problems.extend(self._aftermath(pull, changes, people, now))
         return Assessment(
             pull=pull,
             base=base,
@@ -155,12 +152,23 @@ class Assessor:
             evaluations=findings.evaluations,
             approvals=findings.approvals,
             problems=tuple(sorted(set(problems))),
-            decision=Decision(verdict=Verdict.DENIED, reasons=(findings.denial,))
-            if findings.denial
-            else decide(problems, findings.evaluations, findings.approvals),
+            decision=_decision(problems, findings),
             policies=policies,
             requester=requester,
         )
+
+    def _aftermath(
+        self, pull: PullRequest, changes: Sequence[TreeChange], people: Askers, now: datetime
+    ) -> tuple[Problem, ...]:
+        question = governance_document(
+            paths=[c.path for c in changes],
+            reviews=_reviewed_subjects(changes),
+            now=now,
+            requester=people.author(),
+            pull=pull,
+            approvals=(),
+        )
+        return aftermath(self._sources, pull.head_sha, changes, question, self._trial)
 
     def _ask(
         self,
@@ -198,6 +206,12 @@ class Assessor:
     ) -> _Findings:
         engines = self._engines(bundle)
         rules = load_rules(bundle)
+
+        def asked(counted: Sequence[str]) -> list[Evaluation]:
+            return [
+                self._evaluate(document, engines, bundle, rules) for document in documents(counted)
+            ]
+
         concerned = _interested(items, catalogue)
         people = self._askers(pull, catalogue, bundle)
         lines = [line for item in items for line in item.entitlements]
@@ -236,13 +250,13 @@ class Assessor:
                 for item, known in zip(items, facts, strict=True)
             ]
 
-        first = [evaluate(document, engines, rules) for document in documents(())]
+        first = asked(())
         if askers[0].is_app or any(one.merges_by_itself for one in first):
             try:
                 askers += people.others(lines)
             except Denied as error:
                 return _Findings(tuple(first), denial=str(error))
-            first = [evaluate(document, engines, rules) for document in documents(())]
+            first = asked(())
         required = _merged_requirements(first)
         if not required:
             return _Findings(tuple(first))
@@ -275,13 +289,28 @@ class Assessor:
         counted = [one.principal for one in approvals.counted]
         # Asked again with the names of those who approved: a rule may object to them, and
         # what it requires may not change because of them.
-        again = [evaluate(document, engines, rules) for document in documents(counted)]
+        again = asked(counted)
         if _merged_requirements(again) != required:
             raise EngineError(
                 "the approvals required change with who approved",
                 hint="the request stays denied; correct the policies",
             )
         return _Findings(tuple(again), approvals)
+
+    def _evaluate(
+        self,
+        document: Mapping[str, Any],
+        engines: Sequence[PolicyEngine],
+        bundle: PolicyBundle,
+        rules: Mapping[str, Rule],
+    ) -> Evaluation:
+        try:
+            return evaluate(document, engines, rules)
+        except EngineError as error:
+            # Policies may answer everybody else: then it is this request that breaks them.
+            if broken := unanswered(bundle, document, self._trial):
+                raise InvalidInput(broken) from error
+            raise
 
     def _askers(self, pull: PullRequest, catalogue: Catalogue, bundle: PolicyBundle) -> Askers:
         return Askers(self._forge, pull, catalogue, bundle, app_id=self._app_id)
@@ -315,6 +344,12 @@ class Assessor:
             "revives": before.revives,
             **circumstances(catalogue, item.grant.subject, window=item.window, now=now),
         }
+
+
+def _decision(problems: Sequence[Problem], findings: _Findings) -> Decision:
+    if findings.denial:
+        return Decision(verdict=Verdict.DENIED, reasons=(findings.denial,))
+    return decide(problems, findings.evaluations, findings.approvals)
 
 
 def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
