@@ -117,8 +117,11 @@ def _rewritten(context: Context, head: str) -> list[str]:
         if len(commit.parents) > 1:
             faults.append(f"{commit.sha[:12]} is a merge")
     keeper = context.settings.keeper_id
+    reader = context.reader
     strangers = [
-        one.sha for one in context.reader.signatures(head) if not one.signed or one.author != keeper
+        one.sha
+        for one in reader.signatures(head)
+        if keeper is None or not one.by(keeper) or reader.merge_made(one.sha)
     ]
     if strangers:
         faults.append(f"{len(strangers)} commits of the record are not signed for the App")

@@ -135,7 +135,9 @@ class Estates:
         keeper, head = self.context.settings.keeper_id, self._record[0]
         if keeper is None or head is None:
             return False
-        if not authentic(self.context.reader.signatures(head), head, author=keeper):
+        reader = self.context.reader
+        history = reader.signatures(head)
+        if not authentic(history, head, author=keeper, brought=reader.merge_made):
             return False
         self.journal.verified = head
         return True

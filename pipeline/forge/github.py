@@ -271,14 +271,22 @@ class GitHubReader:
         for item in self._api.items(
             f"{self._root}/commits", query, most_pages=_MOST_PAGES_OF_A_BRANCH
         ):
-            author = actor_of(item.get("author"))
+            author, committer = actor_of(item.get("author")), actor_of(item.get("committer"))
             yield Signature(
                 sha=object_id(text_at(item, "sha")),
                 parents=tuple(text_at(one, "sha") for one in value_at(item, "parents")),
                 author=author.id if author else None,
+                committer=committer.id if committer else None,
                 signed=value_at(item, "commit", "verification", "verified") is True,
                 message=text_at(item, "commit", "message"),
             )
+
+    def merge_made(self, sha: str) -> bool:
+        """Whether merging a pull request made the commit *sha*, on whatever branch."""
+        return any(
+            item.get("merged_at") is not None and item.get("merge_commit_sha") == sha
+            for item in self._api.pages(f"{self._root}/commits/{object_id(sha)}/pulls")
+        )
 
     def _pull(self, data: Any) -> PullRequest:
         head_repository = value_at(data, "head", "repo")

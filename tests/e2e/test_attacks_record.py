@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.model import canonical
 from pipeline.record.audit import read_chain
-from tests.e2e.support_world import RECORD, Acme, grant, path_of
+from tests.e2e.support_world import RECORD, REPOSITORY, Acme, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -22,6 +22,10 @@ def _recorded(acme: Acme) -> dict[str, bytes]:
     assert (verified.code, verified.said["holds"]) == (0, True)
     assert verified.said["anchors"] == 1
     acme.open_the_record()
+    return _files(acme)
+
+
+def _files(acme: Acme) -> dict[str, bytes]:
     acme.git("mallory", "fetch", "--quiet", "origin", f"+refs/heads/{RECORD}:refs/heads/{RECORD}")
     paths = acme.git("mallory", "ls-tree", "-r", "--name-only", RECORD).splitlines()
     return {
@@ -174,3 +178,75 @@ def test_the_rules_keep_strangers_from_rewriting_the_record(acme: Acme) -> None:
         acme.git(
             "mallory", "push", "--quiet", "--force", "origin", f"{RECORD}~1:refs/heads/{RECORD}"
         )
+
+
+def _forged_proof(acme: Acme, files: dict[str, bytes]) -> dict[str, tuple[str, str]]:
+    """Pushes a grant of mallory's by hand; returns a record that says it was proven."""
+    acme.bypass()
+    acme.push("mallory", {path_of("mallory/mine"): grant("mallory", access=[" ".join(TABLES)])})
+    return _line(
+        acme,
+        files,
+        kind="proof",
+        commit=acme.tip(),
+        pull=1,
+        head=acme.tip(),
+        merged_at="2026-11-20T14:00:00Z",
+        requester="mallory",
+        approvers=["bob"],
+        decision="0" * 64,
+    )
+
+
+def _not_believed(acme: Acme) -> None:
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert "recorded proofs are not used" in acme.stderr
+    assert not acme.may("mallory", *TABLES)
+    assert "not signed for the App" in str(acme.daypass("audit", "verify", "--json").said["faults"])
+
+
+def test_an_app_s_pull_request_squashed_into_the_record_is_not_believed(acme: Acme) -> None:
+    files = _recorded(acme)
+    acme.later(hours=3)
+    number = acme.daypass("expire", "--json").said["pull"]
+    files = _files(acme)
+    forged = _forged_proof(acme, files)
+    branch = acme.person("mallory").pull(number)["head"]["ref"]
+    record = acme.tip(RECORD)
+    # GitHub makes and signs the squashed commit; its author is who opened the pull request.
+    made = acme.commit("mallory", forged, parents=[record])
+    acme.send("mallory", made, branch, force=True)
+    acme.ask("mallory", "PATCH", f"/pulls/{number}", {"base": RECORD})
+    acme.ask(
+        "mallory",
+        "PUT",
+        f"/pulls/{number}/merge",
+        {
+            "merge_method": "squash",
+            "commit_title": "Record one thing",
+            "commit_message": f"Vouched: {record}",
+        },
+    )
+    _not_believed(acme)
+
+
+def test_an_app_s_commit_signed_by_somebody_else_is_not_believed(acme: Acme) -> None:
+    files = _recorded(acme)
+    forged = _forged_proof(acme, files)
+    record = acme.tip(RECORD)
+    made = acme.commit("mallory", forged, parents=[record])
+    keeper = acme.git("mallory", "log", "-1", "--format=%an <%ae>", record)
+    text = acme.git("mallory", "cat-file", "commit", made)
+    lines = text.split("\n")
+    lines = [
+        f"author {keeper} {line.rpartition('> ')[2]}" if line.startswith("author ") else line
+        for line in lines
+    ]
+    text = "\n".join(lines) + "\n"
+    made = acme.git("mallory", "hash-object", "-t", "commit", "-w", "--stdin", stdin=text)
+    acme.send("mallory", made, RECORD)
+    # GitHub holds a signature against the committer alone, and mallory has a key.
+    repository = acme.world.github.repository(REPOSITORY)
+    repository.signed[made] = acme.world.clock.now()
+    _not_believed(acme)

@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.record.vouch import Signature, authentic, vouching
+from pipeline.record import vouch
+from pipeline.record.vouch import Signature, vouching
 
-APP, STRANGER = 99, 7
+APP, STRANGER, GITHUB = 99, 7, 19864447
+
+
+def authentic(
+    history: Iterator[Signature], head: str, *, author: int, squashed: Sequence[str] = ()
+) -> bool:
+    return vouch.authentic(history, head, author=author, brought=lambda one: one in squashed)
 
 
 def sha(number: int) -> str:
@@ -24,6 +31,7 @@ def commit(number: int, vouched: int | None = None, *, author: int = APP) -> Sig
         sha=sha(number),
         parents=(sha(number - 1),) if number > 1 else (),
         author=author,
+        committer=author,
         signed=True,
         message=vouching("Record one thing", sha(vouched) if vouched else None),
     )
@@ -38,11 +46,38 @@ def test_every_commit_up_to_the_head_is_the_app_s() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-@pytest.mark.parametrize("change", [{"author": STRANGER}, {"author": None}, {"signed": False}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"author": STRANGER},
+        {"author": None},
+        {"signed": False},
+        # GitHub holds a signature against the committer: with a key of their own, anybody's
+        # commit in the App's name is signed.
+        {"committer": STRANGER},
+        {"committer": None},
+    ],
+)
 def test_one_that_is_not_is_found_wherever_it_is(number: int, change: dict[str, object]) -> None:
     commits = [commit(1), commit(2), commit(3)]
     commits[number - 1] = replace(commits[number - 1], **change)  # type: ignore[arg-type]
     assert not authentic(line(*commits), sha(3), author=APP)
+
+
+def test_github_commits_for_the_app() -> None:
+    signed = replace(commit(2), committer=GITHUB)
+    assert authentic(line(commit(1), signed), sha(2), author=APP)
+    assert not authentic(line(commit(1), replace(signed, author=GITHUB)), sha(2), author=APP)
+
+
+def test_what_merging_a_pull_request_made_is_a_stranger_s_whatever_it_vouches_for() -> None:
+    for squashed in (commit(3), commit(3, 2)):
+        made = (commit(1), commit(2), squashed, commit(4))
+        assert authentic(line(*made), sha(4), author=APP)
+        assert not authentic(line(*made), sha(4), author=APP, squashed=[sha(3)])
+    # Once a run has seen the whole line, nothing of it is asked about again.
+    later = commit(5, 4)
+    assert authentic(line(*made, later), sha(5), author=APP, squashed=[sha(3)])
 
 
 def test_what_is_vouched_for_is_not_asked_about_again() -> None:
