@@ -126,7 +126,7 @@ def _say(context: Context, grant: Grant, one: Explained) -> None:
     for line in _seen(grant, one):
         out.line(f"    saw {line}")
     for line in _named(grant, one) if one.outcome == "fine" else ():
-        out.line(f"    fine: {line}")
+        out.line(f"    given {line}")
     for read in one.settings:
         if read.mark is None:
             out.line(f"    reads {read.name}, which is missing", "red")
@@ -167,7 +167,7 @@ def _named(grant: Grant, one: Explained) -> Iterator[str]:
             more = [f"and {len(told) - _MANY} more (--json)"] if len(told) > _MANY else []
             yield f"{_line(grant, binding)}{'; '.join([*told[:_MANY], *more])}"
     if not (one.facts or one.settings or any(seen.values for seen in one.seen)):
-        yield f"it names nothing that can be shown; its title holds: {one.rule.title}"
+        yield f"nothing that can be shown; its title holds: {one.rule.title}"
 
 
 def _fact(fact: Fact) -> str:

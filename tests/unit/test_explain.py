@@ -117,18 +117,18 @@ def test_every_rule_of_a_good_grant_is_told_with_what_it_saw(folder: Path, expla
 def test_of_a_fine_rule_the_facts_that_it_names_are_told(explained: Any) -> None:
     out = explained("--rule", "reason-short")[1]
     length = len("LookatwhythenightlybuildoftheSandboxfails".replace(" ", ""))
-    assert f"    fine: grant.reason_length = {length}\n" in out
+    assert f"    given grant.reason_length = {length}\n" in out
     out = explained("--rule", "duration-over-risk")[1]
-    assert "    fine: grant.duration = 1800; lives = []; window.end = 20" in out
-    assert "    fine: for gcp/sandbox-dev log-viewer: role.risk = low\n" in out
-    assert "    fine: for aws/sandbox-dev rds-reader: role.risk = medium\n" in out
+    assert "    given grant.duration = 1800; lives = []; window.end = 20" in out
+    assert "    given for gcp/sandbox-dev log-viewer: role.risk = low\n" in out
+    assert "    given for aws/sandbox-dev rds-reader: role.risk = medium\n" in out
 
 
 def test_of_a_rule_that_denies_the_facts_are_in_json_only(folder: Path, explained: Any) -> None:
     (folder / GRANT).write_text(GOOD.replace("fails", "").replace("Look at why the", ""), "utf-8")
     policy = folder / "policies/settings/justification/data.yaml"
     policy.write_text(policy.read_text("utf-8").replace("length: 15", "length: 150"), "utf-8")
-    assert "fine:" not in explained("--rule", "reason-short")[1]
+    assert "    given " not in explained("--rule", "reason-short")[1]
     (rule,) = json.loads(explained("--rule", "reason-short", "--json")[1])["rules"]
     (fact,) = rule["facts"]
     assert (fact["name"], fact["binding"], fact["text"]) == ("grant.reason_length", -1, None)
@@ -137,7 +137,7 @@ def test_of_a_rule_that_denies_the_facts_are_in_json_only(folder: Path, explaine
 
 def test_of_many_facts_a_few_are_told_and_the_rest_counted(explained: Any) -> None:
     code, out, _ = explained("--rule", "request-unreadable")
-    lines = [line for line in out.splitlines() if line.startswith("    fine: ")]
+    lines = [line for line in out.splitlines() if line.startswith("    given ")]
     (rule,) = json.loads(explained("--rule", "request-unreadable", "--json")[1])["rules"]
     whole = sum(fact["binding"] == -1 for fact in rule["facts"])
     assert (code, lines[0].count(" = ")) == (0, 6)
@@ -150,7 +150,7 @@ def test_a_rule_that_names_nothing_is_told_by_its_title(folder: Path, explained:
     rule.write_text(MOON, "utf-8")
     code, out, _ = explained("--rule", "moon")
     assert code == 0
-    assert "    fine: it names nothing that can be shown; its title holds: The moon is there" in out
+    assert "    given nothing that can be shown; its title holds: The moon is there" in out
 
 
 def test_facts_are_the_longest_paths_and_only_what_is_there() -> None:
