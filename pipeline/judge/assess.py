@@ -23,6 +23,7 @@ from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.electorate import gather
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.evaluate import (
+    EnginesDisagree,
     Evaluation,
     Requester,
     evaluate,
@@ -186,6 +187,9 @@ class Assessor:
             return self._judge(pull, kind, changes, items, history, catalogue, bundle, now)
         except InvalidInput as error:
             return _Findings(problems=error.problems)
+        except EnginesDisagree as error:
+            # As an outage it would let one request stop every later run.
+            return _Findings(denial=str(error))
         except EngineError:
             # An outage is no verdict. Policies that answer nobody are no outage: they would
             # stop every later run, removals included.
@@ -291,10 +295,8 @@ class Assessor:
         # what it requires may not change because of them.
         again = asked(counted)
         if _merged_requirements(again) != required:
-            raise EngineError(
-                "the approvals required change with who approved",
-                hint="the request stays denied; correct the policies",
-            )
+            why = "the approvals required change with who approved; correct the policies"
+            return _Findings(tuple(again), denial=why)
         return _Findings(tuple(again), approvals)
 
     def _evaluate(

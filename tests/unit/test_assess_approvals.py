@@ -122,12 +122,13 @@ def assess(
     desk: Desk,
     catalogue: Catalogue = PEOPLE,
     engine: Asking | None = None,
+    *more: Asking,
 ) -> Assessment:
     asked = engine or Asking()
     return Assessor(
         sources=Shelf({BASE: catalogue}),
         forge=desk,  # type: ignore[arg-type]
-        engines=lambda bundle: [asked],
+        engines=lambda bundle: [asked, *more],
         trial=Trial(lambda bundle: asked),
         default_branch="main",
         app_id=None,
@@ -207,3 +208,40 @@ def test_more_orders_than_can_be_counted_deny() -> None:
     )
     five = assess(OPEN, desk([], set()), engine=Asking(orders=(1, 2, 3, 4, 5)))
     assert five.decision.verdict is Verdict.WAITING
+
+
+class Other(Asking):
+    """The second of two engines."""
+
+    name = "other"
+
+
+def test_a_difference_between_engines_denies_the_request_alone() -> None:
+    reviews = desk([review(BOB)], {2})
+    alike = assess(OPEN, reviews, PEOPLE, Asking(), Other())
+    assert alike.decision.verdict is Verdict.ALLOWED
+    denied = assess(OPEN, reviews, PEOPLE, Asking(), Other(orders=(1, 2)))
+    assert denied.decision.verdict is Verdict.DENIED
+    (reason,) = denied.decision.reasons
+    assert reason.startswith("asking and other decide differently about approvals")
+
+
+class Fickle(Asking):
+    """An engine that wants somebody else, whoever has approved."""
+
+    def decide(self, document: Mapping[str, Any]) -> object:
+        said = super().decide(document)
+        assert isinstance(said, dict)
+        if document["approvals"]:
+            said["approvals"][0]["teams"] = ["security"]
+        return said
+
+
+def test_approvals_that_change_with_who_approved_deny_the_request_alone() -> None:
+    waiting = assess(OPEN, desk([], {2}), engine=Fickle())
+    assert waiting.decision.verdict is Verdict.WAITING
+    denied = assess(OPEN, desk([review(BOB)], {2}), engine=Fickle())
+    assert denied.decision.verdict is Verdict.DENIED
+    assert denied.decision.reasons == (
+        "the approvals required change with who approved; correct the policies",
+    )
