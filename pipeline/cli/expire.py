@@ -77,14 +77,9 @@ def _opened(run: Estates) -> dict[int, tuple[str, ...]]:
     """Open revert pull requests of the keeper, and the files that each deletes."""
     from pipeline.ending.expire import BRANCH_PREFIX
 
-    keeper = run.context.settings.keeper_id
-    reader = run.context.reader
     return {
-        pull.number: tuple(f.path for f in reader.files(pull.number) if f.status == "removed")
-        for pull in reader.open_pulls(base=run.context.settings.default_branch)
-        if pull.head_ref.startswith(BRANCH_PREFIX)
-        and pull.author is not None
-        and pull.author.id == keeper
+        number: tuple(file.path for file in files if file.status == "removed")
+        for number, files in run.own_pulls(BRANCH_PREFIX)
     }
 
 

@@ -29,22 +29,13 @@ def open_reviews(run: Estates) -> dict[str, int]:
     if not uses:
         return {}
     context = run.context
-    keeper = context.settings.keeper_id
-    base = context.settings.default_branch
-    open_paths = {
-        file.path
-        for pull in context.reader.open_pulls(base=base)
-        if pull.head_ref.startswith(BRANCH_PREFIX)
-        and pull.author is not None
-        and pull.author.id == keeper
-        for file in context.reader.files(pull.number)
-    }
+    open_paths = {file.path for _, files in run.own_pulls(BRANCH_PREFIX) for file in files}
     opened: dict[str, int] = {}
     for use in unreviewed(uses, reviewed=_reviewed(run), open_paths=open_paths):
         title, body = review_text(use)
         opened[use.grant] = context.writer("keeper").open_pull(
             use.branch(secrets.token_hex(4)),
-            base=base,
+            base=context.settings.default_branch,
             base_sha=run.tip,
             title=title,
             body=body,

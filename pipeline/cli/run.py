@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.facts import ENDED, PROVISIONED, ROLLED_BACK, Facts, proof_data, read_facts
-from pipeline.errors import InvalidInput, Undecided
+from pipeline.errors import Denied, InvalidInput, Undecided
 from pipeline.grants.history import Life
 from pipeline.judge.proofs import Standing
 from pipeline.judge.provenance import Prover
+from pipeline.judge.pulls import PullFile
 from pipeline.model import Binding, Cloud, GrantId, Target, TargetId
 from pipeline.provision.desired import Desired, desired
 from pipeline.provision.plan import Plan, make_plan, waiting
@@ -169,7 +170,7 @@ class Estates:
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """Every target of the catalogue, and those that live grants still use."""
+        """Every target of the proven catalogue, and those that live grants still use."""
         found: dict[TargetId, Target] = dict(self._catalogue_targets())
         for one in self.standing.live:
             for line in one.entitlements:
@@ -177,13 +178,15 @@ class Estates:
         return tuple(found[name] for name in sorted(found))
 
     def _catalogue_targets(self) -> Mapping[TargetId, Target]:
-        """Targets at the tip; of a broken catalogue, those of the last one that was whole.
+        """Targets of the last catalogue that was proven and can be read.
 
-        A broken catalogue must not stop cleaning up.
+        Neither a broken catalogue nor one that a target was struck off by hand must stop
+        cleaning up there.
         """
         sources, anchor = self.context.sources, self.context.anchor
         commits = self.context.repository.mainline(self.tip, since=anchor)
-        for sha in (*(commit.sha for commit in reversed(commits)), anchor):
+        proven = self.prover.sound(anchor=anchor, tip=self.tip)
+        for sha in (*proven, *(commit.sha for commit in reversed(commits))):
             try:
                 return sources.catalogue(sha).targets
             except InvalidInput:
@@ -335,6 +338,19 @@ class Estates:
         untold = {key: self.facts.states[key] for key in self.facts.untold}
         changed = {key: state for key, state in new.items() if self.facts.states.get(key) != state}
         return {**untold, **changed}
+
+    def own_pulls(self, prefix: str) -> Iterator[tuple[int, tuple[PullFile, ...]]]:
+        """Yields the keeper's open pull requests from branches called *prefix* and what each
+        changes; those that somebody pushed too much to are told of and left out."""
+        reader, keeper = self.context.reader, self.context.settings.keeper_id
+        for pull in reader.open_pulls(base=self.context.settings.default_branch):
+            ours = pull.author is not None and pull.author.id == keeper
+            if not (ours and pull.head_ref.startswith(prefix)):
+                continue
+            try:
+                yield pull.number, reader.files(pull.number)
+            except Denied as error:
+                self.context.err.line(f"#{pull.number} is left aside: {error}", "yellow")
 
     def targets_of(self, lives: Sequence[Life]) -> dict[GrantId, list[TargetId]]:
         """The targets that each of *lives* names, where its file can be read."""

@@ -185,6 +185,8 @@ class Prover:
             for pull in self._forge.pulls_of_commit(commit.sha)
             if pull.merged_at is not None and pull.merge_commit_sha == commit.sha
         ]
+        # Whoever may push can have a commit of this branch merged into another one, too.
+        merged = [pull for pull in merged if pull.base_ref == self._default_branch] or merged
         if len(merged) != 1:
             return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
         pull = merged[0]

@@ -1,11 +1,11 @@
-"""What one person can do to let every run end without a verdict, so that nothing is removed."""
+"""What one person can do against every run, or against what others were given or gave up."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.e2e.support_faults import give_up
-from tests.e2e.support_world import Acme, grant, path_of
+from tests.e2e.support_world import REPOSITORY, Acme, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 MINE = path_of("mallory/one")
@@ -82,3 +82,80 @@ def test_policies_that_nobody_approved_are_not_even_tried(
     assert applied.code == 1, applied
     assert list(acme.quarantined(applied)) == [NOTED]
     assert not acme.may("alice", *LOGS)
+
+
+def test_a_merge_elsewhere_of_the_same_commit_takes_no_proof_away(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    landed = acme.tip()
+    acme.git("mallory", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
+    acme.send("mallory", acme.git("mallory", "rev-parse", f"{landed}~1"), "old")
+    acme.send("mallory", landed, "same")
+    number = acme.person("mallory").open("same", "Nothing to see", base="old")
+    # GitHub takes a pull request for merged once its base contains its head.
+    acme.send("mallory", landed, "old")
+    pull = acme.world.github.repository(REPOSITORY).pulls[number]
+    pull.state, pull.landed, pull.merge_commit_sha = "closed", {landed}, landed
+    pull.merged_at = pull.closed_at = acme.world.clock.now()
+    pull.merged_by = pull.author
+    assert acme.apply().code == 0
+    assert acme.may("alice", *LOGS)
+
+
+@pytest.mark.parametrize(
+    "change", [("sandbox-dev:", "another:"), ("acme-sandbox-dev", "acme-payments-prod")]
+)
+def test_a_target_struck_off_by_hand_is_still_cleaned_up(
+    acme: Acme, change: tuple[str, str]
+) -> None:
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    give_up(acme, "alice", "alice/one")
+    acme.bypass()
+    targets = "access/targets/gcp.yaml"
+    text = acme.git("mallory", "show", f"{acme.tip()}:{targets}")
+    acme.push("mallory", {targets: text.replace(*change) + "\n"})
+    applied = acme.apply()
+    assert list(acme.quarantined(applied)) == [targets]
+    assert not acme.may("alice", *LOGS)
+
+
+def test_more_files_on_the_apps_branch_hold_up_no_other_revert(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.forge.github.FILES_CAP", 3)
+    acme.landed("alice", "alice/one", grant())
+    acme.landed("bob", "bob/one", grant("bob", duration="6h"))
+    assert acme.apply().code == 0
+    acme.later(hours=3)
+    number = acme.daypass("expire", "--json").said["pull"]
+    branch = acme.person("mallory").pull(number)["head"]["ref"]
+    files = {f"junk/{i}.md": ("100644", "x\n") for i in range(3)}
+    acme.send("mallory", acme.commit("mallory", files, parents=[acme.tip(branch)]), branch)
+    acme.later(hours=5)
+    ran = acme.daypass("expire", "--json")
+    assert ran.code == 0, ran
+    assert set(ran.said["retiring"]) == {path_of("alice/one"), path_of("bob/one")}
+    again = acme.daypass("expire", "--json")
+    assert (again.said["pull"], list(again.said["open"])) == (None, [str(ran.said["pull"])])
+
+
+def test_more_files_on_the_apps_branch_hold_up_no_other_review(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.forge.github.FILES_CAP", 3)
+    fire = grant(
+        "erin",
+        access=["aws/payments-prod break-glass-admin"],
+        duration="30m",
+        ticket="INC-4711",
+        emergency="true",
+    )
+    acme.landed("erin", "erin/fire", fire)
+    (number,) = acme.apply().said["reviews"].values()
+    branch = acme.person("erin").pull(number)["head"]["ref"]
+    files = {f"junk/{i}.md": ("100644", "x\n") for i in range(3)}
+    acme.send("erin", acme.commit("erin", files, parents=[acme.tip(branch)]), branch)
+    applied = acme.apply()
+    assert applied.code == 0, applied
+    assert list(applied.said["reviews"]) == ["erin/fire"]
+    assert acme.apply().said["reviews"] == {}
