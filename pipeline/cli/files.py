@@ -17,13 +17,13 @@ def write_new(root: Path, path: str, text: str) -> None:
     """Writes *text* to a new file at a repository path, and makes the folders above it.
 
     A write that fails or is interrupted leaves no file. Raises `UsageError` where something
-    lies there already, where a link leads out of *root*, and where the system refuses.
+    lies there already, where a folder below *root* is a link, and where the system refuses.
     """
     place = root / path
-    # The nearest folder that is there decides where those below it are made.
-    there = next(folder for folder in place.parents if os.path.lexists(folder))
-    if not there.resolve().is_relative_to(root.resolve()):
-        raise UsageError(f"{path} leads out of {root} by a link", hint="remove the link")
+    # Inside the repository too: `.git` and the workflows lie there.
+    for folder in place.parents[: len(Path(path).parts) - 1]:
+        if folder.is_symlink():
+            raise UsageError(f"{path} leads elsewhere by a link", hint=f"remove {folder}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

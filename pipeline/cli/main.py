@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -123,4 +124,8 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The entry point of the distribution."""
+    for stream in (sys.stdout, sys.stderr):
+        # Whatever the terminal takes: files and JSON are UTF-8, and no reason ends in a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     sys.exit(run(sys.argv[1:]))

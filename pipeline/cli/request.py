@@ -149,14 +149,15 @@ def _following(context: Context, grant: Grant, *, denied: bool) -> dict[str, Any
             shlex.join(["rm", str(root / grant.path) if away else grant.path]),
         ]
         return {"commands": commands, "link": None}
-    branch = f"request/{grant.id.partition('/')[2]}"
+    # With the subject: who pushed to a branch of this name before is judged as if asking.
+    branch = f"request/{grant.id}"
     asked = ", ".join(f"{line.role} on {line.target}" for line in grant.access)
     commands = [
         shlex.join(["git", *away, *arguments])
         for arguments in (
             ["switch", "-c", branch],
             ["add", grant.path],
-            ["commit", "-m", f"Request {asked} for {grant.subject}"],
+            ["commit", "-m", f"Request {asked} for {grant.subject}", "--", grant.path],
             ["push", "-u", "origin", "HEAD"],
         )
     ]

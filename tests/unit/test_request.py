@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def test_a_request_is_written_judged_and_its_next_step_told(tree: Path, ask: Any
         f"{PATH}: written",
         f"{PATH}: valid; every role is of low risk, and somebody with a say in it asks",
     ]
-    assert f"  git -C {tree} switch -c request/2026-11-20-log-viewer" in lines
+    assert f"  git -C {tree} switch -c request/alice/2026-11-20-log-viewer" in lines
     assert lines[-1] == "Then open the pull request on GitHub."
     assert "offline, " in err
 
@@ -132,12 +133,15 @@ def test_the_commands_that_are_told_make_the_branch(
     work.git("init", "--quiet", "--bare", str(remote))
     work.git("remote", "add", "origin", str(remote))
     told = json.loads(ask(LOGS, RDS, *ALICE, *WHY, "--ticket", "OPS-7", "--json")[1])
+    # What else is staged is no part of the request.
+    (tree / "other.txt").write_text("mine\n")
+    work.git("add", "other.txt")
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "Alice")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "alice@example.com")
     for line in told["next"]["commands"]:
         subprocess.run(["sh", "-euc", line], check=True, capture_output=True)
-    branch = "request/2026-11-20-log-viewer"
+    branch = "request/alice/2026-11-20-log-viewer"
     assert work.git("-C", str(remote), "show", "--format=%s", "--name-only", branch).split(
         "\n\n"
     ) == [
@@ -156,7 +160,7 @@ def test_the_link_is_told_where_the_repository_is_known(
     monkeypatch.setenv("DAYPASS_DEFAULT_BRANCH", "trunk")
     assert ask(LOGS, *ALICE, *WHY, "--name", "x")[1].splitlines()[-1] == (
         "Then open the pull request: "
-        "https://github.com/acme/access/compare/trunk...request/x?expand=1"
+        "https://github.com/acme/access/compare/trunk...request/alice/x?expand=1"
     )
 
 
@@ -298,15 +302,42 @@ def test_a_link_that_leads_nowhere_is_a_file_too(tree: Path, tmp_path: Path) -> 
     assert not (tmp_path / "elsewhere.yaml").exists()
 
 
-def test_a_folder_that_leads_out_of_the_repository_is_not_written_to(
-    tree: Path, ask: Any, tmp_path: Path
+@pytest.mark.parametrize("to", ["outside", "work/.git", "work/access/grants/alice", "nowhere"])
+@pytest.mark.parametrize("link", ["access/grants", "access/grants/alice"])
+def test_a_folder_that_is_a_link_is_not_written_to(
+    tree: Path, ask: Any, tmp_path: Path, link: str, to: str
 ) -> None:
     (tmp_path / "outside").mkdir()
-    (tree / "access" / "grants").symlink_to(tmp_path / "outside")
+    (tree / link).parent.mkdir(exist_ok=True)
+    (tree / link).symlink_to(tmp_path / to.replace("work", tree.name))
+    before = sorted(tmp_path.rglob("*.yaml"))
     code, out, err = ask(LOGS, *ALICE, *WHY)
     assert (code, out) == (2, "")
-    assert "leads out of" in err
-    assert list((tmp_path / "outside").iterdir()) == []
+    assert "leads elsewhere by a link" in err
+    assert sorted(tmp_path.rglob("*.yaml")) == before
+
+
+def test_a_terminal_that_takes_little_ends_nothing_in_a_traceback(tree: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pipeline.cli",
+            "-C",
+            str(tree),
+            "request",
+            LOGS,
+            *ALICE,
+            "--dry-run",
+        ]
+        + ["--reason", "Nach den Löchern im Log sehen"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": "", "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Löchern" in done.stdout.decode("utf-8")
 
 
 def test_whoever_comes_second_to_a_name_is_refused(tree: Path) -> None:
