@@ -92,3 +92,7 @@ class ForgeError(Undecided):
 
 class RefMoved(ForgeError):
     """Raised when a branch moved between reading it and appending to it: read again."""
+
+
+class Incomplete(ForgeError):
+    """Raised when GitHub's account of something contradicts itself: it may lag behind."""

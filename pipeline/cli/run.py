@@ -154,6 +154,7 @@ class Estates:
             default_branch=self.context.settings.default_branch,
             fetch_head=self.context.fetch_head,
             checker=(CHECK_NAME, self.context.checker_app),
+            now=self.now,
             known=self.facts.proofs,
         )
 

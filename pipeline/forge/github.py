@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.errors import Denied, ForgeError
+from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of, tip_of
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name
@@ -85,7 +85,7 @@ class GitHubReader:
                 hint=split,
             )
         if len(items) != whole:
-            raise ForgeError(
+            raise Incomplete(
                 f"#{number} changes {whole} files, GitHub lists {len(items)}",
                 hint="run it again in a minute",
             )
@@ -139,7 +139,7 @@ class GitHubReader:
         unknown = self._heads.get((branch, until), set()) - pushed
         if not items or unknown:
             which = f"{sorted(unknown)[0][:7]} to {branch}" if unknown else branch
-            raise ForgeError(
+            raise Incomplete(
                 f"GitHub does not say who pushed {which}",
                 hint=f"run it again in a minute; if it stays so, {anew}",
             )
@@ -182,7 +182,7 @@ class GitHubReader:
                     hint="push a new commit",
                 )
             if not isinstance(listed, list) or not (listed or len(items) == whole):
-                raise ForgeError(f"GitHub does not list every check run of {sha[:7]}")
+                raise Incomplete(f"GitHub does not list every check run of {sha[:7]}")
             items.extend(listed)
         found = [
             CheckRun(

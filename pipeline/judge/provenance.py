@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.errors import Denied, InvalidInput
+from pipeline.errors import Denied, Incomplete, InvalidInput
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.commits import MainlineCommit
 from pipeline.grants.history import (
@@ -37,6 +37,9 @@ from pipeline.provision.desired import LiveGrant
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a committer date may lie from `merged_at`: a commit can carry any date."""
 
+PATIENCE = timedelta(hours=1)
+"""How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
+
 
 class Prover:
     """Proves commits of one default branch, from a trusted commit (*anchor*) on."""
@@ -50,6 +53,7 @@ class Prover:
         default_branch: str,
         fetch_head: Callable[[int, str], None],
         checker: tuple[str, int],
+        now: datetime,
         known: Mapping[str, Proof] | None = None,
     ) -> None:
         """*checker* is the name of our check run and the id of the App that posts it.
@@ -61,6 +65,7 @@ class Prover:
         self._default_branch = default_branch
         self._fetch_head = fetch_head
         self._checker = checker
+        self._now = now
         self._known = dict(known or {})
         self._answers: dict[str, Proof | Unproven] = {}
         self._fresh: list[Proof] = []
@@ -193,6 +198,22 @@ class Prover:
         reasons = self._shape(commit, pull)
         if reasons:
             return self._no(commit, *reasons)
+        try:
+            return self._examine(commit, pull, previous, commits)
+        except Incomplete as error:
+            if self._now - (pull.merged_at or commit.committed_at) < PATIENCE:
+                raise
+            # As an outage it would stop every later run, removals included.
+            return self._no(commit, str(error))
+
+    def _examine(
+        self,
+        commit: MainlineCommit,
+        pull: PullRequest,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        """Judges what *pull* brought, which has the right shape."""
         self._fetch_head(pull.number, pull.head_sha)
         try:
             reasons = self._content(commit, pull)

@@ -31,6 +31,23 @@ def test_a_branch_name_used_again_holds_up_nothing(acme: Acme) -> None:
     assert acme.may("mallory", *LOGS)
 
 
+def test_a_push_that_github_never_lists_holds_up_nothing_for_long(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    acme.landed("mallory", "mallory/one", grant("mallory"))
+    activities = acme.world.github.repository(REPOSITORY).activities
+    activities[:] = [one for one in activities if "mallory" not in one.ref]
+    give_up(acme, "alice", "alice/one")
+    # For a while the list may only lag behind.
+    assert acme.apply().code == 3
+    acme.later(hours=1)
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert list(acme.quarantined(applied)) == [MINE]
+    assert not acme.may("alice", *LOGS)
+    assert not acme.may("mallory", *LOGS)
+
+
 def test_a_grant_that_breaks_the_policies_is_alone_in_quarantine(acme: Acme) -> None:
     files = {
         # A rule with two values, for some grants only: no other question shows it.
