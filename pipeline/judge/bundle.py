@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.grants.yaml_strict import Broken, Items, Node, Report, Scalar, Table, load
 from pipeline.judge.engine import PolicyBundle
+from pipeline.judge.rego_text import read_module
 from pipeline.model import Mark, Problem
 
 RULES = "access/rules/"
@@ -24,6 +25,9 @@ _AMBIGUOUS = re.compile(
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*",
     re.IGNORECASE,
 )
+_OURS = frozenset({"system", "daypass_proof"})
+"""Where OPA and the server that is started keep what is theirs: who may ask, and a proof."""
+
 _CODE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
@@ -51,7 +55,8 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
     outside. A `data.yaml` is found in the data document under its folders' names.
 
     Raises `InvalidInput` for data that is no strict YAML or could be read in two ways (numbers
-    other than integers, dates, `yes`), for data at two places at once, and without a module.
+    other than integers, dates, `yes`), for data at two places at once, for packages and data
+    called `system`, which govern OPA's server, and without a module.
     """
     modules: dict[str, str] = {}
     data: dict[str, Any] = {}
@@ -62,6 +67,8 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
         if path.endswith(".rego"):
             if not path.endswith("_test.rego"):
                 modules[path] = files[path]
+                if (taken := _top(files[path])) in _OURS:
+                    problems.append(_reserved(path, taken))
         elif path.rpartition("/")[2] == _DATA:
             report = Report(f"policies/{path}")
             node = load(files[path].encode(), report=report)
@@ -72,6 +79,7 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
             elif node is not None and not _place(data, path.split("/")[:-1], plain):
                 report.add(top, "policy-data", "settings stand in another file already")
             problems.extend(report.problems)
+    problems.extend(_reserved(_DATA, taken) for taken in sorted(_OURS & data.keys()))
     if not modules:
         problems.append(
             Problem(
@@ -85,6 +93,22 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
     if problems:
         raise InvalidInput(tuple(sorted(problems)))
     return PolicyBundle(modules=modules, data=data)
+
+
+def _top(text: str) -> str:
+    """Returns the first name of a module's package, however it is written."""
+    name = read_module("", text).package.removeprefix("data.").removeprefix("data[")
+    return re.split(r"[.\[\]]", name.translate({ord(mark): None for mark in '"`'}))[0]
+
+
+def _reserved(path: str, name: str) -> Problem:
+    return Problem(
+        path=f"policies/{path}",
+        line=1,
+        column=1,
+        code="reserved",
+        message=f"{name} is no place for policies or settings; use another name",
+    )
 
 
 def load_rules(bundle: PolicyBundle) -> Mapping[str, Rule]:

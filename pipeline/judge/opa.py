@@ -157,7 +157,7 @@ def refusals(
     """
     with tempfile.TemporaryDirectory(prefix="daypass-opa-") as name:
         folder = Path(name)
-        _write(bundle, folder, {})
+        _write(bundle, folder, {_PROOF: ""}, token="")
         try:
             # `opa check` would miss data that lies where a rule is.
             done = subprocess.run(
@@ -196,13 +196,14 @@ def _refusal(error: Mapping[str, Any], paths: Sequence[str]) -> Problem:
     )
 
 
-def _write(bundle: PolicyBundle, folder: Path, more: Mapping[str, str]) -> None:
-    """Writes *bundle* as OPA reads it, with *more* data.
+def _write(bundle: PolicyBundle, folder: Path, more: Mapping[str, str], *, token: str) -> None:
+    """Writes *bundle* as OPA reads it, with *more* data, for a server that answers to *token*.
 
     Numbered: a path from a repository never becomes a path on this machine.
     """
     for number, (_, text) in enumerate(sorted(bundle.modules.items())):
         (folder / f"{number:04}.rego").write_text(text, encoding="utf-8")
+    (folder / "authz.rego").write_text(_AUTHORIZATION.format(token=token), encoding="utf-8")
     (folder / "data.json").write_text(canonical({**bundle.data, **more}), encoding="utf-8")
 
 
@@ -225,10 +226,7 @@ class _Server:
         try:
             policies = root / "policies"
             policies.mkdir()
-            _write(bundle, policies, {_PROOF: self._proof})
-            (policies / "authz.rego").write_text(
-                _AUTHORIZATION.format(token=self._token), encoding="utf-8"
-            )
+            _write(bundle, policies, {_PROOF: self._proof}, token=self._token)
             self._log = root / "log"
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(

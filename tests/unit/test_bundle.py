@@ -102,6 +102,20 @@ def test_data_at_two_places_is_refused(top: str, inner: str) -> None:
     assert "another file" in problems(files)[0]
 
 
+@pytest.mark.parametrize(
+    "package",
+    ["system", "system.authz", 'system["authz"]', 'data["system"].authz', "daypass_proof.x"],
+)
+def test_nothing_lies_where_opa_s_server_is_governed(package: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_bundle({"lib/a/a.rego": f"# A\npackage {package}\n\nallow := true\n"})
+    assert [one.path for one in refused.value.problems] == ["policies/lib/a/a.rego"]
+    top = "daypass_proof" if "proof" in package else "system"
+    with pytest.raises(InvalidInput, match="1 problem"):
+        load_bundle({"x.rego": "package x\n", f"{top}/authz/data.yaml": "allow: true\n"})
+    assert load_bundle({"x.rego": "package x.system\n", "x/system/data.yaml": "a: 1\n"})
+
+
 def test_no_policies_are_refused() -> None:
     assert "there are no policies" in problems({"README.md": ""})[0]
 

@@ -333,6 +333,15 @@ def test_data_where_a_rule_is_is_refused(opa_binary: Path) -> None:
     assert [(one.path, one.line) for one in told] == [("policies/a.rego", 3)]
 
 
+def test_what_a_server_would_not_start_with_is_refused(opa_binary: Path) -> None:
+    for text in (
+        "package system.authz\n\ndefault allow := true",
+        "package daypass_proof\n\na := 1",
+    ):
+        bundle = PolicyBundle(modules={**BUNDLE.modules, "odd.rego": text}, data=BUNDLE.data)
+        assert refusals(bundle, binary=opa_binary)
+
+
 def test_nothing_of_the_policies_is_evaluated(opa_binary: Path, server: Answering) -> None:
     call = f'http.send({{"method": "post", "url": "{server.url}"}})'
     modules = {"a.rego": f"package system.main\n\nmain := {call}\n"}
