@@ -136,7 +136,11 @@ class Assessor:
             elif not problems and pull.merged_at is None:
                 people = self._askers(pull, catalogue, bundle)
                 problems.extend(self._aftermath(pull, changes, people, now))
-            if not problems:
+            if not problems and asks and base not in sound:
+                # Nor are rules tried that nobody may have reviewed.
+                why = "what decides is not proven on the default branch, so only less access"
+                findings = _Findings(denial=f"{why} can be judged")
+            elif not problems:
                 findings = self._ask(pull, kind, changes, items, history, catalogue, bundle, now)
                 problems.extend(findings.problems)
             merged = kind == "governance" and pull.merged_at is not None

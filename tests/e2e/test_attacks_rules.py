@@ -123,6 +123,20 @@ def test_restoring_policies_through_a_pull_request_heals(acme: Acme) -> None:
     assert acme.may("alice", *LOGS)
 
 
+def test_nobody_s_request_is_put_to_policies_that_were_pushed_around_the_review(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme.bypass()
+    acme.push("mallory", {REVIEWERS: _lenient()})
+    asked: list[object] = []
+    monkeypatch.setattr(
+        "pipeline.judge.rego.RegorusEngine.decide", lambda _, document: asked.append(document)
+    )
+    checked = acme.check(acme.request("mallory", "ask", {MINE: TABLES_GRANT}))
+    assert (checked.said["verdict"], asked) == ("denied", [])
+    assert REVIEWERS in checked.said["reasons"][0]
+
+
 def test_a_proven_change_on_top_of_an_unproven_one_does_not_heal_it(acme: Acme) -> None:
     acme.bypass()
     acme.push("mallory", {REVIEWERS: _lenient()})
