@@ -24,8 +24,8 @@ from pipeline.grants.history import (
     lives,
     window_of,
 )
+from pipeline.judge.arrival import CLOCK_TOLERANCE, altered, misshapen, unshown
 from pipeline.judge.assess import Assessor
-from pipeline.judge.assessment import Assessment
 from pipeline.judge.items import takes_away
 from pipeline.judge.narrowing import classify
 from pipeline.judge.proofs import Proof, Proven, Quarantine, Standing, Unproven
@@ -33,9 +33,6 @@ from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
 from pipeline.model import Catalogue, GrantId
 from pipeline.provision.desired import LiveGrant
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far a committer date may lie from `merged_at`: a commit can carry any date."""
 
 PATIENCE = timedelta(hours=1)
 """How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
@@ -195,7 +192,7 @@ class Prover:
         if len(merged) != 1:
             return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
         pull = merged[0]
-        reasons = self._shape(commit, pull)
+        reasons = misshapen(commit, pull, self._default_branch)
         if reasons:
             return self._no(commit, *reasons)
         try:
@@ -216,7 +213,7 @@ class Prover:
         """Judges what *pull* brought, which has the right shape."""
         self._fetch_head(pull.number, pull.head_sha)
         try:
-            reasons = self._content(commit, pull)
+            reasons = altered(self._sources, self._forge, commit, pull)
         except Denied as error:
             reasons = [str(error)]
         if reasons:
@@ -235,7 +232,7 @@ class Prover:
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)
         try:
-            reason = self._unshown(pull, assessment, merged_at)
+            reason = unshown(self._forge, assessment, checker=self._checker, merged_at=merged_at)
         except Denied as error:
             reason = str(error)
         if reason:
@@ -251,63 +248,6 @@ class Prover:
         )
         self._fresh.append(proof)
         return proof
-
-    def _shape(self, commit: MainlineCommit, pull: PullRequest) -> list[str]:
-        """What is wrong with how the commit came to the branch."""
-        reasons = []
-        if pull.base_ref != self._default_branch:
-            reasons.append(f"#{pull.number} was merged into {pull.base_ref}")
-        if not pull.same_repository:
-            reasons.append(f"#{pull.number} came from a fork: who pushed to it is unknowable")
-        if len(commit.parents) not in (1, 2):
-            reasons.append(f"it has {len(commit.parents)} parents")
-        elif len(commit.parents) == 2 and commit.parents[1] != pull.head_sha:
-            reasons.append(
-                f"its second parent is {commit.parents[1][:7]}, #{pull.number} ends at "
-                f"{pull.head_sha[:7]}"
-            )
-        if pull.merged_at is None or abs(commit.committed_at - pull.merged_at) > CLOCK_TOLERANCE:
-            reasons.append(
-                f"its committer date {commit.committed_at.isoformat()} is more than five minutes "
-                f"from the merge"
-            )
-        return reasons
-
-    def _content(self, commit: MainlineCommit, pull: PullRequest) -> list[str]:
-        """Where the commit differs from what was approved: paths, modes, blobs."""
-        reasons = []
-        named = {
-            path
-            for file in self._forge.files(pull.number)
-            for path in (file.path, file.previous if file.status == "renamed" else None)
-            if path
-        }
-        changed = {change.path for change in commit.changes}
-        for path in sorted(changed ^ named):
-            where = "the commit" if path in changed else f"#{pull.number}"
-            reasons.append(f"{path} is changed in {where} only")
-        for change in commit.changes:
-            entry = self._sources.entry(pull.head_sha, change.path)
-            approved = (entry.mode, entry.blob) if entry else None
-            merged = (change.new_mode, change.new_blob) if change.status != "D" else None
-            if approved != merged:
-                reasons.append(f"{change.path} is not what was approved at {pull.head_sha[:7]}")
-        return reasons
-
-    def _unshown(self, pull: PullRequest, assessment: Assessment, merged_at: datetime) -> str:
-        """Why what would be applied is not what the pull request showed; empty if it is."""
-        name, app = self._checker
-        head = pull.head_sha[:7]
-        shown = [
-            run
-            for run in self._forge.check_runs(pull.head_sha, name=name, app=app)
-            if run.completed_at <= merged_at
-        ]
-        if not shown:
-            return f"no check of ours ran on {head} before the merge: nobody saw what it gives"
-        if shown[-1].external_id != assessment.offer:
-            return f"what the check showed on {head} is not what it would give: ask again"
-        return ""
 
     def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
         return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))
