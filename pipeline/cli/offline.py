@@ -171,13 +171,15 @@ def read_policy_folder(folder: Path) -> PolicyBundle:
     """Returns the policies in *folder*, laid out as `policies/` is. Raises `InvalidInput`."""
     from pipeline.judge.bundle import load_bundle
 
-    return load_bundle(read_policy_files(folder))
+    return load_bundle(read_policy_files(folder, tests=False))
 
 
-def read_policy_files(folder: Path) -> dict[str, str]:
-    """Returns the Rego and the data below *folder* by path below it, tests too."""
+def read_policy_files(folder: Path, *, tests: bool = True) -> dict[str, str]:
+    """Returns the Rego and the data below *folder* by path below it, with or without *tests*."""
     texts = {}
     for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if not tests and file.name.endswith("_test.rego"):
+            continue
         if file.suffix in (".rego", ".yaml") and file.is_file():
             try:
                 texts[file.relative_to(folder).as_posix()] = file.read_text("utf-8")

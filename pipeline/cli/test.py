@@ -17,7 +17,7 @@ from pipeline.output.text import table
 
 if TYPE_CHECKING:
     from pipeline.judge.engine import PolicyBundle
-    from pipeline.judge.rego import Tried
+    from pipeline.judge.rego_tests import Tried
 
 
 _WIDE = 100
@@ -59,7 +59,7 @@ def test(
     """
     from pipeline.judge.bundle import load_bundle
     from pipeline.judge.engine import PolicyBundle
-    from pipeline.judge.rego import try_tests
+    from pipeline.judge.rego_tests import try_tests
 
     try:
         wanted = re.compile(pattern)

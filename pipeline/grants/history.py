@@ -12,9 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.model import Grant, GrantId, Window
+
+if TYPE_CHECKING:
+    # Whoever only asks for a window waits for no more than that.
+    from pipeline.grants.commits import MainlineCommit, TreeChange
 
 GRANTS = "access/grants/"
 REVIEWS = "access/reviews/"

@@ -7,6 +7,9 @@ a check and at the merge, must not depend on where it is made.
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 # A zone without a place, for machines whose zone nobody has set.
@@ -16,18 +19,20 @@ _NO_PLACE = frozenset({"Factory"})
 @cache
 def zone_names() -> frozenset[str]:
     """Returns the name of every zone; `localtime` and `posixrules` are none."""
-    from importlib.resources import files  # slow to load, and only calendars need it
-
-    listed = files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(listed.split()) - _NO_PLACE
+    return frozenset(_data("zones").decode("utf-8").split()) - _NO_PLACE
 
 
 @cache
 def zone(name: str) -> ZoneInfo:
     """Returns the zone called *name*. Raises `KeyError` where there is none."""
-    from importlib.resources import files
-
     if name not in zone_names():
         raise KeyError(name)
-    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as stream:
-        return ZoneInfo.from_file(stream, key=name)
+    return ZoneInfo.from_file(BytesIO(_data("zoneinfo", *name.split("/"))), key=name)
+
+
+def _data(*parts: str) -> bytes:
+    # Not by `importlib.resources`, which takes longer to load than the zones to read.
+    found = find_spec("tzdata")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("the package tzdata is not installed")
+    return Path(found.origin).parent.joinpath(*parts).read_bytes()

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.judge.pulls import Review
+from pipeline.judge.requirement import Requirement
 from pipeline.judge.seating import MOST_ORDERS, Ask, Moment, seat
 from pipeline.judge.steps import (
     Authority,
-    Requirement,
     Seat,
     Step,
     Voter,
@@ -27,6 +26,9 @@ from pipeline.judge.steps import (
     steps_of,
     too_early,
 )
+
+if TYPE_CHECKING:
+    from pipeline.judge.pulls import Review
 
 __all__ = [
     "CLOCK_SKEW",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.pulls import Actor, ForgeReader, PullRequest
 from pipeline.judge.question import Requester
-from pipeline.model import Catalogue, Entitlement, Principal
+
+if TYPE_CHECKING:
+    from pipeline.judge.engine import PolicyBundle
+    from pipeline.judge.pulls import Actor, ForgeReader, PullRequest
+    from pipeline.model import Catalogue, Entitlement, Principal
 
 
 class Askers:

@@ -10,7 +10,6 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.grants.yaml_strict import Broken, Items, Node, Report, Scalar, Table, load
 from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego_text import read_module
 from pipeline.model import Mark, Problem
 
 RULES = "access/rules/"
@@ -67,8 +66,10 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
         if path.endswith(".rego"):
             if not path.endswith("_test.rego"):
                 modules[path] = files[path]
-                if (taken := _top(files[path])) in _OURS:
-                    problems.append(_reserved(path, taken))
+                # Reading a module takes longer than all else here, so the few that might.
+                if any(name in files[path] for name in _OURS):
+                    taken = _top(files[path])
+                    problems.extend([_reserved(path, taken)] if taken in _OURS else ())
         elif path.rpartition("/")[2] == _DATA:
             report = Report(f"policies/{path}")
             node = load(files[path].encode(), report=report)
@@ -97,6 +98,8 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
 
 def _top(text: str) -> str:
     """Returns the first name of a module's package, however it is written."""
+    from pipeline.judge.rego_text import read_module  # slow to load, and hardly ever needed
+
     name = read_module("", text).package.removeprefix("data.").removeprefix("data[")
     return re.split(r"[.\[\]]", name.translate({ord(mark): None for mark in '"`'}))[0]
 

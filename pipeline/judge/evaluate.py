@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import EngineError
-from pipeline.judge.approvals import Requirement
 from pipeline.judge.bundle import Rule
 from pipeline.judge.engine import PolicyEngine
 from pipeline.judge.question import (
@@ -20,6 +19,7 @@ from pipeline.judge.question import (
     governance_document,
     input_document,
 )
+from pipeline.judge.requirement import Requirement
 from pipeline.judge.wording import Value, word
 from pipeline.model import Grant, Mark, canonical, digest
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.evidence import Standing
-from pipeline.judge.narrowing import Change
-from pipeline.judge.pulls import Actor, PullRequest
 from pipeline.model import (
     AwsIdentity,
     AwsPermissions,
@@ -24,6 +22,10 @@ from pipeline.model import (
     canonical,
     timestamp,
 )
+
+if TYPE_CHECKING:
+    from pipeline.judge.narrowing import Change
+    from pipeline.judge.pulls import Actor, PullRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from pipeline.grants.history import window_of
 from pipeline.grants.patterns import example_of
 from pipeline.grants.validate import validate_grant
-from pipeline.judge.approvals import Requirement
 from pipeline.judge.evaluate import Evaluation
+from pipeline.judge.requirement import Requirement
 from pipeline.judge.suppose import suppose
 from pipeline.model import (
     Access,

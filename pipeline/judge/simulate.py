@@ -12,8 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from pipeline.judge.approvals import Requirement
 from pipeline.judge.evaluate import Evaluation
+from pipeline.judge.requirement import Requirement
 from pipeline.model import Grant, Problem
 
 

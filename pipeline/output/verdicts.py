@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from pipeline.judge.approvals import Requirement
 from pipeline.judge.evaluate import Evaluation, Violation
+from pipeline.judge.requirement import Requirement
 from pipeline.model import Grant
 
 

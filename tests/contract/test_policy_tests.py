@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.judge.bundle import load_bundle
 from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego import try_tests
+from pipeline.judge.rego_tests import try_tests
 from tests.unit.support_policies import POLICIES, policy_files
 
 pytestmark = pytest.mark.opa

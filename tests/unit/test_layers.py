@@ -27,7 +27,10 @@ LAYERS = (
     ),
     ("effects", ("judge.items", "judge.past", "judge.replay")),
     ("effects", ("judge.provenance", "judge.rulebook", "judge.shape", "judge.sources")),
-    ("adapters", ("provision.clouds", "judge.rego", "judge.opa", "forge", "output")),
+    (
+        "adapters",
+        ("provision.clouds", "judge.rego", "judge.rego_tests", "judge.opa", "forge", "output"),
+    ),
     ("top", ("cli", "config", "")),
     ("sandbox", ("sandbox",)),
 )
@@ -127,7 +130,7 @@ def own(found: Import) -> str | None:
 
 def family(module: str) -> str:
     """Returns which adapter a file belongs to: one service may take several files."""
-    for several in ("forge.github", "provision.clouds.azure"):
+    for several in ("forge.github", "judge.rego", "provision.clouds.azure"):
         if module.startswith(several):
             return several
     return {"forge.answers": "forge.github"}.get(module, module)

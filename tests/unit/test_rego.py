@@ -119,9 +119,9 @@ def test_an_engine_that_is_collected_on_another_thread_is_left_to_its_own() -> N
     thread = threading.Thread(target=held.clear)
     thread.start()
     thread.join()
-    assert rego._strays.get(threading.get_ident())
+    assert rego.strays.get(threading.get_ident())
     engine("result := 1")
-    assert threading.get_ident() not in rego._strays
+    assert threading.get_ident() not in rego.strays
 
 
 @pytest.mark.parametrize("body", ["result :=", "result := 1 / input.zero"])
