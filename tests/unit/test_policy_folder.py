@@ -40,7 +40,9 @@ def test_a_folder_is_looked_for_from_here_first(here: Path, root: Path) -> None:
     assert policy_folder(root, root / "two", option="--dir") == root / "two"
 
 
-def test_without_a_name_it_is_the_repositorys_whatever_lies_here(here: Path, root: Path) -> None:
+def test_without_a_name_it_is_that_of_the_repository_whatever_lies_here(
+    here: Path, root: Path
+) -> None:
     (here / "policies").mkdir()
     assert policy_folder(root, None, option="--dir") == root / "policies"
 
