@@ -82,6 +82,10 @@ class EngineError(Undecided):
     """Raised when a policy engine crashed, timed out or gave an unusable answer."""
 
 
+class Unanswerable(EngineError):
+    """Raised when policies were asked and gave no usable answer, as they would on every try."""
+
+
 class CloudError(Undecided):
     """Raised when a cloud's API refused or failed; the SDK's error is its cause."""
 

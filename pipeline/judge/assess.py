@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pipeline.errors import Denied, EngineError, InvalidInput
+from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
 from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, REVIEWS
 from pipeline.judge.aftermath import aftermath
 from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.judge.askers import Askers
 from pipeline.judge.assessment import Assessment, Item
-from pipeline.judge.bundle import Rule, load_rules
+from pipeline.judge.bundle import load_rules
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.electorate import gather
@@ -35,7 +35,7 @@ from pipeline.judge.narrowing import LESS
 from pipeline.judge.past import past
 from pipeline.judge.proofs import Proven
 from pipeline.judge.pulls import ForgeReader, PullRequest
-from pipeline.judge.rulebook import Rulebooks, Trial, unanswered
+from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
 from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources
 from pipeline.model import (
@@ -191,12 +191,14 @@ class Assessor:
             return self._judge(pull, kind, changes, items, history, catalogue, bundle, now)
         except InvalidInput as error:
             return _Findings(problems=error.problems)
+        # What is so on every try is no outage: that would stop every later run, removals
+        # included.
         except EnginesDisagree as error:
-            # As an outage it would let one request stop every later run.
             return _Findings(denial=str(error))
+        except Unanswerable as error:
+            return _Findings(problems=(no_decision(error),))
         except EngineError:
-            # An outage is no verdict. Policies that answer nobody are no outage: they would
-            # stop every later run, removals included.
+            # No engine starts with policies that it cannot load.
             if broken := self._rulebooks.unusable(bundle):
                 return _Findings(problems=broken)
             raise
@@ -216,9 +218,7 @@ class Assessor:
         rules = load_rules(bundle)
 
         def asked(counted: Sequence[str]) -> list[Evaluation]:
-            return [
-                self._evaluate(document, engines, bundle, rules) for document in documents(counted)
-            ]
+            return [evaluate(document, engines, rules) for document in documents(counted)]
 
         concerned = _interested(items, catalogue)
         people = self._askers(pull, catalogue, bundle)
@@ -302,21 +302,6 @@ class Assessor:
             why = "the approvals required change with who approved; correct the policies"
             return _Findings(tuple(again), denial=why)
         return _Findings(tuple(again), approvals)
-
-    def _evaluate(
-        self,
-        document: Mapping[str, Any],
-        engines: Sequence[PolicyEngine],
-        bundle: PolicyBundle,
-        rules: Mapping[str, Rule],
-    ) -> Evaluation:
-        try:
-            return evaluate(document, engines, rules)
-        except EngineError as error:
-            # Policies may answer everybody else: then it is this request that breaks them.
-            if broken := unanswered(bundle, document, self._trial):
-                raise InvalidInput(broken) from error
-            raise
 
     def _askers(self, pull: PullRequest, catalogue: Catalogue, bundle: PolicyBundle) -> Askers:
         return Askers(self._forge, pull, catalogue, bundle, app_id=self._app_id)

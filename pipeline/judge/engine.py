@@ -37,6 +37,7 @@ class PolicyEngine(Protocol):
     def decide(self, document: Mapping[str, Any]) -> object:
         """Returns the value of `data.access.decision.result` for the input *document*.
 
-        Raises `EngineError` when it is undefined, or the engine crashed, timed out or
-        answered anything but one JSON value.
+        Raises `EngineError` when the engine is away, timed out or answered anything but one
+        JSON value, and `Unanswerable` where it would fail on every try: the value is undefined,
+        or evaluating the policies fails.
         """

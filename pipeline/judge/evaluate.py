@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, Unanswerable
 from pipeline.judge.bundle import Rule
 from pipeline.judge.engine import PolicyEngine
 from pipeline.judge.question import (
@@ -124,9 +124,9 @@ def evaluate(
     *rules* are those of the bundle that the engines hold (`bundle.load_rules`): each must be
     among the codes that ran.
 
-    Raises `EngineError` when an engine fails, or answers anything but a complete decision in
-    the agreed form, and `EnginesDisagree` when two decide differently. Nothing follows from
-    either: the request stays denied.
+    Raises `EngineError` when an engine does not answer, `Unanswerable` when it answers anything
+    but a complete decision in the agreed form, and `EnginesDisagree` when two decide
+    differently. Nothing follows from any of them: the request stays denied.
     """
     if not engines:
         raise EngineError("no policy engine was asked")
@@ -274,8 +274,8 @@ class _Reader:
             raise self._error(f"{where}: {_shown(value)} instead of a list of texts")
         return sorted(set(texts))
 
-    def _error(self, message: str) -> EngineError:
-        return EngineError(
+    def _error(self, message: str) -> Unanswerable:
+        return Unanswerable(
             f"{self._engine} gave an unusable decision: {message}",
             hint="the request stays denied; correct the policies",
         )

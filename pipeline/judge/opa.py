@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import EngineError, Undecided, UsageError
+from pipeline.errors import EngineError, Unanswerable, Undecided, UsageError
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
 from pipeline.model import Problem, canonical
 
@@ -22,6 +22,7 @@ _PACKAGE, _, _RULE = ENTRYPOINT.removeprefix("data.").rpartition(".")
 _PROOF = "daypass_proof"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _TRIES = 5
+_FAILED = frozenset({400, 500})
 # Only who can read the folder that OPA was started from may ask, change or stop it.
 _AUTHORIZATION = """package system.authz
 
@@ -124,10 +125,13 @@ class OpaEngine:
             _PACKAGE,
             _RULE,
             query_params={"strict-builtin-errors": "true"},
+            served=self._server is not None,
         )
         # An undefined rule answers 200 without `result`.
         if not isinstance(answer, dict) or "result" not in answer:
-            raise EngineError(f"opa: {ENTRYPOINT} is undefined")
+            # An OPA elsewhere may only not have loaded its policies yet.
+            kind = EngineError if self._server is None else Unanswerable
+            raise kind(f"opa: {ENTRYPOINT} is undefined")
         return answer["result"]
 
     def close(self) -> None:
@@ -340,13 +344,25 @@ def _client(**options: Any) -> Any:
     return client
 
 
-def _ask(method: Callable[..., object], *arguments: object, **options: object) -> object:
-    """Returns what a client's *method* answers; whatever goes wrong is an `EngineError`."""
+def _ask(
+    method: Callable[..., object], *arguments: object, served: bool = False, **options: object
+) -> object:
+    """Returns what a client's *method* answers; whatever goes wrong is an `EngineError`.
+
+    What a server of our own (*served*) could not evaluate is an `Unanswerable`:
+    https://www.openpolicyagent.org/docs/rest-api#errors.
+    """
     from opa_client.errors import PolicyNotFoundError
-    from requests import RequestException
+    from requests import HTTPError, RequestException
 
     try:
         return method(*arguments, **options)
+    except HTTPError as error:
+        said = error.response
+        failed = served and said is not None and said.status_code in _FAILED
+        kind = Unanswerable if failed else EngineError
+        text = said.text[:300] if said is not None else ""
+        raise kind(f"OPA did not answer: {error}: {text}") from error
     except PolicyNotFoundError as error:
         raise EngineError(f"OPA did not answer: {error.message}") from error
     # JSON that cannot be read is a ValueError; an error's body that is a list has no `get`.

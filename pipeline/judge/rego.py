@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, Unanswerable
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
 from pipeline.model import canonical
 
@@ -27,7 +27,7 @@ class RegorusEngine:
     name = "regorus"
 
     def __init__(self, bundle: PolicyBundle) -> None:
-        """Compiles *bundle*. Raises `EngineError` when it is no valid Rego."""
+        """Compiles *bundle*. Raises `Unanswerable` when it is no valid Rego."""
         self._thread = threading.get_ident()
         strays.pop(self._thread, None)
         self._engine = guarded("loading the policies", lambda: load(bundle))
@@ -44,7 +44,7 @@ class RegorusEngine:
     def value(self, rule: str, document: Mapping[str, Any]) -> object:
         """Returns the value of *rule*, from `data` on, for the input *document*.
 
-        Raises `EngineError` when it is undefined, or evaluating it fails.
+        Raises `Unanswerable` when it is undefined, or evaluating it fails.
         """
         return guarded("deciding", lambda: self._value(rule, document))
 
@@ -58,7 +58,7 @@ class RegorusEngine:
             # A traceback keeps this frame, and with it whatever it names.
             del engine
         if answer == "<undefined>":
-            raise EngineError(f"regorus: {rule} is undefined")
+            raise Unanswerable(f"regorus: {rule} is undefined")
         return answer
 
 
@@ -79,7 +79,7 @@ def load(bundle: PolicyBundle, prefix: str = "") -> Any:
 
 
 def guarded(doing: str, work: Callable[[], Any]) -> Any:
-    """Returns what *work* gives; whatever it raises is an `EngineError`."""
+    """Returns what *work* gives; whatever it raises is an `Unanswerable`."""
     try:
         return work()
     except (KeyboardInterrupt, SystemExit, GeneratorExit, EngineError):
@@ -87,4 +87,4 @@ def guarded(doing: str, work: Callable[[], Any]) -> Any:
     # A panic in Rust arrives as `pyo3_runtime.PanicException`, a BaseException.
     except BaseException as error:
         reason = str(error).partition("Stack backtrace")[0].strip() or type(error).__name__
-        raise EngineError(f"regorus failed while {doing}: {reason}") from error
+        raise Unanswerable(f"regorus failed while {doing}: {reason}") from error

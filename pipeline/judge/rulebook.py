@@ -133,8 +133,13 @@ def unanswered(
     except InvalidInput as error:
         return error.problems
     except EngineError as error:
-        return (at_top("policies", "policies-broken", f"they give no decision: {error}"),)
+        return (no_decision(error),)
     return ()
+
+
+def no_decision(error: EngineError) -> Problem:
+    """Returns that policies gave no decision as a problem of theirs."""
+    return at_top("policies", "policies-broken", f"they give no decision: {error}")
 
 
 _STRANGERS = governance_document(

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from pipeline.errors import InvalidInput
+import pytest
+
+from pipeline.errors import EngineError, InvalidInput, Unanswerable
 from pipeline.grants.commits import TreeChange, TreeEntry
 from pipeline.grants.parse import Parsed
 from pipeline.judge.assess import Assessor
@@ -224,6 +226,27 @@ def test_a_difference_between_engines_denies_the_request_alone() -> None:
     assert denied.decision.verdict is Verdict.DENIED
     (reason,) = denied.decision.reasons
     assert reason.startswith("asking and other decide differently about approvals")
+
+
+class Failing(Asking):
+    """An engine that does not decide."""
+
+    def __init__(self, error: EngineError) -> None:
+        super().__init__()
+        self._error = error
+
+    def decide(self, document: Mapping[str, Any]) -> object:
+        raise self._error
+
+
+def test_what_the_policies_cannot_answer_is_a_no_and_an_outage_is_no_verdict() -> None:
+    broken = assess(OPEN, desk([], {2}), PEOPLE, Asking(), Failing(Unanswerable("two values")))
+    assert broken.decision.verdict is Verdict.INVALID
+    (problem,) = broken.problems
+    assert (problem.path, problem.code) == ("policies", "policies-broken")
+    assert "they give no decision: two values" in problem.message
+    with pytest.raises(EngineError, match="away"):
+        assess(OPEN, desk([], {2}), PEOPLE, Asking(), Failing(EngineError("away")))
 
 
 class Fickle(Asking):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import EngineError, Undecided, UsageError
+from pipeline.errors import EngineError, Unanswerable, Undecided, UsageError
 from pipeline.judge import opa
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import evaluate
@@ -303,6 +303,40 @@ def test_a_server_that_died_is_an_error(opa_binary: Path) -> None:
         engine._server._process.wait()
         with pytest.raises(EngineError, match="not running"):
             engine.decide({"a": 1})
+
+
+# What another try would answer alike, and what it might not.
+
+FAILING = {
+    "two values": "r := 1 if input.a\n\nr := 2 if input.b\n\nresult := r\n",
+    "a built-in": "result := to_number(input.a)\n",
+    "undefined": "result := input.c\n",
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_what_our_own_server_cannot_evaluate_it_never_will(name: str, opa_binary: Path) -> None:
+    modules = {"a.rego": f"package access.decision\n\n{FAILING[name]}"}
+    bundle = PolicyBundle(modules=modules, data={})
+    with OpaEngine.serve(bundle, binary=opa_binary) as engine:
+        for _ in range(2):
+            with pytest.raises(Unanswerable):
+                engine.decide({"a": "x", "b": 1})
+        engine._server._process.kill()  # type: ignore[union-attr]
+        engine._server._process.wait()  # type: ignore[union-attr]
+        with pytest.raises(EngineError) as away:
+            engine.decide({"a": "x", "b": 1})
+    assert not isinstance(away.value, Unanswerable)
+
+
+@pytest.mark.parametrize("status,body", [(500, b"{}"), (400, b"{}"), (200, b"{}")])
+def test_what_an_opa_elsewhere_cannot_say_it_may_say_later(
+    server: Answering, status: int, body: bytes
+) -> None:
+    server.status, server.body = status, body
+    with OpaEngine.connect(server.url) as engine, pytest.raises(EngineError) as told:
+        engine.decide({})
+    assert not isinstance(told.value, Unanswerable)
 
 
 # Compiling only: what nobody has reviewed is not asked anything.
