@@ -203,6 +203,14 @@ class World:
             ),
         )
         github.protect(REPOSITORY, RECORD)
+        # A ruleset of its own: whoever bypasses one rule of a ruleset bypasses all of it.
+        github.protect(
+            REPOSITORY,
+            RECORD,
+            deletion=False,
+            non_fast_forward=False,
+            updater="daypass-keeper[bot]",
+        )
 
     def _document(self) -> dict[str, Any]:
         runner = self.aws.runner()

@@ -199,6 +199,7 @@ class Acme:
             if branch in ruleset.patterns:
                 ruleset.checks = ()
                 ruleset.deletion = ruleset.non_fast_forward = False
+                ruleset.updater = None
 
     def push(self, login: str, files: Mapping[str, str | None], message: str = "By hand") -> str:
         """Pushes straight to the default branch; the rules must be off."""

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.model import canonical
 from pipeline.record.audit import read_chain
-from tests.e2e.support_world import RECORD, REPOSITORY, Acme, grant, path_of
+from tests.e2e.support_world import RECORD, REPOSITORY, Acme, Refusal, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -178,6 +178,20 @@ def test_the_rules_keep_strangers_from_rewriting_the_record(acme: Acme) -> None:
         acme.git(
             "mallory", "push", "--quiet", "--force", "origin", f"{RECORD}~1:refs/heads/{RECORD}"
         )
+
+
+def test_the_rules_keep_strangers_from_adding_to_the_record(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    before = acme.tip(RECORD)
+    made = acme.commit("mallory", {"note.txt": ("100644", "hello\n")}, parents=[before])
+    with pytest.raises(Refusal, match="Cannot update this protected ref"):
+        acme.send("mallory", made, RECORD)
+    assert acme.tip(RECORD) == before
+    # The App's own go on.
+    acme.landed("alice", "alice/two", grant(duration="1h"))
+    assert acme.apply().code == 0
+    assert acme.tip(RECORD) != before
 
 
 def _forged_proof(acme: Acme, files: dict[str, bytes]) -> dict[str, tuple[str, str]]:

@@ -131,6 +131,23 @@ def test_a_protected_ref_is_neither_forced_nor_deleted_through_the_api(scene: Sc
     assert {rule["type"] for rule in rules} == {"deletion", "non_fast_forward"}
 
 
+def test_a_branch_of_one_account_is_updated_by_no_other(scene: Scene) -> None:
+    start = tip(scene)
+    scene.api("alice", "POST", "git/refs", {"ref": "refs/heads/daypass/audit", "sha": start})
+    scene.sandbox.protect(
+        REPO, "daypass/audit", deletion=False, non_fast_forward=False, updater="keeper[bot]"
+    )
+    path = "git/refs/heads/daypass/audit"
+    theirs = commit(scene, "alice", {"a": "1"}, start)["sha"]
+    refused = scene.api("alice", "PATCH", path, {"sha": theirs})
+    assert (refused.status, tip(scene, "daypass/audit")) == (422, start)
+    assert "Cannot update this protected ref" in refused.body["message"]
+    ours = commit(scene, "keeper", {"a": "2"}, start)["sha"]
+    assert scene.api("keeper", "PATCH", path, {"sha": ours}).status == 200
+    rules = scene.api("alice", "GET", "rules/branches/daypass/audit").body
+    assert [rule["type"] for rule in rules] == ["update"]
+
+
 def test_the_default_branch_needs_the_check_through_the_api_too(scene: Scene) -> None:
     made = commit(scene, "alice", {"a": "1"}, tip(scene))["sha"]
     assert scene.api("alice", "PATCH", "git/refs/heads/main", {"sha": made}).status == 422

@@ -241,9 +241,13 @@ class GitHubSandbox:
         checks: tuple[RequiredCheck, ...] = (),
         deletion: bool = True,
         non_fast_forward: bool = True,
+        updater: str | None = None,
         allow_direct_push: bool = False,
     ) -> None:
-        """Puts a ruleset on the branches that match *pattern*; the flags say what it blocks."""
+        """Puts a ruleset on the branches that match *pattern*; the flags say what it blocks.
+
+        With *updater*, only that account may update them.
+        """
         self.repository(full_name).rulesets.append(
             Ruleset(
                 id=self._world.next_id(),
@@ -253,6 +257,7 @@ class GitHubSandbox:
                 deletion=deletion,
                 non_fast_forward=non_fast_forward,
                 checks=checks,
+                updater=None if updater is None else self.account(updater).id,
                 allow_direct_push=allow_direct_push,
             )
         )
@@ -303,7 +308,7 @@ class GitHubSandbox:
                 committer=ident,
                 message=message,
             )
-            if said := rules.refused(repository, branch, old, made):
+            if said := rules.refused(repository, branch, old, made, who):
                 raise PermissionError("; ".join(said))
             moves.move(self._world, repository, who, {f"refs/heads/{branch}": made})
             return made

@@ -96,7 +96,7 @@ def update_ref(call: Call) -> Response:
     if not forward and not force:
         raise ApiError(422, "Update is not a fast forward")
     if branch != ref:
-        said = rules.refused(call.repository, branch, old, new)
+        said = rules.refused(call.repository, branch, old, new, call.actor)
         if not forward and rules.wants_fast_forward(call.repository, branch):
             said.append("Cannot force-push to this branch")
         _refuse(said)
@@ -114,7 +114,7 @@ def delete_ref(call: Call) -> Response:
     if branch == call.repository.default_branch:
         raise ApiError(422, "Cannot delete the default branch")
     if branch != ref:
-        _refuse(rules.refused(call.repository, branch, git.refs()[ref], None))
+        _refuse(rules.refused(call.repository, branch, git.refs()[ref], None, call.actor))
     moves.move(call.world, call.repository, call.actor, {ref: None})
     return Response(status=204)
 

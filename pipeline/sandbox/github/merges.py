@@ -6,7 +6,7 @@ from pipeline.sandbox.github import moves
 from pipeline.sandbox.github.gitvalues import Ident
 from pipeline.sandbox.github.pulls import base_of, commits_of, find, test_merge
 from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.rules import unmet
+from pipeline.sandbox.github.rules import unmet, withheld
 from pipeline.sandbox.github.state import Pull
 from pipeline.sandbox.github.wire import ApiError, Body, Response, as_json, not_found
 
@@ -34,7 +34,10 @@ def merge(call: Call) -> Response:
         raise ApiError(409, "Head branch was modified. Review and try the merge again.")
     if test_merge(call.world, repository, pull) is None:
         raise ApiError(405, "Pull Request is not mergeable")
-    if missing := unmet(repository, pull.base_ref, pull.head_sha):
+    if missing := (
+        *withheld(repository, pull.base_ref, call.actor),
+        *unmet(repository, pull.base_ref, pull.head_sha),
+    ):
         raise ApiError(405, "Repository rule violations found\n\n" + "\n".join(missing))
     base = base_of(repository, pull)
     if method == "rebase":

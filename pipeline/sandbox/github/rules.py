@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pipeline.model import timestamp
 from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import CheckRun, CommitStatus, Repository, RequiredCheck, Ruleset
+from pipeline.sandbox.github.state import (
+    Account,
+    CheckRun,
+    CommitStatus,
+    Repository,
+    RequiredCheck,
+    Ruleset,
+)
 from pipeline.sandbox.github.wire import Json, Response, as_json, node_id, not_found, page
 
 PASSING = frozenset({"success", "neutral", "skipped"})
@@ -48,8 +55,16 @@ def _state(repository: Repository, check: RequiredCheck, sha: str) -> str | None
     return last.state
 
 
-def refused(repository: Repository, branch: str, old: str | None, new: str | None) -> list[str]:
-    """Returns why rules refuse a direct change of a branch; empty when they allow it.
+def withheld(repository: Repository, branch: str, actor: Account) -> list[str]:
+    """Returns why *actor* may not update a branch at all; empty where they may."""
+    closed = any(rules.updater not in (None, actor.id) for rules in repository.rules_for(branch))
+    return ["Cannot update this protected ref."] if closed else []
+
+
+def refused(
+    repository: Repository, branch: str, old: str | None, new: str | None, actor: Account
+) -> list[str]:
+    """Returns why rules refuse a direct change of a branch by *actor*; empty when they allow it.
 
     Creating a branch is always allowed. Whether *new* follows *old* is not looked at here:
     see `wants_fast_forward`.
@@ -59,6 +74,8 @@ def refused(repository: Repository, branch: str, old: str | None, new: str | Non
     covering = repository.rules_for(branch)
     if new is None:
         return ["Cannot delete this branch"] if any(r.deletion for r in covering) else []
+    if said := withheld(repository, branch, actor):
+        return said
     if any(rules.allow_direct_push for rules in covering):
         return []
     return unmet(repository, branch, new)
@@ -75,6 +92,8 @@ def _rules(rules: Ruleset) -> list[Json]:
         listed.append({"type": "deletion"})
     if rules.non_fast_forward:
         listed.append({"type": "non_fast_forward"})
+    if rules.updater is not None:
+        listed.append({"type": "update"})
     if rules.checks:
         checks = [
             {

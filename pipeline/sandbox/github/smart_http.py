@@ -88,7 +88,10 @@ def receive(world: World, viewer: Viewer, repository: Repository, request: Reque
         if branch == ref:
             continue
         there, then = (None if sha == ZERO else sha for sha in (old, new))
-        no += [f"{ref} {why}" for why in rules.refused(repository, branch, there, then)[:1]]
+        no += [
+            f"{ref} {why}"
+            for why in rules.refused(repository, branch, there, then, viewer.account)[:1]
+        ]
         if there and then and rules.wants_fast_forward(repository, branch):
             forward.append(ref)
     answer = serve(

@@ -87,6 +87,9 @@ class Ruleset:
     deletion: bool = True
     non_fast_forward: bool = True
     checks: tuple[RequiredCheck, ...] = ()
+    updater: int | None = None
+    """Id of the only account that may update (rule `update`, which it bypasses); None for any."""
+
     allow_direct_push: bool = False
     """True leaves a hole on purpose: pushes that should need the checks are let through."""
 
