@@ -196,6 +196,10 @@ def _following(name: str, paths: Iterable[str]) -> Iterator[str]:
         "policies/settings: eligibility says who may ask for what, reviewers who approves, limits "
         "for how long"
     )
+    yield (
+        "access/oncall: write the rotations that policies/settings/emergency names, or name yours "
+        "there; daypass policy lint tells what is missing"
+    )
     yield ".github/CODEOWNERS: put your teams in place of those there"
     yield "daypass check: is it all well-formed? Then try daypass request"
     yield (

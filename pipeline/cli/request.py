@@ -71,6 +71,7 @@ def _complete_principal(
 @click.option("--start", help="When it starts, with offset (default: at the merge).")
 @click.option("--emergency", is_flag=True, help="Break-glass: merges first, reviewed afterwards.")
 @click.option("--name", help="Name of the file (default: the date and the first role).")
+@click.option("--keep", is_flag=True, help="Write the file although a rule denies it.")
 @click.option("--dry-run", is_flag=True, help="Show the file, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.pass_obj
@@ -84,6 +85,7 @@ def request(
     start: str | None,
     emergency: bool,
     name: str | None,
+    keep: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -95,8 +97,9 @@ def request(
     Only the file is written, and never over another. Nothing is committed or pushed and no
     pull request is opened: the commands for that are shown at the end.
 
-    Exit codes: 0 written, nothing speaks against it; 1 written, and a rule denies it; 2 wrong
-    arguments or malformed files, nothing is written; 3 could not decide, nothing is written.
+    Exit codes: 0 written, nothing speaks against it; 1 a rule denies it, and nothing is written
+    but with --keep; 2 wrong arguments or malformed files, nothing is written; 3 could not
+    decide, nothing is written.
     """
     from pipeline.grants.write import written
     from pipeline.output.verdicts import grant_document
@@ -121,26 +124,31 @@ def request(
     denied = bool(evaluation.violations)
     if draft.proposal:
         context.err.line(draft.proposal, "dim")
-    if not dry_run:
+    # A draft that is left behind would count as access that is held, in the next try.
+    writes = not dry_run and (keep or not denied)
+    if writes:
         write_new(context.root, grant.path, text)
-    following = _following(context, grant, denied=denied)
+    following = _following(context, grant, denied=denied, kept=writes)
     if as_json:
         context.emit(
             {
                 "path": grant.path,
                 "text": text,
-                "written": not dry_run,
+                "written": writes,
                 "grant": grant_document(grant, evaluation),
                 "next": following,
             }
         )
     else:
-        _say(context, grant, evaluation, text=text if dry_run else None, following=following)
+        shown = text if dry_run else None
+        _say(context, grant, evaluation, text=shown, wrote=writes, following=following)
     return 1 if denied else 0
 
 
-def _following(context: Context, grant: Grant, *, denied: bool) -> dict[str, Any]:
+def _following(context: Context, grant: Grant, *, denied: bool, kept: bool) -> dict[str, Any]:
     """Returns the commands that come next and, where a request may be opened, its link."""
+    if denied and not kept:
+        return {"commands": [], "link": None}
     root = context.root
     away = [] if Path.cwd() == root else ["-C", str(root)]
     if denied:
@@ -177,6 +185,7 @@ def _say(
     evaluation: Evaluation,
     *,
     text: str | None,
+    wrote: bool,
     following: dict[str, Any],
 ) -> None:
     from pipeline.output.verdicts import grant_lines
@@ -188,7 +197,7 @@ def _say(
         out.stream.flush()
         out = err
         err.line(f"{grant.path} is not written, this is a dry run", "bold")
-    else:
+    elif wrote:
         out.line(f"{grant.path}: written")
     err.line(supposed(), "dim")
     for line, style in grant_lines(grant, evaluation):
@@ -196,6 +205,9 @@ def _say(
     if text is not None:
         return
     denied = bool(evaluation.violations)
+    if not wrote:
+        out.line("Nothing is written: correct the request, or write it all the same with --keep.")
+        return
     out.line("Edit the file and check it again, or remove it:" if denied else "To ask for it:")
     for command in following["commands"]:
         out.line(f"  {command}")

@@ -43,10 +43,10 @@ def person_lines(name: str, *, github: str, github_id: str) -> Lines:
         ("", "# take away their #, and remove the others. home is the target in"),
         ("", "# access/targets/aws.yaml whose account holds the SSO roles; mfa says who proves a"),
         ("", "# second factor. Other forms, and workloads: access/README.md."),
-        ("", "# identities:"),
-        ("", "#   aws: {session_name: me@example.com, home: TARGET, mfa: identity-provider}"),
-        ("", "#   azure: {object_id: GUID, type: User, mfa: identity-provider}"),
-        ("", '#   gcp: {member: "user:me@example.com", mfa: identity-provider}'),
+        ("", "#identities:"),
+        ("", "#  aws: {session_name: me@example.com, home: TARGET, mfa: identity-provider}"),
+        ("", "#  azure: {object_id: GUID, type: User, mfa: identity-provider}"),
+        ("", '#  gcp: {member: "user:me@example.com", mfa: identity-provider}'),
     )
 
 

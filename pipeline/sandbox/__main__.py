@@ -96,9 +96,11 @@ def _do(person: Person, deed: str, what: str) -> str:
     subject = _SUBJECT.search(text)
     folder = subject[1] if subject else person.login
     path = f"access/grants/{folder}/{file.stem}.yaml"
-    person.push(f"request-{file.stem}", {path: text}, f"Ask for {file.stem}")
-    number = person.open(f"request-{file.stem}", f"Ask for {file.stem}")
-    return f"{person.login} opened #{number} with {path}"
+    branch = f"request-{file.stem}"
+    person.push(branch, {path: text}, f"Ask for {file.stem}")
+    if number := person.opened(branch):
+        return f"{person.login} pushed {path} to #{number}"
+    return f"{person.login} opened #{person.open(branch, f'Ask for {file.stem}')} with {path}"
 
 
 if __name__ == "__main__":

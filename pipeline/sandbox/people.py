@@ -85,6 +85,13 @@ class Person:
         self._git(clone, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
         return self._git(clone, "rev-parse", "HEAD")
 
+    def opened(self, branch: str) -> int | None:
+        """Returns the number of the open pull request from *branch*; None where there is none."""
+        owner = self._root.split("/")[2]
+        query = f"state=open&head={owner}:{branch}"
+        numbers = [int(one["number"]) for one in self._ask("GET", f"{self._root}/pulls?{query}")]
+        return numbers[0] if numbers else None
+
     def open(self, branch: str, title: str, *, base: str = "main") -> int:
         """Opens a pull request and returns its number."""
         made = self._ask(
@@ -150,7 +157,9 @@ class Person:
             },
         )
         if done.returncode:
-            raise Refusal(done.returncode, done.stderr.decode("utf-8", "replace").strip())
+            # Git says on stdout that there is nothing to commit.
+            said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+            raise Refusal(done.returncode, said)
         return done.stdout.decode("utf-8").strip()
 
 

@@ -59,3 +59,20 @@ def test_every_command_of_the_first_grant_does_what_it_says(playground: Path) ->
     assert "live" in sh(f"{functions}\n{status}", playground)
     sh(f"{functions}\n{later}", playground)
     assert "#2 retires" in sh(f"{functions}\n{expire}", playground)
+
+
+def test_a_corrected_file_goes_to_the_same_pull_request(playground: Path) -> None:
+    functions = BLOCKS[1].splitlines()[0]
+    mine = playground / "playground" / "mine.yaml"
+    good = mine.read_text("utf-8")
+    mine.write_text(good.replace("duration: ", "duration: 99"), "utf-8")
+    ask = f"{functions}\nperson alice request playground/mine.yaml"
+    assert "alice opened #1" in sh(ask, playground)
+    mine.write_text(good, "utf-8")
+    assert "to #1" in sh(ask, playground)
+    assert "#1: allowed" in sh(f"{functions}\nacme check --pr 1", playground)
+    refused = subprocess.run(
+        ["sh", "-c", ask], cwd=playground, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "nothing to commit" in refused.stderr

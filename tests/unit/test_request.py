@@ -100,18 +100,33 @@ def test_check_says_the_same_of_the_file_and_exits_alike(
     tree: Path, ask: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, expected in (((), 0), (("--duration", "3d"), 1)):
-        code, out, _ = ask(LOGS, *ALICE, *WHY, "--json", *arguments)
+        code, out, _ = ask(LOGS, *ALICE, *WHY, "--json", "--keep", *arguments)
         told = json.loads(out)
+        assert told["written"] is True
         assert run(["-C", str(tree), "check", told["path"], "--json"]) == code == expected
         assert json.loads(capsys.readouterr().out)["grants"] == [told["grant"]]
         (tree / told["path"]).unlink()
 
 
-def test_a_denied_request_stays_and_says_how_to_go_on(
+def test_a_denied_request_leaves_nothing_that_the_next_try_would_count(
+    tree: Path, ask: Any
+) -> None:
+    code, out, _ = ask(LOGS, *ALICE, *WHY, "--duration", "3d")
+    assert code == 1
+    assert not (tree / PATH).exists()
+    assert f"{PATH}:4:11: " in out
+    assert out.splitlines()[-1].startswith("Nothing is written: correct the request")
+    told = json.loads(ask(LOGS, *ALICE, *WHY, "--duration", "3d", "--json")[1])
+    assert (told["written"], told["next"]["commands"]) == (False, [])
+    assert ask(LOGS, *ALICE, *WHY, "--duration", "1h")[0] == 0
+    assert (tree / PATH).exists()
+
+
+def test_a_denied_request_that_is_kept_says_how_to_go_on(
     tree: Path, ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree)
-    code, out, _ = ask(LOGS, *ALICE, *WHY, "--duration", "3d")
+    code, out, _ = ask(LOGS, *ALICE, *WHY, "--duration", "3d", "--keep")
     assert code == 1
     assert (tree / PATH).exists()
     assert f"{PATH}:5:" not in out
