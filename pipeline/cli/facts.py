@@ -68,6 +68,7 @@ def proof_data(proof: Proof) -> dict[str, Any]:
         "requester": proof.requester,
         "approvers": list(proof.approvers),
         "decision": proof.decision,
+        "previous": proof.previous,
     }
 
 
@@ -80,4 +81,6 @@ def _proof(event: Mapping[str, Any]) -> Proof:
         requester=event["requester"],
         approvers=tuple(event["approvers"]),
         decision=event["decision"],
+        # Proofs of what changes a grant are made anew where an older record does not say.
+        previous=event.get("previous"),
     )

@@ -30,15 +30,26 @@ class Proof:
     decision: str
     """Digest of the decision, which names every rule that ran."""
 
+    previous: str | None = None
+    """The commit of the proven version that it was held against; None where there was none."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proven(Previous):
     """The last proven version of a grant, and what it gives."""
 
+    commit: str
+    """The one that brought it."""
+
     entitlements: tuple[Entitlement, ...]
     """One for each line of access, in its order: as the catalogue had it when access was last
     asked for. Narrowing keeps them, so that it never brings what a role has come to hold since.
     """
+
+    @property
+    def live(self) -> LiveGrant:
+        """What it is while its window lasts."""
+        return LiveGrant(grant=self.grant, window=self.window, entitlements=self.entitlements)
 
     def left_by(self, grant: Grant) -> tuple[Entitlement, ...]:
         """Returns those that *grant*, which narrows this version, leaves."""

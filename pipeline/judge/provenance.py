@@ -173,7 +173,11 @@ class Prover:
         """
         if commit.sha not in self._answers:
             known = self._known.get(commit.sha)
-            self._answers[commit.sha] = known or self._judge(commit, previous, commits)
+            # What was less than one version can be more than another that was proven since.
+            if known is None or known.previous != _held_against(previous):
+                self._answers[commit.sha] = self._judge(commit, previous, commits)
+            else:
+                self._answers[commit.sha] = known
         return self._answers[commit.sha]
 
     def _judge(
@@ -245,6 +249,7 @@ class Prover:
             requester=assessment.requester,
             approvers=assessment.approvers,
             decision=assessment.digest,
+            previous=_held_against(previous),
         )
         self._fresh.append(proof)
         return proof
@@ -324,8 +329,9 @@ class Prover:
                 reasons = tuple(str(problem) for problem in parsed.problems) if parsed else ()
             else:
                 start = previous.window.start if previous else answer.merged_at
-                narrows = classify(previous.grant if previous else None, parsed.grant) == "narrow"
+                narrows = previous and classify(previous.grant, parsed.grant) == "narrow"
                 previous = Proven(
+                    commit=step.commit.sha,
                     grant=parsed.grant,
                     window=window_of(parsed.grant, merged_at=start),
                     # Who asked first keeps the say: an edit must not take it over.
@@ -341,15 +347,8 @@ class Prover:
             if previous is None:
                 # Without a proven beginning there is no window that a later step could keep.
                 break
-        live = None
-        if previous is not None:
-            live = LiveGrant(
-                grant=previous.grant,
-                window=previous.window,
-                entitlements=previous.entitlements,
-            )
         return _Judged(
-            grant=live,
+            grant=previous.live if previous else None,
             previous=previous,
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
@@ -383,6 +382,11 @@ class _Judged:
     previous: Proven | None
     proofs: tuple[Proof, ...]
     quarantined: tuple[Quarantine, ...]
+
+
+def _held_against(previous: Mapping[str, Proven | None]) -> str | None:
+    """Returns the commit of the proven version among *previous*: a request changes one grant."""
+    return next((one.commit for one in previous.values() if one is not None), None)
 
 
 def _judged_while(tainted: frozenset[str]) -> str:

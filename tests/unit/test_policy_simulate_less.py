@@ -181,6 +181,7 @@ def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str, roles:
     assert asked_before is not None
     merged = next(one for one in commits if one.sha == begun)
     previous = Proven(
+        commit=begun,
         grant=asked_before,
         window=window_of(asked_before, merged_at=merged.committed_at),
         requester="alice",

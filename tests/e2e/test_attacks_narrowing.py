@@ -1,0 +1,90 @@
+"""Narrowing as a way to more: what an earlier run recorded must not carry it."""
+
+from __future__ import annotations
+
+from tests.e2e.support_world import Acme, grant, path_of
+
+ROLES = "access/roles/gcp.yaml"
+ONE = path_of("alice/one")
+LOGS = ("gcp/sandbox-dev", "log-viewer")
+
+
+def text_of(acme: Acme, path: str) -> str:
+    return acme.git("bob", "show", f"{acme.tip()}:{path}") + "\n"
+
+
+def governed(acme: Acme, files: dict[str, str | None]) -> None:
+    """Changes catalogue or policies the proven way."""
+    number = acme.request("bob", "governance", files, title="Change the rules")
+    acme.approve(number, "carol")
+    assert acme.check(number).code == 0
+    acme.person("bob").merge(number)
+
+
+def bound(acme: Acme) -> set[str]:
+    return {one["role"] for one in acme.world.gcp.policy("acme-sandbox-dev")["bindings"]}
+
+
+def less_by_a_stranger(acme: Acme, duration: str) -> None:
+    """Narrows alice's grant with bob's approval, who is no owner while it is first proven."""
+    number = acme.request("mallory", "stranger", {ONE: grant(duration=duration)})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    acme.person("mallory").merge(number)
+    acme.world.github.set_membership("acme", "payments-leads", "bob", "pending")
+
+
+def test_what_was_recorded_as_narrowing_never_widens(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant(duration="2h"))
+    assert acme.apply().code == 0
+    before = text_of(acme, ROLES)
+    grown = before.replace("roles/logging.viewer", "roles/logging.admin")
+    governed(acme, {ROLES: grown.replace("  risk: low\n", "  risk: critical\n", 1)})
+    less_by_a_stranger(acme, "30m")
+    number = acme.request("alice", "less", {ONE: grant(duration="90m")})
+    assert acme.check(number).said["merged"]
+    applied = acme.apply()
+    assert list(acme.quarantined(applied)) == [ONE]
+    assert bound(acme) == {"roles/logging.viewer"}
+    acme.world.github.set_membership("acme", "payments-leads", "bob", "active")
+    for _ in range(3):
+        assert ONE in acme.quarantined(acme.apply())
+        assert bound(acme) == {"roles/logging.viewer"}
+    acme.later(minutes=31)
+    assert not acme.may("alice", *LOGS)
+
+
+def test_what_is_less_than_a_version_proven_since_stands(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant(duration="2h"))
+    assert acme.apply().code == 0
+    less_by_a_stranger(acme, "90m")
+    number = acme.request("alice", "less", {ONE: grant(duration="30m")})
+    assert acme.check(number).said["merged"]
+    assert list(acme.quarantined(acme.apply())) == [ONE]
+    acme.world.github.set_membership("acme", "payments-leads", "bob", "active")
+    for _ in range(2):
+        assert acme.apply().code == 0
+    proofs = [one for one in acme.daypass("audit", "log", "--json").said if one["kind"] == "proof"]
+    # Added; what the first run made of the third; the second, and the third held against it.
+    assert [one["pull"] for one in proofs] == [1, 3, 2, 3]
+    assert proofs[-1]["previous"] == proofs[-2]["commit"]
+    acme.later(minutes=31)
+    assert not acme.may("alice", *LOGS)
+
+
+def test_what_was_recorded_as_narrowing_stops_no_run(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant(duration="2h"))
+    acme.landed("erin", "erin/one", grant("erin", duration="2h"))
+    assert acme.apply().code == 0
+    first, _, rest = text_of(acme, ROLES).partition("bigquery-reader:")
+    assert first.startswith("log-viewer:")
+    governed(acme, {ROLES: f"bigquery-reader:{rest}"})
+    less_by_a_stranger(acme, "30m")
+    number = acme.request("alice", "less", {ONE: grant(duration="90m")})
+    assert acme.check(number).said["merged"]
+    acme.apply()
+    acme.world.github.set_membership("acme", "payments-leads", "bob", "active")
+    number = acme.request("erin", "gone", {path_of("erin/one"): None})
+    assert acme.check(number).said["merged"]
+    acme.apply()
+    assert not acme.may("erin", *LOGS)
