@@ -28,6 +28,9 @@ REVIEWS = "access/reviews/"
 _UNGOVERNED_FOLDERS = ("tests/",)
 _UNGOVERNED_NAMES = ("LICENSE",)
 _UNGOVERNED_SUFFIXES = (".md",)
+# Of these folders every file is read, whatever its name: one too many is a problem.
+_WHOLE = (".github/workflows/", "access/")
+_PROSE = "access/README.md"
 
 
 def is_grant(path: str) -> bool:
@@ -44,11 +47,13 @@ def is_governed(path: str) -> bool:
     if path.startswith(GRANTS):
         # A file below grants/ that is no grant could only confuse a reader of the folder.
         return False
+    if path.startswith(_WHOLE) and path != _PROSE:
+        return True
     name = PurePosixPath(path).name
     return not (
         path.startswith(_UNGOVERNED_FOLDERS)
         or name in _UNGOVERNED_NAMES
-        or (path.endswith(_UNGOVERNED_SUFFIXES) and not path.startswith(".github/workflows/"))
+        or path.endswith(_UNGOVERNED_SUFFIXES)
     )
 
 

@@ -118,6 +118,27 @@ def test_a_merge_elsewhere_of_the_same_commit_takes_no_proof_away(acme: Acme) ->
     assert acme.may("alice", *LOGS)
 
 
+def test_prose_among_the_catalogue_that_comes_and_goes_stops_no_run(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    note, people = "access/principals/note.md", "access/principals/erin.yaml"
+    text = acme.git("bob", "show", f"{acme.tip()}:{people}")
+    number = acme.request("bob", "people", {people: f"{text}\n# On leave\n"}, title="Say more")
+    acme.approve(number, "carol")
+    assert acme.check(number).code == 0
+    acme.bypass()
+    acme.push("mallory", {note: "Not read by anything.\n"})
+    acme.person("bob").merge(number)
+    assert set(acme.quarantined(acme.apply())) == {note, people}
+    acme.push("mallory", {note: None, people: f"{text}\n"})
+    acme.landed("mallory", "mallory/one", grant("mallory"))
+    give_up(acme, "alice", "alice/one")
+    applied = acme.apply()
+    assert applied.code == 0, applied
+    assert not acme.may("alice", *LOGS)
+    assert acme.may("mallory", *LOGS)
+
+
 @pytest.mark.parametrize(
     "change", [("sandbox-dev:", "another:"), ("acme-sandbox-dev", "acme-payments-prod")]
 )
