@@ -13,18 +13,18 @@ from pipeline.cli.context import Context
 from pipeline.cli.offline import (
     all_grants,
     judge_offline,
-    parse_file,
     read_catalogue,
+    read_grants,
     repository_path,
     supposed,
 )
-from pipeline.errors import Denied, InvalidInput, UsageError
-from pipeline.model import Grant, Problem
+from pipeline.errors import Denied, UsageError
 
 if TYPE_CHECKING:
     from pipeline.judge.assessment import Assessment
     from pipeline.judge.evaluate import Evaluation
     from pipeline.judge.proofs import Proven
+    from pipeline.model import Grant
 
 
 @click.command()
@@ -61,22 +61,11 @@ def check(
 
 
 def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
-    from pipeline.grants.validate import validate_tree
-
     catalogue = read_catalogue(context.root)
     paths = [repository_path(context.root, file) for file in files] or list(
         all_grants(context.root)
     )
-    grants: list[Grant] = []
-    problems: list[Problem] = []
-    for path in paths:
-        parsed = parse_file(context.root, path)
-        problems.extend(parsed.problems)
-        if parsed.grant is not None:
-            grants.append(parsed.grant)
-    problems.extend(validate_tree(grants, catalogue))
-    if problems:
-        raise InvalidInput(tuple(sorted(set(problems))))
+    grants = read_grants(context.root, paths, catalogue)
     judged = judge_offline(context.root, grants, catalogue, now=context.now())
     if as_json:
         from pipeline.output.verdicts import grant_document

@@ -13,13 +13,13 @@ import click
 from pipeline.cli.context import Context
 from pipeline.cli.offline import (
     judge_offline,
-    parse_file,
     read_catalogue,
+    read_grants,
     read_policies,
     read_policy_files,
     repository_path,
 )
-from pipeline.errors import InvalidInput, UsageError
+from pipeline.errors import UsageError
 from pipeline.model import Grant
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
 
     Exit codes: 0 no rule that is shown denies; 1 one does; 2 malformed; 3 could not decide.
     """
-    from pipeline.grants.validate import validate_tree
     from pipeline.judge.bundle import load_rules
     from pipeline.judge.explain import explain as explained
     from pipeline.judge.explain import probed
@@ -59,12 +58,7 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
     from pipeline.output.surroundings import surroundings_document, surroundings_lines
 
     catalogue = read_catalogue(context.root)
-    parsed = parse_file(context.root, repository_path(context.root, file))
-    problems = [*parsed.problems]
-    if parsed.grant is not None:
-        problems += validate_tree([parsed.grant], catalogue)
-    if problems or parsed.grant is None:
-        raise InvalidInput(tuple(sorted(set(problems))))
+    grants = read_grants(context.root, [repository_path(context.root, file)], catalogue)
     bundle = read_policies(context.root)
     rules = load_rules(bundle)
     if code is not None and code not in rules:
@@ -77,7 +71,7 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
         )
     questions: list[Mapping[str, Any]] = []
     ((grant, evaluation),) = judge_offline(
-        context.root, [parsed.grant], catalogue, now=context.now(), on_question=questions.append
+        context.root, grants, catalogue, now=context.now(), on_question=questions.append
     )
     engine = RegorusEngine(probed(bundle)[0])
     told = [

@@ -205,13 +205,45 @@ def parse_file(root: Path, path: str) -> Parsed:
     return parse_grant(_read(root / path, FILE_LIMIT), path=path)
 
 
+def read_grants(root: Path, paths: Sequence[str], catalogue: Catalogue) -> list[Grant]:
+    """Returns the grants at repository *paths*.
+
+    Raises `InvalidInput` with every problem of all of them: of form, and of what could be
+    read of each against *catalogue*.
+    """
+    from pipeline.grants.validate import validate_legible, validate_tree
+
+    grants: list[Grant] = []
+    problems: list[Problem] = []
+    for path in paths:
+        parsed = parse_file(root, path)
+        problems.extend(parsed.problems)
+        if parsed.legible is not None:
+            problems.extend(validate_legible(parsed.legible, catalogue))
+        if parsed.grant is not None:
+            grants.append(parsed.grant)
+    problems.extend(validate_tree(grants, catalogue))
+    if problems:
+        raise InvalidInput(tuple(sorted(set(problems))))
+    return grants
+
+
 def repository_path(root: Path, file: Path) -> str:
-    """Returns the repository path of *file*, given from here or from the repository's root."""
-    for candidate in (root / file, Path.cwd() / file):
+    """Returns the repository path of *file*, given from here or from the repository's root.
+
+    Raises `UsageError` for what is not there, or not in the repository.
+    """
+    places = (root / file, Path.cwd() / file)
+    for candidate in places:
         resolved = candidate.resolve()
         if resolved.is_relative_to(root) and resolved.exists():
             return resolved.relative_to(root).as_posix()
-    raise UsageError(f"{file} is not in {root}")
+    if any(place.exists() for place in places):
+        raise UsageError(f"{file} is not in {root}", hint="name a file of it, or use -C DIR")
+    raise UsageError(
+        f"there is no file {file}",
+        hint="name it from the current folder, or from the access repository's root",
+    )
 
 
 def all_grants(root: Path) -> Iterator[str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.context import Context
-from pipeline.cli.offline import parse_file, read_catalogue, repository_path
-from pipeline.errors import InvalidInput
+from pipeline.cli.offline import read_catalogue, read_grants, repository_path
 
 
 @click.command()
@@ -33,16 +32,11 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.duration import format_duration
     from pipeline.grants.history import window_of
-    from pipeline.grants.validate import validate_tree
     from pipeline.provision.desired import LiveGrant, render
 
     catalogue = read_catalogue(context.root)
-    parsed = [parse_file(context.root, repository_path(context.root, file)) for file in files]
-    grants = [one.grant for one in parsed if one.grant is not None]
-    problems = [problem for one in parsed for problem in one.problems]
-    problems.extend(validate_tree(grants, catalogue))
-    if problems:
-        raise InvalidInput(tuple(sorted(set(problems))))
+    paths = [repository_path(context.root, file) for file in files]
+    grants = read_grants(context.root, paths, catalogue)
     now = context.now()
     for grant in grants:
         window = window_of(grant, merged_at=now)

@@ -74,7 +74,9 @@ class MapOf:
             item = f"{name}.{key.value}" if name else key.value
             reading.marks[item] = value.mark
             reading.marks[f"{item}.key"] = key.mark
+            reading.keep(f"{item}.key", called)
             read = self.item.read(value, item, reading)
+            reading.keep(item, read)
             found[key.value] = None if called is None else read
         return found
 
@@ -154,6 +156,7 @@ class Object:
             inner = f"{name}.{field.name}" if name else field.name
             reading.marks[inner] = value.mark
             read = field.kind.read(value, inner, reading)
+            reading.keep(inner, read)
             broken = broken or read is None
             found[field.name] = read
         for absent in missing:

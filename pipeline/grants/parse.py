@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.grants.duration import format_duration, parse_duration
 from pipeline.grants.forms import GRANT
+from pipeline.grants.legible import Legible, legible
 from pipeline.grants.scalars import NAME, Reading
 from pipeline.grants.yaml_strict import Report, load, quote
 from pipeline.model import Access, Grant, GrantId, Mark, Problem, TargetId
@@ -25,10 +26,14 @@ class Parsed:
 
     grant: Grant | None = None
     problems: tuple[Problem, ...] = ()
+    legible: Legible | None = None
+    """Beside problems: what could be read all the same, for telling further ones."""
 
     def __post_init__(self) -> None:
         if (self.grant is None) == (not self.problems):
             raise ValueError("a parsed file is a grant or has problems")
+        if self.grant is not None and self.legible is not None:
+            raise ValueError("a grant was read whole, not in part")
 
 
 def path_problem(path: str) -> str | None:
@@ -54,7 +59,7 @@ def parse_grant(text: bytes, *, path: str) -> Parsed:
     """Returns the grant in *text*, or all problems of the file.
 
     *path* is the repository path. Nothing outside the file is asked: whether names exist is
-    for `validate`.
+    for `validate`, which is given what is legible of a file with problems, too.
     """
     report = Report(path)
     misplaced = path_problem(path)
@@ -73,7 +78,8 @@ def parse_grant(text: bytes, *, path: str) -> Parsed:
             f" move the file to {_FOLDER}{subject}/ or correct the subject",
         )
     if found is None or len(report):
-        return Parsed(problems=report.problems)
+        parts = None if node is None else legible(reading.values, reading.marks, path)
+        return Parsed(problems=report.problems, legible=parts)
     return Parsed(grant=_grant(found, path, reading.marks))
 
 

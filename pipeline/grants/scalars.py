@@ -20,17 +20,23 @@ NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 
 
 class Reading:
-    """One file being read: where its problems go, and where its fields stand."""
+    """One file being read: where its problems go, where its fields stand, what they say."""
 
-    __slots__ = ("marks", "report")
+    __slots__ = ("marks", "report", "values")
 
     def __init__(self, report: Report) -> None:
         self.report = report
         self.marks: dict[str, Mark] = {}
+        self.values: dict[str, Any] = {}
 
     def refuse(self, mark: Mark, code: str, message: str) -> None:
         """Tells a problem at *mark*."""
         self.report.add(mark, code, message)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Notes what the field *name* says; None is a value that was refused."""
+        if value is not None:
+            self.values[name] = value
 
     def scalar(self, node: Node, name: str, expected: str) -> Scalar | None:
         """Returns *node* when it is text with something in it; *expected* words the refusal."""

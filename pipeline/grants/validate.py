@@ -5,12 +5,12 @@ What may be granted is for policies; here only what could never be provisioned i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from pipeline.grants.legible import Legible, LegibleLine, legible_of
 from pipeline.grants.patterns import matches
 from pipeline.grants.yaml_strict import Report, closest, quote
 from pipeline.model import (
-    Access,
     AwsIdentity,
     AzureIdentity,
     Catalogue,
@@ -24,6 +24,7 @@ from pipeline.model import (
     Problem,
     Role,
     RoleId,
+    TargetId,
 )
 
 _TOP = Mark(line=1, column=1)
@@ -44,7 +45,15 @@ def identity_in(
 
 def validate_grant(grant: Grant, catalogue: Catalogue) -> tuple[Problem, ...]:
     """Returns everything in *grant* that does not fit the catalogue, by position."""
-    return _Check(grant, catalogue).run()
+    return _Check(legible_of(grant), catalogue).run()
+
+
+def validate_legible(parts: Legible, catalogue: Catalogue) -> tuple[Problem, ...]:
+    """Returns what in the legible *parts* of a refused file does not fit the catalogue.
+
+    What could not be read is passed over: it was told already.
+    """
+    return _Check(parts, catalogue).run()
 
 
 def validate_tree(grants: Iterable[Grant], catalogue: Catalogue) -> tuple[Problem, ...]:
@@ -63,15 +72,16 @@ def validate_tree(grants: Iterable[Grant], catalogue: Catalogue) -> tuple[Proble
 
 
 class _Check:
-    """One grant under examination."""
+    """One file under examination: a grant, or what is legible of it."""
 
-    def __init__(self, grant: Grant, catalogue: Catalogue) -> None:
+    def __init__(self, grant: Legible, catalogue: Catalogue) -> None:
         self._grant = grant
         self._catalogue = catalogue
         self._report = Report(grant.path)
 
     def run(self) -> tuple[Problem, ...]:
-        principal = self._principal("subject", self._grant.subject)
+        subject = self._grant.subject
+        principal = None if subject is None else self._principal("subject", subject)
         requester = self._grant.requested_by
         if requester is not None:
             person = self._principal("requested_by", requester)
@@ -101,21 +111,25 @@ class _Check:
             return None
         return principal
 
-    def _line(self, field: str, line: Access, principal: Principal | None) -> None:
+    def _line(self, field: str, line: LegibleLine, principal: Principal | None) -> None:
+        if line.target is None:
+            return  # without its cloud, nothing else of the line can be looked up
         prefix, _, _ = line.target.partition("/")
         cloud = next((cloud for cloud in Cloud if cloud == prefix), None)
-        if line.target not in self._catalogue.targets:
+        if TargetId(line.target) not in self._catalogue.targets:
             known = list(self._catalogue.targets)
             tip = closest(line.target, known) or "; see that file for the targets there are"
             message = f"target {quote(line.target)} is not in access/targets/{prefix}.yaml{tip}"
             self._refuse(f"{field}.target", "unknown-target", message)
         if cloud is None:
             return  # told above: no catalogue holds a target outside the clouds
-        role = self._catalogue.roles.get(RoleId(f"{cloud}/{line.role}"))
-        if role is None:
-            self._unknown_role(f"{field}.role", line.role, cloud)
-        else:
-            self._parameters(field, line, role)
+        role = None
+        if line.role is not None:
+            role = self._catalogue.roles.get(RoleId(f"{cloud}/{line.role}"))
+            if role is None:
+                self._unknown_role(f"{field}.role", line.role, cloud)
+            else:
+                self._parameters(field, line.parameters, role)
         if principal is not None:
             self._identity(field, principal, cloud, role)
 
@@ -130,17 +144,16 @@ class _Check:
         tip = closest(name, names) or "; see that file for the roles there are"
         self._refuse(field, "unknown-role", message + tip)
 
-    def _parameters(self, field: str, line: Access, role: Role) -> None:
+    def _parameters(self, field: str, given: Mapping[str, str | None], role: Role) -> None:
         """Tells parameters that are unknown, missing, or do not match in full."""
         declared = dict(role.parameters)
-        given = dict(line.parameters)
         for name, value in given.items():
             place = f"{field}.parameters.{name}"
             if name not in declared:
                 tip = closest(name, list(declared)) or "; remove it"
                 message = f"role {role.id} has no parameter {quote(name)}{tip}"
                 self._refuse(f"{place}.key", "unknown-parameter", message)
-            elif not matches(declared[name], value):
+            elif value is not None and not matches(declared[name], value):
                 message = (
                     f"{name} {quote(value)} does not match {declared[name]} in full, which"
                     f" role {role.id} asks for (access/roles/{role.cloud}.yaml); correct it"

@@ -9,7 +9,8 @@ from pipeline.errors import PipelineError
 from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.commits import TreeChange
 from pipeline.grants.history import is_grant, window_of
-from pipeline.grants.validate import validate_grant
+from pipeline.grants.parse import Parsed
+from pipeline.grants.validate import validate_grant, validate_legible
 from pipeline.judge.assessment import Item
 from pipeline.judge.narrowing import LESS, classify
 from pipeline.judge.proofs import Proven
@@ -58,7 +59,7 @@ def read_items(
             continue
         parsed = sources.grant_after(head, change)
         if parsed is None or parsed.grant is None:
-            problems.extend(parsed.problems if parsed else ())
+            problems.extend(_refused(parsed, previous.get(change.path), catalogue))
             continue
         found = _asked(change, parsed.grant, previous, catalogue, now)
         if isinstance(found, Item):
@@ -66,6 +67,18 @@ def read_items(
         else:
             problems.extend(found)
     return tuple(items), tuple(problems)
+
+
+def _refused(
+    parsed: Parsed | None, before: Proven | None, catalogue: Catalogue
+) -> tuple[Problem, ...]:
+    """Everything wrong with a file that is no grant."""
+    if parsed is None:
+        return ()
+    # What was proven may be about to narrow, which needs no catalogue that still knows it.
+    if parsed.legible is None or before is not None:
+        return parsed.problems
+    return (*parsed.problems, *validate_legible(parsed.legible, catalogue))
 
 
 def takes_away(

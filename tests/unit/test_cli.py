@@ -150,6 +150,24 @@ def test_all_problems_are_told_at_once_and_as_json(repository: Path, daypass: An
     ]
 
 
+@pytest.mark.parametrize("command", [("check",), ("plan",), ("policy", "explain")], ids=" ".join)
+def test_the_wrong_folder_hides_nothing_that_the_catalogue_lacks(
+    repository: Path, daypass: Any, command: tuple[str, ...]
+) -> None:
+    text = GOOD.replace("subject: alice", "subject: bob").replace("gcp/sandbox-dev", "aws/zzz")
+    (repository / GRANT).write_text(
+        text.replace("log-viewer", "ec2-terminate\n    instance: i-0abc1234"), "utf-8"
+    )
+    code, out, _ = daypass(*command, GRANT, "--json")
+    assert code == 2
+    assert {p["code"] for p in json.loads(out)["problems"]} == {
+        "folder",
+        "unknown-target",
+        "unknown-parameter",
+        "missing-parameter",
+    }
+
+
 def test_a_good_grant_next_to_a_bad_one_does_not_hide_it(repository: Path, daypass: Any) -> None:
     (repository / GRANT).write_text(GOOD, "utf-8")
     (repository / GRANT).with_name("other.yaml").write_text("subject: [", "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.grants import yaml_strict
 from pipeline.grants.duration import LONGEST, SHORTEST, format_duration, parse_duration
+from pipeline.grants.legible import legible_of
 from pipeline.grants.parse import Parsed, parse_grant, path_problem
 from pipeline.grants.yaml_strict import load_strict
 from pipeline.model import Access, Mark, Problem, TargetId
@@ -424,6 +426,19 @@ def test_a_parsed_file_is_a_grant_or_problems() -> None:
         Parsed()
     with pytest.raises(ValueError, match="a grant or has problems"):
         Parsed(grant=grant, problems=(problem,))
+    parts = parse_grant(GOOD.encode(), path="access/grants/bob/x.yaml").legible
+    with pytest.raises(ValueError, match="not in part"):
+        Parsed(grant=grant, legible=parts)
+
+
+def test_what_is_read_of_a_misplaced_grant_is_all_of_it() -> None:
+    path = "access/grants/bob/x.yaml"
+    grant = parse_grant(GOOD.encode(), path=PATH).grant
+    parts = parse_grant(GOOD.encode(), path=path).legible
+
+    assert grant is not None
+    assert parts is not None
+    assert parts == legible_of(replace(grant, path=path))
 
 
 @pytest.mark.parametrize(

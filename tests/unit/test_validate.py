@@ -9,7 +9,12 @@ import pytest
 
 from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.parse import parse_grant
-from pipeline.grants.validate import identity_in, validate_grant, validate_tree
+from pipeline.grants.validate import (
+    identity_in,
+    validate_grant,
+    validate_legible,
+    validate_tree,
+)
 from pipeline.model import Access, Catalogue, Cloud, Grant, GrantId, TargetId
 
 ASSETS = Path(__file__).parents[2] / "pipeline" / "sandbox" / "acme" / "access"
@@ -157,6 +162,68 @@ def test_a_misspelt_parameter_is_unknown_and_missing(catalogue: Catalogue) -> No
 
     assert [found.code for found in problems] == ["missing-parameter", "unknown-parameter"]
     assert 'did you mean "resource"?' in problems[1].message
+
+
+def beside(text: str, catalogue: Catalogue) -> list[tuple[int, int, str]]:
+    """Returns what the catalogue says of a file that is refused for its form."""
+    parsed = parse_grant(text.encode(), path="access/grants/alice/x.yaml")
+    assert parsed.problems
+    if parsed.legible is None:
+        return []
+    found = validate_legible(parsed.legible, catalogue)
+    return [(one.line, one.column, one.code) for one in found]
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        READ,
+        "{target: aws/payments-prd, role: rds-reader}",
+        f"{{{END}}}, {{{END}, resource: odd}}, {{{END}, resourc: i-0abc1234}}",
+        "{target: gcp/payments-prod, role: rds-reader}, {target: azure/zzz, role: zzz}",
+    ],
+)
+def test_a_grant_in_the_wrong_folder_is_held_against_the_catalogue_in_full(
+    catalogue: Catalogue, access: str
+) -> None:
+    text = f"subject: bob\nreason: why not\nduration: 1h\naccess: [{access}]\n"
+    right = validate_grant(grant(access, subject="bob"), catalogue)
+
+    assert beside(text, catalogue) == [(one.line, one.column, one.code) for one in right]
+
+
+@pytest.mark.parametrize(
+    "subject,access,told",
+    [
+        ("alice", f"{{{END}, resource: }}", []),
+        ("alice", f"{{{END}, resource: '*'}}", []),
+        ("alice", f"{{{END}, Resource: i-0abc1234}}", [(4, 44, "missing-parameter")]),
+        ("alice", "{target: aws/payments-prd}", [(4, 19, "unknown-target")]),
+        ("alice", "{target: aws/payments-prd, role: [a]}", [(4, 19, "unknown-target")]),
+        ("alice", "{target: payments-prod, role: zzz}", []),
+        ("alice", "{role: zzz}", []),
+        ("alice", "zzz, {target: aws/zzz, role: rds-reader}", [(4, 24, "unknown-target")]),
+        (
+            "[alice]",
+            "{target: azure/zzz, role: zzz}",
+            [(4, 19, "unknown-target"), (4, 36, "unknown-role")],
+        ),
+        ("zzz", READ, [(1, 10, "unknown-principal")]),
+    ],
+)
+def test_of_a_refused_file_only_what_could_be_read_is_looked_up(
+    catalogue: Catalogue, subject: str, access: str, told: list[tuple[int, int, str]]
+) -> None:
+    text = f"subject: {subject}\nreason: why not\nduration: soon\naccess: [{access}]\n"
+
+    assert beside(text, catalogue) == told
+
+
+@pytest.mark.parametrize("text", ["", "subject: [", "- subject: nobody", "access: nobody", "x"])
+def test_of_a_file_without_a_grant_s_shape_nothing_is_looked_up(
+    catalogue: Catalogue, text: str
+) -> None:
+    assert beside(text, catalogue) == []
 
 
 def test_all_problems_of_a_grant_are_told_in_order(catalogue: Catalogue) -> None:
