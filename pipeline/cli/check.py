@@ -12,10 +12,10 @@ import click
 from pipeline.cli.context import Context
 from pipeline.cli.offline import (
     all_grants,
+    grant_paths,
     judge_offline,
     read_catalogue,
     read_grants,
-    repository_path,
     supposed,
 )
 from pipeline.errors import Denied, UsageError
@@ -44,6 +44,8 @@ def check(
 ) -> int:
     """Validate and judge FILES, or the whole tree, or a pull request.
 
+    FILES are grants, or folders that hold some. The catalogue is checked with them, and first.
+
     Without --pr everything happens offline, with the catalogue and the policies of this
     folder: what you would learn from CI, before pushing. Approvals are not counted then;
     the ones that will be needed are shown.
@@ -62,9 +64,7 @@ def check(
 
 def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
     catalogue = read_catalogue(context.root)
-    paths = [repository_path(context.root, file) for file in files] or list(
-        all_grants(context.root)
-    )
+    paths = grant_paths(context.root, files) if files else list(all_grants(context.root))
     grants = read_grants(context.root, paths, catalogue)
     judged = judge_offline(context.root, grants, catalogue, now=context.now())
     if as_json:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pipeline.judge.evaluate import Evaluation
     from pipeline.judge.question import OtherLife
 
+_PLACES = (
+    "grants lie at access/grants/<subject>/<name>.yaml; daypass check without a file checks"
+    " them and the catalogue"
+)
+
 
 def judge_offline(
     root: Path,
@@ -244,6 +249,27 @@ def repository_path(root: Path, file: Path) -> str:
         f"there is no file {file}",
         hint="name it from the current folder, or from the access repository's root",
     )
+
+
+def grant_paths(root: Path, files: Sequence[Path]) -> list[str]:
+    """Returns the repository paths of grants that *files* name, of a folder all below it.
+
+    Raises `UsageError` for what is no grant by its place: what is wrong with it would be told
+    as if it were one.
+    """
+    found: dict[str, None] = {}
+    for file in files:
+        path = repository_path(root, file)
+        if (root / path).is_dir():
+            below = [one for one in all_grants(root) if (root / one).is_relative_to(root / path)]
+            if not below:
+                raise UsageError(f"{file} is a folder that holds no grant", hint=_PLACES)
+            found.update(dict.fromkeys(below))
+        elif path.startswith("access/grants/"):
+            found[path] = None
+        else:
+            raise UsageError(f"{file} is no grant", hint=_PLACES)
+    return list(found)
 
 
 def all_grants(root: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.context import Context
-from pipeline.cli.offline import read_catalogue, read_grants, repository_path
+from pipeline.cli.offline import grant_paths, read_catalogue, read_grants
 
 
 @click.command()
@@ -35,8 +35,7 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
     from pipeline.provision.desired import LiveGrant, render
 
     catalogue = read_catalogue(context.root)
-    paths = [repository_path(context.root, file) for file in files]
-    grants = read_grants(context.root, paths, catalogue)
+    grants = read_grants(context.root, grant_paths(context.root, files), catalogue)
     now = context.now()
     for grant in grants:
         window = window_of(grant, merged_at=now)

@@ -42,17 +42,18 @@ def path_problem(path: str) -> str | None:
     Grants lie at `access/grants/<subject>/<slug>.yaml`.
     """
     place = "access/grants/<subject>/<name>.yaml"
-    if not path.startswith(_FOLDER) or not path.endswith(".yaml"):
+    if not path.startswith(_FOLDER):
         return f"a grant lies at {place}; move the file there"
-    folder, _, slug = path.removeprefix(_FOLDER).removesuffix(".yaml").partition("/")
-    if not re.fullmatch(NAME, folder, re.ASCII) or "/" in slug:
+    folder, _, name = path.removeprefix(_FOLDER).partition("/")
+    slug = name.removesuffix(".yaml")
+    if not re.fullmatch(NAME, folder, re.ASCII) or not name or "/" in name:
         return f"a grant lies at {place}, one folder per subject; move the file"
+    wrong = []
+    if slug == name:
+        wrong.append("does not end in .yaml")
     if not _SLUG.fullmatch(slug) or slug.endswith((".", ".lock")):
-        return (
-            f"the name {quote(slug)} is not made of a-z, 0-9, single dots, _ and -, up to 100"
-            " characters; rename the file"
-        )
-    return None
+        wrong.append("is not made of a-z, 0-9, single dots, _ and -, up to 100 characters")
+    return f"the name {quote(slug)} {' and '.join(wrong)}; rename the file" if wrong else None
 
 
 def parse_grant(text: bytes, *, path: str) -> Parsed:

@@ -249,6 +249,58 @@ def test_wrong_usage_exits_2_and_says_the_way_out(
     assert err
 
 
+@pytest.mark.parametrize("command", ["check", "plan"])
+@pytest.mark.parametrize(
+    "file,told",
+    [
+        ("access/targets/aws.yaml", "aws.yaml is no grant\n"),
+        ("policies", "is a folder that holds no grant\n"),
+        ("access/grants/bob", "is a folder that holds no grant\n"),
+        ("nope.yaml", "there is no file nope.yaml\n"),
+        ("/", " is not in "),
+    ],
+)
+def test_what_is_no_grant_by_its_place_is_one_error(
+    repository: Path, daypass: Any, command: str, file: str, told: str
+) -> None:
+    (repository / "access" / "grants" / "bob").mkdir()
+    (repository / GRANT).write_text(GOOD, "utf-8")
+    code, out, err = daypass(command, GRANT, file)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert len(err.splitlines()) == 2  # what, and the way out
+
+
+def test_a_folder_is_the_grants_in_it_and_each_is_judged_once(
+    repository: Path, daypass: Any
+) -> None:
+    (repository / GRANT).write_text(GOOD, "utf-8")
+    (repository / GRANT).with_name("other.yaml").write_text(GOOD, "utf-8")
+    stranger = repository / "access" / "grants" / "bob" / "x.yaml"
+    stranger.parent.mkdir()
+    stranger.write_text("subject: [", "utf-8")
+    folder = str(Path(GRANT).parent)
+    code, out, _ = daypass("check", folder, GRANT, "--json")
+    assert code == 0
+    assert [one["id"] for one in json.loads(out)["grants"]] == [
+        "alice/other",
+        "alice/stuck-payouts",
+    ]
+    code, _, err = daypass("check", "access")
+    assert code == 2
+    assert "access/grants/bob/x.yaml:2:" in err
+
+
+def test_a_grant_with_a_wrong_name_is_told_what_is_wrong_with_it(
+    repository: Path, daypass: Any
+) -> None:
+    wrong = (repository / GRANT).with_name("UPPER.yml")
+    wrong.write_text(GOOD, "utf-8")
+    code, _, err = daypass("check", str(wrong))
+    assert code == 2
+    assert 'UPPER.yml:1:1: the name "UPPER.yml" does not end in .yaml' in err
+
+
 def test_a_folder_without_a_catalogue_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

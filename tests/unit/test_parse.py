@@ -413,6 +413,22 @@ def test_a_grant_elsewhere_is_refused(path: str) -> None:
     assert path_problem(path) is not None
 
 
+@pytest.mark.parametrize(
+    "name,told",
+    [
+        ("x.yml", "does not end in .yaml; rename"),
+        ("UPPER.yml", "does not end in .yaml and is not made of a-z"),
+        ("UPPER.yaml", 'the name "UPPER" is not made of a-z'),
+        ("x.json", "does not end in .yaml; rename"),
+        (".yaml", "is not made of a-z"),
+        ("", "one folder per subject"),
+        ("deeper/x.yml", "one folder per subject"),
+    ],
+)
+def test_a_grant_s_wrong_name_is_told_from_a_wrong_place(name: str, told: str) -> None:
+    assert told in (path_problem(f"access/grants/alice/{name}") or "")
+
+
 @pytest.mark.parametrize("name", ["x", "2026-11-20-stuck-payouts", "a.b_c-d", "x" * 100])
 def test_a_grant_has_a_plain_name(name: str) -> None:
     assert path_problem(f"access/grants/alice/{name}.yaml") is None
