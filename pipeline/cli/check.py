@@ -89,7 +89,12 @@ def _say_offline(
             out.line(line, style)
     if whole_tree:
         count = len(judged)
-        out.line(f"{count} grant{'' if count == 1 else 's'} and the catalogue are well-formed")
+        denied = sum(1 for _, evaluation in judged if evaluation.violations)
+        out.line(
+            f"{count} grant{'' if count == 1 else 's'} and the catalogue are well-formed"
+            + (f"; {denied} {'is' if denied == 1 else 'are'} denied by policies" if denied else ""),
+            *(("red",) if denied else ()),
+        )
 
 
 def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_json: bool) -> int:

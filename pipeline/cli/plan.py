@@ -17,8 +17,10 @@ from pipeline.cli.offline import grant_paths, read_catalogue, read_grants
 def plan(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
     """Show what apply would change now; with FILES, what these grants would give.
 
-    With FILES everything happens offline: bindings and durations, no absolute times. Without,
-    the default branch is proven and the clouds are listed; nothing is written anywhere.
+    FILES are grants, or folders that hold some. With them everything happens offline: bindings
+    and durations, no absolute times, and policies are not asked, which daypass check does.
+    Without, the default branch is proven and the clouds are listed; nothing is written
+    anywhere.
 
     Exit codes: 0 nothing to change, 1 changes, quarantined or held grants, 2 malformed,
     3 something could not be listed.
@@ -37,10 +39,13 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
     catalogue = read_catalogue(context.root)
     grants = read_grants(context.root, grant_paths(context.root, files), catalogue)
     now = context.now()
+    context.err.line("policies are not asked here; daypass check asks them", "dim")
+    changes = 0
     for grant in grants:
         window = window_of(grant, merged_at=now)
         lines = entitlements(grant, catalogue)
         bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+        changes += len(bindings)
         for binding in bindings:
             if as_json:
                 context.emit(
@@ -59,7 +64,7 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
                     f"for {format_duration(grant.duration)} ({grant.id})",
                     "green",
                 )
-    return 0
+    return 1 if changes else 0
 
 
 def _plan_estate(context: Context, as_json: bool) -> int:

@@ -204,16 +204,49 @@ def test_a_grant_that_policy_denies_exits_1_at_its_line(repository: Path, daypas
     }
 
 
+@pytest.mark.parametrize(
+    "durations,told",
+    [
+        (("30m", "30m"), "2 grants and the catalogue are well-formed"),
+        (("3d",), "1 grant and the catalogue are well-formed; 1 is denied by policies"),
+        (("3d", "5m"), "2 grants and the catalogue are well-formed; 1 is denied by policies"),
+        (("3d", "4d"), "2 grants and the catalogue are well-formed; 2 are denied by policies"),
+    ],
+)
+def test_a_tree_s_last_line_counts_what_is_denied(
+    repository: Path, daypass: Any, durations: tuple[str, ...], told: str
+) -> None:
+    for subject, duration in zip(("alice", "bob"), durations, strict=False):
+        file = repository / "access" / "grants" / subject / "x.yaml"
+        file.parent.mkdir(exist_ok=True)
+        text = GOOD.replace("30m", duration).replace("subject: alice", f"subject: {subject}")
+        file.write_text(text, "utf-8")
+    code, out, _ = daypass("check")
+    assert code == (1 if "denied" in told else 0)
+    assert out.splitlines()[-1] == told
+
+
 def test_a_plan_of_a_file_shows_bindings_and_durations_without_moments(
     repository: Path, daypass: Any
 ) -> None:
     (repository / GRANT).write_text(GOOD, "utf-8")
-    code, out, _ = daypass("plan", GRANT)
+    code, out, err = daypass("plan", GRANT)
     assert (code, out) == (
-        0,
+        1,
         "+ gcp/sandbox-dev log-viewer alice for 30m (alice/stuck-payouts)\n",
     )
-    assert daypass("plan", GRANT, "--json")[1].count("\n") == 1
+    assert err == "policies are not asked here; daypass check asks them\n"
+    code, out, _ = daypass("plan", GRANT, "--json")
+    assert (code, out.count("\n")) == (1, 1)
+
+
+def test_a_plan_of_a_file_says_what_is_given_even_if_policies_deny_it(
+    repository: Path, daypass: Any
+) -> None:
+    (repository / GRANT).write_text(GOOD.replace("30m", "3d"), "utf-8")
+    code, out, err = daypass("plan", GRANT)
+    assert (code, out.count("+ ")) == (1, 1)
+    assert "policies are not asked" in err
 
 
 def test_a_broken_catalogue_stops_every_check(repository: Path, daypass: Any) -> None:
