@@ -91,9 +91,10 @@ def verify(context: Context, copy: Path | None, as_json: bool) -> int:
         for fault in faults:
             context.out.line(fault, "red")
         said = "holds" if not faults else "is BROKEN"
+        events = len(chain.events)
         context.out.line(
-            f"the record {said}: {len(chain.events)} events, {anchors} anchors, "
-            f"tip {chain.tip.short}",
+            f"the record {said}: {events} event{'' if events == 1 else 's'}, "
+            f"{anchors} anchor{'' if anchors == 1 else 's'}, tip {chain.tip.short}",
             "red" if faults else "green",
         )
     return 1 if faults else 0

@@ -75,7 +75,9 @@ def schema(
         for path in differing:
             context.out.line(f"{path}: {said}", *(() if write else ("red",)))
         if not differing:
-            context.out.line(f"{len(wanted)} schemas are as generated", "green")
+            count = len(wanted)
+            said = "1 schema is" if count == 1 else f"{count} schemas are"
+            context.out.line(f"{said} as generated", "green")
     return 1 if check and differing else 0
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cli.main import run
 from pipeline.record.audit import GENESIS, AuditEvent, Run, Tip, batch, read_chain, unanswered
 from tests.unit.support_values import NOON
 
@@ -20,6 +22,17 @@ def chain(*sizes: int) -> dict[str, bytes]:
         path, text, tip = batch(events, after=tip, at=NOON + timedelta(days=20 * number), run=RUN)
         files[path] = text.encode()
     return files
+
+
+@pytest.mark.parametrize("sizes,count", [((), "0 events"), ((1,), "1 event"), ((1, 1), "2 events")])
+def test_a_copy_that_holds_says_how_much_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sizes: tuple[int, ...], count: str
+) -> None:
+    for path, content in chain(*sizes).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    assert run(["audit", "verify", "--copy", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"the record holds: {count}, 0 anchors, tip ")
 
 
 def test_an_empty_branch_is_an_empty_chain() -> None:
