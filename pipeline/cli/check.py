@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.judge.evaluate import Evaluation
     from pipeline.judge.proofs import Proven
     from pipeline.model import Grant
+    from pipeline.output.text import Painter
 
 
 @click.command()
@@ -110,7 +111,7 @@ def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_js
     if as_json:
         context.emit({**_assessment_document(assessment), "merged": merged})
     else:
-        _say(context, assessment, merged)
+        _say(context.out, assessment, merged)
     return {"allowed": 0, "invalid": 2}.get(assessment.decision.verdict, 1)
 
 
@@ -215,10 +216,9 @@ def _title(assessment: Assessment) -> str:
     return f"Grant {names}" if names else "Change policies"
 
 
-def _say(context: Context, assessment: Assessment, merged: str | None) -> None:
+def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     from pipeline.output.annotations import remarks
 
-    out = context.out
     decision = assessment.decision
     style = "green" if decision.allowed else "yellow" if decision.verdict == "waiting" else "red"
     out.line(f"#{assessment.pull.number}: {decision.verdict}", style, "bold")
@@ -233,9 +233,15 @@ def _say(context: Context, assessment: Assessment, merged: str | None) -> None:
             out.line(f"  does not count: {why}", "dim")
         for note in assessment.approvals.notes:
             out.line(f"  {note}", "dim")
+        for name in assessment.approvals.spare:
+            none = "none is needed" if not assessment.approvals.steps else "all are filled"
+            why = f": {none}" if assessment.approvals.complete else ""
+            out.line(f"  {name} approved, which fills no place{why}", "dim")
     if decision.allowed:
         by = ", ".join(assessment.approvals.given) if assessment.approvals else ""
         out.line(f"  {'approved by ' + by if by else 'merges by itself: policy allows it'}")
+        if not decision.merges_by_itself:
+            out.line("  a person merges it now, on GitHub, as a squash or a merge commit")
     if merged:
         out.line(f"  merged as {merged[:12]}", "green")
 
@@ -268,6 +274,7 @@ def _assessment_document(assessment: Assessment) -> dict[str, Any]:
         "not_counted": [why for _, why in approvals.rejected] if approvals else [],
         "missing": list(approvals.missing) if approvals else [],
         "notes": list(approvals.notes) if approvals else [],
+        "spare": list(approvals.spare) if approvals else [],
         "steps": [
             {
                 "id": step.requirement.id,

@@ -94,6 +94,12 @@ class Approvals:
         return tuple(sorted({str(seat) for step in self.steps for seat in step.seats}))
 
     @property
+    def spare(self) -> tuple[str, ...]:
+        """Principals who count and fill no place, sorted."""
+        seated = {name for step in self.steps for name in step.people}
+        return tuple(sorted({one.principal for one in self.counted} - seated))
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """What still stands between this and completeness, for people; empty if nothing.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
-from pipeline.cli.check import _assessment_document
+from pipeline.cli.check import _assessment_document, _say
 from pipeline.judge.approvals import Authority, Requirement, Voter, tally
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
-from pipeline.judge.pulls import PullRequest, Review
+from pipeline.judge.pulls import Actor, PullRequest, Review
 from pipeline.model import Delegation
 from pipeline.output.markdown import check_comment
+from pipeline.output.text import Painter
 from pipeline.output.verdicts import needed
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, review
 
@@ -32,7 +35,9 @@ VOTERS = {
         stands_for=(Authority(delegation=AWAY, account=4, teams=frozenset({"leads"})),),
     ),
     3: Voter(principal="carol", can_write=True),
+    5: Voter(principal="erin", can_write=True, teams=frozenset({"leads"})),
 }
+ERIN = Actor(id=5, login="erin", type="User")
 
 
 def assessed(*reviews: Review, excluded: Mapping[int, str] | None = None) -> Assessment:
@@ -120,7 +125,66 @@ def test_the_document_names_steps_people_and_authorities() -> None:
             "waits_for": [],
         },
     ]
-    assert document["notes"] == []
+    assert (document["notes"], document["spare"]) == ([], [])
+
+
+def said(assessment: Assessment, merged: str | None = None) -> list[str]:
+    out = io.StringIO()
+    _say(Painter(out), assessment, merged)
+    return out.getvalue().splitlines()
+
+
+def test_what_is_allowed_says_who_merges_it() -> None:
+    allowed = assessed(review(BOB, id=1, minutes_ago=9), review(CAROL, id=2, minutes_ago=8))
+    by_a_person = "  a person merges it now, on GitHub, as a squash or a merge commit"
+    assert said(allowed) == ["#7: allowed", "  approved by bob for dave, carol", by_a_person]
+    by_itself = replace(
+        allowed,
+        approvals=None,
+        decision=Decision(verdict=Verdict.ALLOWED, reasons=(), merges_by_itself=True),
+    )
+    assert said(by_itself, "d" * 40) == [
+        "#7: allowed",
+        "  merges by itself: policy allows it",
+        f"  merged as {'d' * 12}",
+    ]
+    assert by_a_person not in said(assessed(review(BOB)))
+
+
+def test_an_approval_that_nobody_needed_is_told() -> None:
+    counted = tally(
+        [review(CAROL)],
+        head=HEAD,
+        required=(),
+        electorate=VOTERS,
+        excluded={},
+        at=NOW,
+        none_required=True,
+    )
+    by_itself = replace(
+        assessed(),
+        approvals=counted,
+        decision=Decision(verdict=Verdict.ALLOWED, reasons=(), merges_by_itself=True),
+    )
+    assert said(by_itself) == [
+        "#7: allowed",
+        "  carol approved, which fills no place: none is needed",
+        "  merges by itself: policy allows it",
+    ]
+
+
+def test_an_approval_that_fills_no_place_is_told() -> None:
+    allowed = assessed(
+        review(BOB, id=1, minutes_ago=9),
+        review(CAROL, id=2, minutes_ago=8),
+        review(ERIN, id=3, minutes_ago=7),
+    )
+    assert "  erin approved, which fills no place: all are filled" in said(allowed)
+    assert _assessment_document(allowed)["spare"] == ["erin"]
+    waiting = assessed(review(BOB), review(ERIN, id=2))
+    assert waiting.approvals is not None
+    assert waiting.approvals.given == ("erin",)
+    assert "  bob approved, which fills no place" in said(waiting)
 
 
 def test_offline_the_steps_are_told_in_their_order() -> None:
