@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -14,10 +15,13 @@ import click
 from pipeline.cli.context import Context
 from pipeline.cli.main import problem_document
 from pipeline.cli.offline import policy_folder, read_policy_files
-from pipeline.errors import Undecided, UsageError
+from pipeline.errors import EngineError, Undecided, UsageError
 from pipeline.model import Problem
 
 _SECONDS = 60
+_REGO = "rego"
+# How regorus says where an error is.
+_PLACE = re.compile(r"--> (\S+):(\d+):(\d+)")
 
 
 @click.command()
@@ -34,9 +38,9 @@ def lint(context: Context, given: Path | None, as_json: bool) -> int:
     """Check the policies: words, form, built-ins, settings, tests.
 
     A rule must not be able to allow by accident: it states what must hold and negates that,
-    and nothing in it can be undefined in silence. Calendars and rotations that settings name
-    are looked for under access/. Where OPA is found, its formatter and its strict check run
-    too.
+    and nothing in it can be undefined in silence. The policies' own rules about settings are
+    asked which are missing or not usable. Calendars and rotations that settings name are looked
+    for under access/. Where OPA is found, its formatter and its strict check run too.
 
     Exit codes: 0 nothing found; 1 something found; 2 usage; 3 OPA did not answer.
     """
@@ -54,6 +58,7 @@ def lint(context: Context, given: Path | None, as_json: bool) -> int:
         problems += _opa_problems(Path(opa).resolve(), place)
     else:
         context.err.line("formatting and types were not checked: no OPA was found", "yellow")
+    problems += _wrong_settings(files, told=any(one.code == _REGO for one in problems))
     shown = "policies" if given is None else given.as_posix()
     problems = sorted(
         replace(one, path=f"{shown}/{one.path.removeprefix('policies/')}") for one in set(problems)
@@ -84,6 +89,33 @@ def _unknown_names(root: Path, files: Mapping[str, str]) -> Iterable[Problem]:
         calendars=[file.stem for file in (access / "calendars").glob("*.yaml")],
         rotations=[file.stem for file in (access / "oncall").glob("*.yaml")],
     )
+
+
+def _wrong_settings(files: Mapping[str, str], *, told: bool) -> Iterable[Problem]:
+    """Returns the settings that the policies' own rules do not take, or why nobody can say.
+
+    Where OPA has *told* already what is wrong with the modules, that is left out.
+    """
+    from pipeline.judge.rego import RegorusEngine
+    from pipeline.judge.wrong_settings import wrong_settings
+
+    try:
+        return wrong_settings(files, RegorusEngine)
+    except EngineError as error:
+        if told:
+            return ()
+        text = " ".join(error.message.split())
+        found = _PLACE.search(text)
+        path, line, column = found.groups() if found else ("access", "1", "1")
+        return [
+            Problem(
+                path=f"policies/{path}",
+                line=int(line),
+                column=int(column),
+                code=_REGO,
+                message=f"the settings could not be checked: {text}",
+            )
+        ]
 
 
 def _opa_problems(opa: Path, folder: Path) -> Iterable[Problem]:
@@ -117,7 +149,7 @@ def _told(text: str, folder: Path) -> Iterable[Problem]:
                 path=f"policies/{name.as_posix()}",
                 line=int(where.get("row") or 1),
                 column=int(where.get("col") or 1),
-                code="rego",
+                code=_REGO,
                 message=f"opa check --strict: {error['message']}",
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -19,8 +19,8 @@ codes := {"setting-invalid"}
 # description: Less access is never held up by a setting.
 # custom:
 #   code: setting-invalid
-#   message: the setting {setting} is missing or of the wrong type
-#   solution: correct it under policies/settings
+#   message: the setting {setting} is missing, of the wrong type or outside of what it may be
+#   solution: correct it under policies/settings; daypass policy lint shows its line
 deny contains result.whole("setting-invalid", {"setting": setting}) if {
 	not request.takes_away
 	some setting in _expected

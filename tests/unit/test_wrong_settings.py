@@ -1,0 +1,96 @@
+"""Settings that are not usable are told at their line before anybody is denied by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli.main import run
+from pipeline.judge.engine import PolicyBundle
+from pipeline.judge.rego import RegorusEngine
+from pipeline.judge.wrong_settings import wrong_settings
+from tests.unit.support_policies import policy_files
+
+LIMITS = "settings/limits/data.yaml"
+RULES = "access/rules/settings/settings.rego"
+BY_ENVIRONMENT = (
+    "the setting limits.max_duration_by_environment is missing, of the wrong type or outside of "
+    "what it may be"
+)
+
+
+def told_of_settings(changes: dict[str, str]) -> list[str]:
+    return [str(one) for one in wrong_settings({**policy_files(), **changes}, RegorusEngine)]
+
+
+def limits(old: str, new: str) -> dict[str, str]:
+    text = policy_files()[LIMITS]
+    assert old in text
+    return {LIMITS: text.replace(old, new)}
+
+
+@pytest.mark.parametrize("value", ["4h", '"1800"', "-5", "[3600]"])
+def test_a_setting_that_is_not_usable_is_told_at_its_line(value: str) -> None:
+    changes = limits("prod: 14400", f"prod: {value}")
+    line = changes[LIMITS].splitlines().index(f"  prod: {value}") + 1
+    assert told_of_settings(changes) == [f"policies/{LIMITS}:{line}:3: {BY_ENVIRONMENT}"]
+
+
+def test_several_wrong_entries_are_told_at_their_setting() -> None:
+    changes = limits("prod: 14400", "prod: 4h")
+    changes[LIMITS] = changes[LIMITS].replace("staging: 28800", "staging: 8h")
+    line = changes[LIMITS].splitlines().index("max_duration_by_environment:") + 1
+    assert told_of_settings(changes) == [f"policies/{LIMITS}:{line}:1: {BY_ENVIRONMENT}"]
+
+
+def test_a_setting_that_is_missing_is_told_at_the_top_of_its_file() -> None:
+    (told,) = told_of_settings(limits("max_live_grants: 10", ""))
+    assert told.startswith(f"policies/{LIMITS}:1:1: the setting limits.max_live_grants is missing")
+
+
+def test_usable_settings_are_not_told_of() -> None:
+    assert told_of_settings({}) == []
+
+
+def test_a_pack_without_rules_for_settings_has_nothing_to_ask() -> None:
+    def engine(_: PolicyBundle) -> RegorusEngine:
+        raise AssertionError
+
+    files = {path: text for path, text in policy_files().items() if path != RULES}
+    assert wrong_settings({**files, **limits("prod: 14400", "prod: 4h")}, engine) == ()
+
+
+@pytest.fixture
+def lint_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(files: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+        for path, text in files.items():
+            file = tmp_path / "policies" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+        code = run(["-C", str(tmp_path), "policy", "lint", *arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_the_command_tells_wrong_settings(lint_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    code, out, _ = lint_run({**policy_files(), **limits("prod: 14400", "prod: 4h")})
+    first, last = out.splitlines()
+    assert (code, last.endswith(" files: 1 problem")) == (1, True)
+    assert first.startswith(f"policies/{LIMITS}:")
+    assert first.endswith(" [setting-invalid]")
+
+
+def test_modules_that_no_engine_takes_are_told_without_opa(
+    lint_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    path = "lib/request/request.rego"
+    text = policy_files()[path]
+    code, out, _ = lint_run({**policy_files(), path: f"{text}\nbroken {{{{\n"})
+    assert code == 1
+    assert f"policies/{path}:{text.count(chr(10)) + 2}:8: the settings could not be checked" in out
