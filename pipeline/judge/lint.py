@@ -5,7 +5,7 @@ Pure: files in, problems out. Whether a file is Rego at all, the engines say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import InvalidInput
@@ -41,6 +41,9 @@ class _Work:
     rules: Mapping[str, Rule]
     pack: Pack
     settings: Mapping[Path, Setting]
+    unread: tuple[Path, ...]
+    """Topics whose file has a problem, so that nobody knows which settings it holds; an empty
+    one is every topic."""
 
 
 def lint(files: Mapping[str, str]) -> tuple[Problem, ...]:
@@ -62,10 +65,18 @@ def lint(files: Mapping[str, str]) -> tuple[Problem, ...]:
         rules=rules,
         pack=Pack(modules),
         settings=settings_of(files),
+        unread=tuple(sorted(_topics(problems))),
     )
     for check in (_rules, _places, _helpers, _calls, _data, _settings, _tests):
         problems.update(check(work))
     return tuple(sorted(problems))
+
+
+def _topics(problems: Iterable[Problem]) -> Iterator[Path]:
+    for one in problems:
+        _, *folders, name = one.path.split("/")
+        if name == "data.yaml" and folders[:1] == ["settings"]:
+            yield tuple(folders[1:])
 
 
 def code_of(definition: Definition) -> Token | None:
@@ -268,7 +279,8 @@ def _settings(work: _Work) -> Iterator[Problem]:
                 if not one.name.startswith("_"):
                     read |= work.pack.reads(module, one.tokens[1:])
         for keys, token in work.pack.direct_reads(module, module.tokens):
-            if len(keys) > 1 and keys[:2] not in work.settings:
+            unread = any(keys[: len(topic)] == topic for topic in work.unread)
+            if len(keys) > 1 and keys[:2] not in work.settings and not unread:
                 yield _problem(
                     module,
                     token.mark,

@@ -256,6 +256,18 @@ def test_files_that_do_not_fit_together_are_found(
     assert expected.format(rule=RULE) in found(changes)
 
 
+@pytest.mark.parametrize("path", [SETTINGS, "settings/data.yaml"])
+def test_settings_that_cannot_be_read_are_told_alone(path: str) -> None:
+    changes: dict[str, str | None] = {SETTINGS: None, path: "moon: [\n"}
+    (told,) = found(changes)
+    assert told.endswith(f" policies/{path}:2:1")
+
+
+def test_a_setting_is_missed_beside_another_topic_that_cannot_be_read() -> None:
+    told = found({SETTINGS: None, "settings/sun/data.yaml": "limit: [\n"})
+    assert f"setting-unknown policies/{RULE}:28:11" in told
+
+
 def test_tests_and_checks_may_call_whatever_they_like() -> None:
     text = "package checks.x\n\ndeny contains 1 if time.now_ns() / 2 > data.settings.x\n"
     more = f"{GOOD[TEST]}\ntest_x if time.now_ns() / 2 > data.settings.x\n"
