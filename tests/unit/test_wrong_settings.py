@@ -38,6 +38,24 @@ def test_a_setting_that_is_not_usable_is_told_at_its_line(value: str) -> None:
     assert told_of_settings(changes) == [f"policies/{LIMITS}:{line}:3: {BY_ENVIRONMENT}"]
 
 
+@pytest.mark.parametrize(
+    "old, new, line", [("low: 43200", "low: 12h", "low"), ("critical: 7200", "grave: 1", "")]
+)
+def test_an_entry_that_must_be_there_is_told_at_its_line_too(old: str, new: str, line: str) -> None:
+    changes = limits(old, new)
+    (told,) = told_of_settings(changes)
+    lines = changes[LIMITS].splitlines()
+    wanted = lines.index(f"  {new}") if line else lines.index("max_duration_by_risk:")
+    assert told.startswith(f"policies/{LIMITS}:{wanted + 1}:")
+
+
+def test_an_entry_too_many_is_told_at_its_line() -> None:
+    changes = limits("critical: 7200", "critical: 7200\n  grave: 60")
+    (told,) = told_of_settings(changes)
+    line = changes[LIMITS].splitlines().index("  grave: 60") + 1
+    assert told.startswith(f"policies/{LIMITS}:{line}:3: ")
+
+
 def test_several_wrong_entries_are_told_at_their_setting() -> None:
     changes = limits("prod: 14400", "prod: 4h")
     changes[LIMITS] = changes[LIMITS].replace("staging: 28800", "staging: 8h")
