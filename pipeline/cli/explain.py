@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from pipeline.judge.facts import Fact
 
 _STYLES = {"denied": "red", "warned": "yellow", "fine": "green", "not applicable": "dim"}
+_NO_RULES = {
+    "no-identity": "the subject has no identity in the target's cloud",
+    "no-second-factor": "the role requires a second factor, and the subject's identity in that "
+    "cloud does not say who proves one",
+}
 _WIDE = 70
 _MANY = 6
 """Facts in one line."""
@@ -64,6 +69,12 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
     if code is not None and code not in rules:
         from pipeline.grants.yaml_strict import closest
 
+        if code in _NO_RULES:
+            raise UsageError(
+                f"{code} is no rule but a problem of the catalogue: {_NO_RULES[code]}",
+                hint="check and who-can tell it before any rule is asked; correct the principal's "
+                "file under access/principals",
+            )
         raise UsageError(
             f"no rule has the code {code}{closest(code, rules)}",
             hint="policies/CODES.md lists every code of the pack; only the policies of this "

@@ -10,9 +10,9 @@ import click
 from pipeline.cli.context import Context
 from pipeline.errors import UsageError
 from pipeline.judge.askers import teams_named
-from pipeline.judge.reach import Answer, Model, Reach, reach
+from pipeline.judge.reach import LONGEST, Answer, Model, Reach, reach
 from pipeline.model import Catalogue, Principal, PrincipalKind, Role, RoleId, Target, TargetId
-from pipeline.output.reach import reach_document, reach_table, refusal_lines
+from pipeline.output.reach import asked_for, hints, reach_document, reach_table, refusal_lines
 
 _ASSUMED = (
     "reason, ticket and parameters are fine",
@@ -46,8 +46,11 @@ def who_can(
 
     For every enabled principal and every role of the target's cloud a model request is judged
     with this folder's catalogue and policies, as of now: for one hour, or what the role allows if
-    that is less. Its reason, ticket and parameters are assumed fine, and its subject, who asks,
-    to hold no other grant.
+    that is less; --duration asks for another. Its reason, ticket and parameters are assumed fine,
+    and its subject, who asks, to hold no other grant.
+
+    After "no" stand the codes of the rules that deny (policies/CODES.md), or what keeps such a
+    grant from fitting the catalogue, before any rule is asked: no-identity, no-second-factor.
 
     Membership of teams is known to GitHub only. With a token to read it with
     (DAYPASS_CHECKER_TOKEN) it is asked; with --team everybody is taken to be in just the teams
@@ -87,17 +90,20 @@ def who_can(
         member_of = _member_of(context, catalogue, principal, named, teams, source)
         for one in roles:
             found += reach(model, principal, one, ask=ask, named=named, member_of=member_of)
+    advice = hints(found) if found else [_nothing(place, roles)]
     if as_json:
         context.emit(
             {
                 "target": place.id,
+                "asked_for": {"duration": model.duration or LONGEST, "text": asked_for(model)},
                 "teams": {"source": source, "names": sorted(teams or named)},
                 "assumed": [*_ASSUMED, _KNOWN[source]],
+                "hints": advice,
                 "answers": [reach_document(one) for one in found],
             }
         )
     else:
-        _say(context, found, source)
+        _say(context, model, found, advice, source)
     return 0 if any(one.result.answer is not Answer.NO for one in found) else 1
 
 
@@ -172,12 +178,28 @@ def _member_of(
     return frozenset(team for team in sorted(named) if context.reader.in_team(team, actor))
 
 
-def _say(context: Context, found: list[Reach], source: str) -> None:
+def _nothing(target: Target, roles: list[Role]) -> str:
+    """Returns why nothing was asked."""
+    if not roles:
+        return f"nothing: there is no role in access/roles/{target.cloud}.yaml"
+    return "nobody: there is no principal in access/principals that is not disabled"
+
+
+def _say(
+    context: Context, model: Model, found: list[Reach], advice: list[str], source: str
+) -> None:
     out = context.out
+    if not found:
+        for text in advice:
+            out.line(text, "red")
+        return
     styles = {Answer.BY_ITSELF: ("green",), Answer.APPROVALS: ("yellow",), Answer.NO: ("red",)}
     for line, answer in reach_table(found):
         out.line(line, *(("bold",) if answer is None else styles[answer]))
     for line in refusal_lines(found):
         out.line(f"  {line}", "dim")
+    for line in advice:
+        out.line(f"  {line}", "yellow")
+    out.line(f"  {asked_for(model)}", "dim")
     for text in (*_ASSUMED, _KNOWN[source]):
         out.line(f"  taken for granted: {text}" if text in _ASSUMED else f"  {text}", "dim")

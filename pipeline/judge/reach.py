@@ -51,6 +51,8 @@ class Refusal(NamedTuple):
 
     code: str
     message: str
+    field: str = ""
+    """The grant's field that it is about, or empty; of a rule only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,12 @@ class Reach:
     """Membership with which it is so; None where it is so whatever the membership."""
 
     result: Result
+
+    @property
+    def only_too_long(self) -> bool:
+        """Whether nothing but the duration is in the way."""
+        refusals = self.result.refusals
+        return bool(refusals) and all(one.field == "duration" for one in refusals)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +215,9 @@ def reach(
 def result_of(evaluation: Evaluation) -> Result:
     """Returns what *evaluation* comes to once the request is well written."""
     refusals = sorted(
-        Refusal(one.code, str(one)) for one in evaluation.violations if one.field not in _WRITING
+        Refusal(one.code, str(one), one.field)
+        for one in evaluation.violations
+        if one.field not in _WRITING
     )
     if refusals:
         return Result(answer=Answer.NO, refusals=tuple(refusals))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.grants.duration import format_duration
-from pipeline.judge.reach import Answer, Reach, Result
+from pipeline.judge.reach import LONGEST, Answer, Model, Reach, Result
 from pipeline.output.text import table
 from pipeline.output.verdicts import step_document, steps_text
 
@@ -44,6 +44,27 @@ def refusal_lines(found: Iterable[Reach]) -> list[str]:
     return [f"{code}: {words[code]}" for code in sorted(words)]
 
 
+def hints(found: Iterable[Reach]) -> list[str]:
+    """Returns what to ask otherwise, of the roles that only the duration keeps from somebody."""
+    roles = sorted({one.role.name for one in found if one.only_too_long})
+    if not roles:
+        return []
+    return [
+        f"where {', '.join(roles)} {'is' if len(roles) == 1 else 'are'} refused for the duration "
+        "only, ask for less with --duration; where there is no maximum yet, give it one"
+    ]
+
+
+def asked_for(model: Model) -> str:
+    """Returns for how long was asked."""
+    if model.duration is not None:
+        return f"asked for {format_duration(model.duration)}, as --duration says"
+    return (
+        f"asked for {format_duration(LONGEST)}, or the role's maximum where that is less; "
+        "--duration asks for another"
+    )
+
+
 def reach_document(one: Reach) -> dict[str, Any]:
     """Returns what one principal could get of one role, as tools read it."""
     return {
@@ -55,7 +76,8 @@ def reach_document(one: Reach) -> dict[str, Any]:
         "teams": None if one.teams is None else sorted(one.teams),
         "answer": one.result.answer,
         "refusals": [
-            {"code": refusal.code, "message": refusal.message} for refusal in one.result.refusals
+            {"code": refusal.code, "message": refusal.message, "field": refusal.field}
+            for refusal in one.result.refusals
         ],
         "approvals": [step_document(step) for step in one.result.approvals],
     }

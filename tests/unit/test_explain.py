@@ -195,6 +195,17 @@ def test_one_rule_can_be_asked_for(folder: Path, explained: Any) -> None:
     assert 'did you mean "reason-short"?' in err
 
 
+@pytest.mark.parametrize("code", ["no-identity", "no-second-factor"])
+def test_what_the_catalogue_lacks_is_said_to_be_no_rule(
+    folder: Path, explained: Any, code: str
+) -> None:
+    (folder / GRANT).write_text(GOOD, "utf-8")
+    status, _, err = explained("--rule", code)
+    assert status == 2
+    assert f"{code} is no rule but a problem of the catalogue" in err
+    assert "who-can" in err
+
+
 def test_json_says_all_of_it(folder: Path, explained: Any) -> None:
     (folder / GRANT).write_text(GOOD.replace("30m", "3d"), "utf-8")
     code, out, _ = explained("--json", "--rule", "duration-over-settings")

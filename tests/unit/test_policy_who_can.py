@@ -107,7 +107,10 @@ def test_each_answer_is_told_to_tools(scene: Scene) -> None:
     code, out, _ = scene.who_can("gcp/payments-prod", "--json")
     told = json.loads(out)
     assert code == 0
-    assert set(told) == {"target", "teams", "assumed", "answers"}
+    assert set(told) == {"target", "asked_for", "teams", "assumed", "hints", "answers"}
+    assert told["asked_for"]["duration"] == 3600
+    assert "--duration asks for another" in told["asked_for"]["text"]
+    assert told["hints"] == []
     assert told["teams"]["source"] == "supposed"
     assert {"payments-leads", "security"} <= set(told["teams"]["names"])
     found = {(one["principal"], one["role"]): one for one in told["answers"]}
@@ -174,6 +177,41 @@ def test_a_shorter_maximum_of_the_role_and_a_given_duration_are_asked_for(scene:
     answers = scene.answers("gcp/sandbox-dev", "--duration", "9h")
     refused = answers["alice", "gcp/bigquery-reader"]["refusals"]
     assert "duration-over-role" in {one["code"] for one in refused}
+
+
+def test_what_only_the_duration_keeps_from_everybody_is_said(scene: Scene) -> None:
+    scene.change("policies/settings/limits/data.yaml", "prod: 14400", "prod: 1800")
+    code, out, _ = scene.who_can("aws/payments-prod", "--role", "rds-reader")
+    assert code == 1
+    assert "\n  where rds-reader is refused for the duration only, ask for less with" in out
+    assert "\n  asked for 1h, or the role's maximum where that is less; --duration asks" in out
+    code, out, _ = scene.who_can("aws/payments-prod", "--role", "rds-reader", "--duration", "30m")
+    assert code == 0
+    assert "\n  asked for 30m, as --duration says\n" in out
+    assert "refused for the duration" not in out
+
+
+def test_a_second_reason_beside_the_duration_gets_no_such_advice(scene: Scene) -> None:
+    scene.change("policies/settings/limits/data.yaml", "prod: 14400", "prod: 1800")
+    scene.change("access/roles/gcp.yaml", "roles/logging.viewer", "roles/iam.securityAdmin")
+    _, out, _ = scene.who_can("gcp/payments-prod", "--role", "log-viewer", "--json")
+    told = json.loads(out)
+    codes = {one["code"] for answer in told["answers"] for one in answer["refusals"]}
+    assert {"duration-over-environment", "scope-broad"} <= codes
+    assert told["hints"] == []
+
+
+def test_where_nobody_is_left_to_ask_it_says_nobody(scene: Scene) -> None:
+    # Whoever is disabled may not be on call either.
+    (scene.folder / "access/oncall/payments.yaml").unlink()
+    for file in (scene.folder / "access/principals").glob("*.yaml"):
+        text = file.read_text("utf-8")
+        if "disabled: true" not in text:
+            file.write_text(f"{text.rstrip()}\ndisabled: true\n", "utf-8")
+    told = "nobody: there is no principal in access/principals that is not disabled"
+    assert scene.who_can("gcp/sandbox-dev")[:2] == (1, f"{told}\n")
+    code, out, _ = scene.who_can("gcp/sandbox-dev", "--json")
+    assert (code, json.loads(out)["hints"], json.loads(out)["answers"]) == (1, [told], [])
 
 
 def test_the_disabled_are_left_out(scene: Scene) -> None:
