@@ -87,8 +87,14 @@ def simulate(
     What cannot be judged (files that are no grants to this version, a catalogue that cannot be
     read) is listed with its reason.
 
-    Exit codes: 0 nothing flips, 1 something flips, 2 the policies cannot be used, 3 nothing of
-    what there is could be judged, or policies gave no decision on a part of it.
+    A flip is an answer that differs, in one way or several: denied, allowed; merges-by-itself,
+    waits-for-people; more-reviewers, fewer-reviewers, other-reviewers; codes, where other rules
+    than before deny or warn, whether or not anything else comes of it.
+
+    Exit codes: 0 nothing flips, 1 something flips, 2 the policies cannot be used, 3 no conclusion,
+    whether or not something flips: policies gave no decision on a part, or nothing could be judged
+    of all that there is, or of the history that there is. What else is not judged changes neither
+    0 nor 1.
     """
     commits = _history(context)
     before, after = _sides(context, commits, folder=folder, rev=rev, base=base)
@@ -103,6 +109,8 @@ def simulate(
         context.emit({"policies": policies, "assumed": list(_ASSUMED), **document})
     else:
         _say(context, outcome)
+    if outcome.unsure:
+        context.err.line("no conclusion: what was not judged could change the answer", "yellow")
     return 3 if outcome.unsure else 1 if outcome.flips else 0
 
 

@@ -37,10 +37,7 @@ def flip_table(outcome: Outcome) -> list[str]:
 def summary(outcome: Outcome) -> str:
     """Returns how many were judged, how many flip, and how, and how many of them take access
     away."""
-    counts = Counter(turn for _, flip in outcome.flips for turn in flip.turns)
-    text = f"{len(outcome.judged)} judged, {len(outcome.flips)} flip"
-    if counts:
-        text += f" ({', '.join(f'{counts[turn]} {turn}' for turn in Turn if counts[turn])})"
+    text = f"{len(outcome.judged)} judged, {_flips(outcome)}"
     changes = _changes(outcome)
     less = [
         f"{changes[name]} {name}" for name in get_args(Change) if name in LESS and changes[name]
@@ -58,6 +55,18 @@ def not_judged_lines(outcome: Outcome) -> list[str]:
         f"not judged: {_text(one.path)} ({_place(one.commit)}): {_text(one.reason)}"
         for one in outcome.not_judged
     ]
+
+
+def _flips(outcome: Outcome) -> str:
+    """Returns how many flips there are, and of which kinds: a single one may be of several."""
+    many = len(outcome.flips)
+    counts = Counter(turn for _, flip in outcome.flips for turn in flip.turns)
+    kinds = [turn for turn in Turn if counts[turn]]
+    if many < 2:
+        return f"1 flip ({', '.join(kinds)})" if many else "no flips"
+    told = ", ".join(f"{counts[turn]} {turn}" for turn in kinds)
+    several = "; one may be of several kinds" if counts.total() > many else ""
+    return f"{many} flips ({told}{several})"
 
 
 def _changes(outcome: Outcome) -> Counter[str]:

@@ -29,7 +29,7 @@ def test_the_same_policies_flip_nothing_and_exit_0(scene: Scene) -> None:
     scene.merge(LOGS, grant())
     code, out, err = scene.simulate()
     assert code == 0
-    assert out.startswith("2 judged, 0 flip\n")
+    assert out.startswith("2 judged, no flips\n")
     assert all(text in out for text in ("the subject", "every team", "approvals are not counted"))
     assert "are the same policies" in err
 
@@ -56,7 +56,7 @@ def test_no_grants_flip_nothing(scene: Scene) -> None:
     scene.change("limits", "max_duration: 43200", "max_duration: 60")
     code, out, _ = scene.simulate()
     assert code == 0
-    assert out.startswith("0 judged, 0 flip\n")
+    assert out.startswith("0 judged, no flips\n")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_each_kind_of_flip_is_shown(
     assert header.split() == ["GRANT", "WHERE", "AS", "OF", "WHAT", "BEFORE", "AFTER", "CODES"]
     assert line.startswith("alice/logs")
     assert all(word in line for word in (*turns, *appeared, *disappeared))
-    assert total.startswith("2 judged, 1 flip (1 ")
+    assert total.startswith(f"2 judged, 1 flip ({', '.join(turns)})")
     assert total.endswith("; less access among them: 1 delete")
 
 
@@ -232,6 +232,11 @@ def test_what_cannot_be_judged_is_listed_and_the_rest_is_judged(scene: Scene) ->
     _, out, _ = scene.simulate()
     assert f"not judged: access/grants/alice/odd.yaml ({odd[:7]}): it is no grant" in out
     assert "; 5 not judged\n" in out
+    scene.change("justification", "min_length: 15", "min_length: 400")
+    code, out, err = scene.simulate()
+    assert code == 1
+    assert " flips (" in out
+    assert "no conclusion" not in err
 
 
 def test_a_history_of_which_nothing_can_be_judged_exits_3(scene: Scene) -> None:
@@ -269,6 +274,11 @@ def test_a_part_on_which_policies_give_no_decision_exits_3(scene: Scene) -> None
     assert document["judged"] == 2
     assert {(one["path"], one["undecided"]) for one in document["not_judged"]} == {(DATABASE, True)}
     assert "gave no decision" in document["not_judged"][0]["reason"]
+    scene.change("justification", "min_length: 15", "min_length: 400")
+    code, out, err = scene.simulate()
+    assert code == 3
+    assert "2 judged, 2 flips (2 denied, 2 codes; one may be of several kinds)" in out
+    assert "no conclusion" in err
 
 
 def test_since_and_last_limit_history_only(scene: Scene) -> None:

@@ -76,7 +76,7 @@ def test_changes_are_counted_by_what_they_are(scene: Scene) -> None:
     _, document = scene.document()
     counts = {"create": 1, "widen": 1, "narrow": 1, "delete": 1, "same": 0}
     assert document["changes"] == counts
-    assert "4 judged, 0 flip; less access among them: 1 narrow, 1 delete\n" in scene.simulate()[1]
+    assert "4 judged, no flips; less access among them: 1 narrow, 1 delete\n" in scene.simulate()[1]
 
 
 def test_a_deletion_counts_where_history_is_limited(scene: Scene) -> None:
