@@ -80,6 +80,25 @@ def test_a_pack_without_rules_for_settings_has_nothing_to_ask() -> None:
     assert wrong_settings({**files, **limits("prod: 14400", "prod: 4h")}, engine) == ()
 
 
+def test_a_setting_of_which_either_entry_could_go_is_told_as_a_whole() -> None:
+    class Engine:
+        def __init__(self, bundle: PolicyBundle) -> None:
+            self._limits = bundle.data["settings"]["limits"]["max_duration_by_environment"]
+
+        def value(self, _rule: str, _document: object, /) -> object:
+            values = {"setting": "limits.max_duration_by_environment"}
+            together = {"prod", "staging"} <= self._limits.keys()
+            return [{"code": "setting-invalid", "values": values}] if together else []
+
+    (told,) = wrong_settings(policy_files(), Engine)
+    lines = policy_files()[LIMITS].splitlines()
+    assert told.line == lines.index("max_duration_by_environment:") + 1
+
+
+def test_files_that_cannot_be_read_are_not_asked_about() -> None:
+    assert told_of_settings({LIMITS: "max_duration: [\n"}) == []
+
+
 @pytest.fixture
 def lint_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def call(files: dict[str, str], *arguments: str) -> tuple[int, str, str]:
@@ -112,3 +131,20 @@ def test_modules_that_no_engine_takes_are_told_without_opa(
     code, out, _ = lint_run({**policy_files(), path: f"{text}\nbroken {{{{\n"})
     assert code == 1
     assert f"policies/{path}:{text.count(chr(10)) + 2}:8: the settings could not be checked" in out
+
+
+@pytest.mark.opa
+def test_what_opa_says_of_modules_is_not_said_twice(lint_run: Any) -> None:
+    path = "lib/request/request.rego"
+    text = f"{policy_files()[path]}\nbroken {{{{\n"
+    wrong = limits("prod: 14400", "prod: 4h")
+    code, out, _ = lint_run({**policy_files(), **wrong, path: text})
+    assert code == 1
+    assert "opa check --strict: " in out
+    assert "could not be checked" not in out
+    unused = policy_files()[path].replace(
+        "import data.lib.read\n", "import data.lib.read\nimport data.lib.x\n"
+    )
+    out = lint_run({path: unused})[1]
+    assert "import data.lib.x unused" in out
+    assert "[setting-invalid]" in out
