@@ -35,7 +35,7 @@ class Shelf(Sources):
 
 
 def proven() -> Proven:
-    return Proven(grant=grant(), window=window(), entitlements=(entitlement(),))
+    return Proven(commit="b" * 40, grant=grant(), window=window(), entitlements=(entitlement(),))
 
 
 @pytest.mark.parametrize(
