@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from io import TextIOWrapper
@@ -124,6 +125,8 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The entry point of the distribution."""
+    # Loading makes many values and hardly any garbage, which is looked for in all of them.
+    gc.set_threshold(50_000)
     for stream in (sys.stdout, sys.stderr):
         # Whatever the terminal takes: files and JSON are UTF-8, and no reason ends in a traceback.
         if isinstance(stream, TextIOWrapper):
