@@ -1,4 +1,5 @@
-"""What a change of the rules would leave behind: nothing that could not be read any more.
+"""What a change of the rules would leave behind: nothing that could not be read any more, and no
+access where nobody looks.
 
 A catalogue or policies that cannot be read would deny every later request, so such a change
 is refused before it merges.
@@ -7,13 +8,15 @@ is refused before it merges.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.commits import TreeChange
+from pipeline.grants.commits import MainlineCommit, TreeChange
+from pipeline.judge.leftover import left_behind
 from pipeline.judge.rulebook import Trial, unanswered
 from pipeline.judge.sources import CATALOGUE, POLICIES, Sources
-from pipeline.model import Problem
+from pipeline.model import Catalogue, Problem
 
 
 def aftermath(
@@ -22,16 +25,26 @@ def aftermath(
     changes: Sequence[TreeChange],
     document: Mapping[str, Any],
     trial: Trial,
+    *,
+    before: Catalogue,
+    history: Sequence[MainlineCommit],
+    now: datetime,
 ) -> tuple[Problem, ...]:
     """Returns what would be wrong at *head*, as far as *changes* touch it.
 
-    New policies are asked *document*, the question about this very change.
+    New policies are asked *document*, the question about this very change. Targets are held
+    against those of *before*, and against what *history* has given on them.
     """
+    problems: list[Problem] = []
     try:
         if any(change.path.startswith(CATALOGUE) for change in changes):
-            sources.catalogue(head)
-        if any(change.path.startswith(POLICIES) for change in changes):
-            return unanswered(sources.policies(head), document, trial)
+            after = sources.catalogue(head).targets
+            problems += left_behind(sources, history, before=before.targets, after=after, now=now)
     except InvalidInput as error:
-        return error.problems
-    return ()
+        problems += error.problems
+    try:
+        if any(change.path.startswith(POLICIES) for change in changes):
+            problems += unanswered(sources.policies(head), document, trial)
+    except InvalidInput as error:
+        problems += error.problems
+    return tuple(problems)

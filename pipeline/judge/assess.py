@@ -135,7 +135,7 @@ class Assessor:
                 problems.extend(found)
             elif not problems and pull.merged_at is None:
                 people = self._askers(pull, catalogue, bundle)
-                problems.extend(self._aftermath(pull, changes, people, now))
+                problems.extend(self._aftermath(pull, changes, people, catalogue, history, now))
             if not problems and asks and base not in sound:
                 # Nor are rules tried that nobody may have reviewed.
                 why = "what decides is not proven on the default branch, so only less access"
@@ -148,7 +148,7 @@ class Assessor:
                 # What nobody approved is not even tried: policies can take for ever to answer,
                 # and every later run would ask them again.
                 people = self._askers(pull, catalogue, bundle)
-                problems.extend(self._aftermath(pull, changes, people, now))
+                problems.extend(self._aftermath(pull, changes, people, catalogue, history, now))
         return Assessment(
             pull=pull,
             base=base,
@@ -163,7 +163,13 @@ class Assessor:
         )
 
     def _aftermath(
-        self, pull: PullRequest, changes: Sequence[TreeChange], people: Askers, now: datetime
+        self,
+        pull: PullRequest,
+        changes: Sequence[TreeChange],
+        people: Askers,
+        catalogue: Catalogue,
+        history: Sequence[MainlineCommit],
+        now: datetime,
     ) -> tuple[Problem, ...]:
         question = governance_document(
             paths=[c.path for c in changes],
@@ -173,7 +179,16 @@ class Assessor:
             pull=pull,
             approvals=(),
         )
-        return aftermath(self._sources, pull.head_sha, changes, question, self._trial)
+        return aftermath(
+            self._sources,
+            pull.head_sha,
+            changes,
+            question,
+            self._trial,
+            before=catalogue,
+            history=history,
+            now=now,
+        )
 
     def _ask(
         self,

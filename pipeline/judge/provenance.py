@@ -24,9 +24,10 @@ from pipeline.grants.history import (
     lives,
     window_of,
 )
-from pipeline.judge.arrival import CLOCK_TOLERANCE, altered, misshapen, unshown
+from pipeline.judge.arrival import altered, misshapen, unshown
 from pipeline.judge.assess import Assessor
 from pipeline.judge.items import takes_away
+from pipeline.judge.leftover import latest_end
 from pipeline.judge.narrowing import classify
 from pipeline.judge.proofs import Proof, Proven, Quarantine, Standing, Unproven
 from pipeline.judge.pulls import ForgeReader, PullRequest
@@ -97,7 +98,9 @@ class Prover:
         line = (anchor, *(commit.sha for commit in commits))
         last_proven = next((sha for sha in reversed(line) if not tainted_at.get(sha)), tip)
         for life in present.values():
-            if self._over_by_its_own_dates(life, now):
+            end = latest_end(self._sources, life)
+            if end is not None and end <= now:
+                # Over by its own dates, whatever a proof would say.
                 lapsed.append(life)
                 continue
             one = self._live(life, commits, tainted_at)
@@ -356,24 +359,6 @@ class Prover:
 
     def _catalogue(self, base: str) -> Catalogue:
         return self._sources.catalogue(self._same_rules.get(base, base))
-
-    def _over_by_its_own_dates(self, life: Life, now: datetime) -> bool:
-        """Whether no proof could give it a window that still holds.
-
-        Proof needs a committer date within five minutes of the merge, so a life whose latest
-        possible end has passed needs no proof to be known as lapsed.
-        """
-        ends = []
-        latest = life.added.committed_at + CLOCK_TOLERANCE
-        for step in life.steps:
-            parsed = self._sources.grant_after(step.commit.sha, step.change)
-            if parsed is None or parsed.grant is None:
-                continue
-            window = window_of(parsed.grant, merged_at=latest)
-            # Leaving `start` out of an edit keeps the one there was.
-            latest = max(latest, window.start)
-            ends.append(window.end)
-        return bool(ends) and max(ends) <= now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

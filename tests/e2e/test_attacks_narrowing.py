@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.support_world import Acme, grant, path_of
 
 ROLES = "access/roles/gcp.yaml"
@@ -88,3 +90,28 @@ def test_what_was_recorded_as_narrowing_stops_no_run(acme: Acme) -> None:
     assert acme.check(number).said["merged"]
     acme.apply()
     assert not acme.may("erin", *LOGS)
+
+
+@pytest.mark.parametrize("name", ["sandbox-dev", "another"])
+def test_no_target_moves_or_leaves_while_access_is_held_there(acme: Acme, name: str) -> None:
+    acme.landed("alice", "alice/one", grant(duration="3h"))
+    assert acme.apply().code == 0
+    rest = "{project: acme-payments-prod, environment: dev, owners: [payments-leads]}"
+    moved = {"access/targets/gcp.yaml": f"{name}: {rest}\n"}
+    number = acme.request("bob", "move", moved, title="Change the rules")
+    acme.approve(number, "carol")
+    refused = acme.check(number)
+    assert (refused.code, refused.said["verdict"]) == (2, "invalid")
+    assert [one["code"] for one in refused.said["problems"]] == ["target-in-use"]
+    # Merged all the same it is not proven, and what is given up is still looked for there.
+    acme.bypass()
+    acme.person("bob").merge(number)
+    assert acme.check(acme.request("alice", "gone", {ONE: None})).said["merged"]
+    assert acme.apply().code == 1
+    assert not acme.may("alice", *LOGS)
+    acme.later(minutes=61)
+    old = acme.git("bob", "show", f"{acme.world.anchor}:access/targets/gcp.yaml") + "\n"
+    acme.push("carol", {"access/targets/gcp.yaml": old}, "Restore")
+    assert acme.apply().code == 0
+    governed(acme, moved)
+    assert acme.apply().code == 0

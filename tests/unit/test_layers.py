@@ -25,7 +25,7 @@ LAYERS = (
         "effects",
         ("judge.aftermath", "judge.arrival", "judge.askers", "judge.assess", "judge.electorate"),
     ),
-    ("effects", ("judge.items", "judge.past", "judge.replay")),
+    ("effects", ("judge.items", "judge.leftover", "judge.past", "judge.replay")),
     ("effects", ("judge.provenance", "judge.rulebook", "judge.shape", "judge.sources")),
     (
         "adapters",

@@ -1,0 +1,87 @@
+"""Access that a change of the targets would leave behind, where nobody looks any more.
+
+What is held is listed target by target. Where a target is struck off, or its name comes to mean
+another account, what was given there stays to its own end, whatever becomes of its grant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pipeline.grants.commits import MainlineCommit
+from pipeline.grants.history import Life, lives, window_of
+from pipeline.judge.arrival import CLOCK_TOLERANCE
+from pipeline.judge.sources import Sources, at_top
+from pipeline.model import Problem, Target, TargetId, timestamp
+
+CLEANING = timedelta(hours=1)
+"""How long a grant that was deleted may still be held: runs clean up within that."""
+
+
+def latest_end(sources: Sources, life: Life) -> datetime | None:
+    """Returns when any window that a proof could give *life* is over; None where no version of it
+    is a grant.
+
+    Proof needs a committer date within five minutes of the merge, so no proof is needed here.
+    """
+    ends = []
+    latest = life.added.committed_at + CLOCK_TOLERANCE
+    for step in life.steps:
+        parsed = sources.grant_after(step.commit.sha, step.change)
+        if parsed is None or parsed.grant is None:
+            continue
+        window = window_of(parsed.grant, merged_at=latest)
+        # Leaving `start` out of an edit keeps the one there was.
+        latest = max(latest, window.start)
+        ends.append(window.end)
+    return max(ends, default=None)
+
+
+def left_behind(
+    sources: Sources,
+    history: Sequence[MainlineCommit],
+    *,
+    before: Mapping[TargetId, Target],
+    after: Mapping[TargetId, Target],
+    now: datetime,
+) -> tuple[Problem, ...]:
+    """Returns a problem for each target of *before* that *after* lacks, or has elsewhere, while
+    a grant of *history* may be held there after *now*."""
+    gone = {
+        name: target
+        for name, target in before.items()
+        if name not in after or after[name].locator != target.locator
+    }
+    if not gone:
+        return ()
+    held: dict[TargetId, list[tuple[datetime, str]]] = {}
+    for life in lives(history):
+        end = latest_end(sources, life)
+        if end is not None and not life.present:
+            end = min(end, life.steps[-1].commit.committed_at + CLEANING)
+        if end is None or end <= now:
+            continue
+        for target in _targets(sources, life) & gone.keys():
+            held.setdefault(target, []).append((end, life.id))
+    return tuple(
+        at_top(
+            f"access/targets/{gone[target].cloud}.yaml",
+            "target-in-use",
+            f"{target} at {gone[target].locator} is struck off or moved, where access would be "
+            f"left behind: until {timestamp(max(uses)[0])} by "
+            f"{', '.join(sorted(name for _, name in uses))}; delete these grants and wait, an "
+            "hour at most",
+        )
+        for target, uses in sorted(held.items())
+    )
+
+
+def _targets(sources: Sources, life: Life) -> frozenset[TargetId]:
+    """Every target that any version of *life* names."""
+    found: set[TargetId] = set()
+    for step in life.steps:
+        parsed = sources.grant_after(step.commit.sha, step.change)
+        if parsed is not None and parsed.grant is not None:
+            found |= {line.target for line in parsed.grant.access}
+    return frozenset(found)
