@@ -69,6 +69,9 @@ class Prover:
         self._fresh: list[Proof] = []
         # Commit to the governed paths that are not as proven after it.
         self._tainted_after: dict[str, frozenset[str]] = {}
+        self._lines: dict[
+            tuple[str, str], tuple[Sequence[MainlineCommit], tuple[Quarantine, ...]]
+        ] = {}
         # Commits between which nothing governed changed hold the same catalogue: reading it
         # once for all of them makes a run's cost grow with changes, not with grants.
         self._same_rules: dict[str, str] = {}
@@ -78,8 +81,7 @@ class Prover:
 
         Raises `ForgeError` when git or GitHub did not answer: an outage is no verdict.
         """
-        commits = self._sources.objects.mainline(tip, since=anchor)
-        tainted_at, ungoverned = self._taint(commits)
+        commits, ungoverned = self._line(anchor, tip)
         live: list[LiveGrant] = []
         lapsed: list[Life] = []
         quarantined: list[Quarantine] = []
@@ -95,15 +97,14 @@ class Prover:
             quarantined.extend(
                 Quarantine(path=p.path, commit=tip, reasons=(str(p),)) for p in error.problems
             )
-        line = (anchor, *(commit.sha for commit in commits))
-        last_proven = next((sha for sha in reversed(line) if not tainted_at.get(sha)), tip)
+        last_proven = self._sound(commits, anchor)[0]
         for life in present.values():
             end = latest_end(self._sources, life)
             if end is not None and end <= now:
                 # Over by its own dates, whatever a proof would say.
                 lapsed.append(life)
                 continue
-            one = self._live(life, commits, tainted_at)
+            one = self._live(life, commits)
             quarantined.extend(one.quarantined)
             if one.grant is None:
                 continue
@@ -140,23 +141,30 @@ class Prover:
 
     def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
         """Returns the last proven version of the grant at *path* in its present life."""
-        commits = self._sources.objects.mainline(tip, since=anchor)
-        tainted_at, _ = self._taint(commits)
+        commits, _ = self._line(anchor, tip)
         for life in lives(commits):
             if life.path == path and life.present:
-                return self._live(life, commits, tainted_at).previous
+                return self._live(life, commits).previous
         return None
 
     def tainted(self, *, anchor: str, tip: str) -> tuple[Quarantine, ...]:
         """Returns the governed paths that are not as proven at *tip*."""
-        return self._taint(self._sources.objects.mainline(tip, since=anchor))[1]
+        return self._line(anchor, tip)[1]
 
     def sound(self, *, anchor: str, tip: str) -> tuple[str, ...]:
         """Returns the commits up to *tip* at which nothing that decides is unproven, nearest
         first."""
-        commits = self._sources.objects.mainline(tip, since=anchor)
-        self._taint(commits)
-        return self._sound(commits, anchor)
+        return self._sound(self._line(anchor, tip)[0], anchor)
+
+    def _line(
+        self, anchor: str, tip: str
+    ) -> tuple[Sequence[MainlineCommit], tuple[Quarantine, ...]]:
+        """Returns the commits after *anchor* up to *tip*, gone through once, and the governed
+        paths that are not as proven there."""
+        if (anchor, tip) not in self._lines:
+            commits = self._sources.objects.mainline(tip, since=anchor)
+            self._lines[anchor, tip] = commits, self._taint(commits)
+        return self._lines[anchor, tip]
 
     def _sound(self, history: Sequence[MainlineCommit], anchor: str) -> tuple[str, ...]:
         after = self._tainted_after
@@ -260,17 +268,15 @@ class Prover:
     def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
         return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))
 
-    def _taint(
-        self, commits: Sequence[MainlineCommit]
-    ) -> tuple[Mapping[str, frozenset[str]], tuple[Quarantine, ...]]:
-        """Returns, per commit, the governed paths that are not as proven after it.
+    def _taint(self, commits: Sequence[MainlineCommit]) -> tuple[Quarantine, ...]:
+        """Notes, per commit, the governed paths that are not as proven after it; returns those
+        that are not after the last.
 
         A path heals when it is again exactly what was last proven: a proven change on top of
         an unproven one shows its reviewers only the difference.
         """
         proven: dict[str, tuple[str, str | None]] = {}
         tainted: dict[str, Quarantine] = {}
-        after: dict[str, frozenset[str]] = {}
         governed = {commit.sha for commit in governing(commits)}
         for commit in commits:
             before = frozenset(tainted)
@@ -299,22 +305,17 @@ class Prover:
                         )
                     else:
                         proven[change.path] = new
-            after[commit.sha] = self._tainted_after[commit.sha] = frozenset(tainted)
-        return after, tuple(tainted[path] for path in sorted(tainted))
+            self._tainted_after[commit.sha] = frozenset(tainted)
+        return tuple(tainted[path] for path in sorted(tainted))
 
-    def _live(
-        self,
-        life: Life,
-        commits: Sequence[MainlineCommit],
-        tainted_at: Mapping[str, frozenset[str]],
-    ) -> _Judged:
+    def _live(self, life: Life, commits: Sequence[MainlineCommit]) -> _Judged:
         """Folds the steps of a life: what is proven stands, what is not changes nothing."""
         previous: Proven | None = None
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
         for step in life.steps:
             parent = step.commit.parents[0] if step.commit.parents else ""
-            tainted = tainted_at.get(parent)
+            tainted = self._tainted_after.get(parent)
             before = {life.path: previous}
             # Less access is judged by what is sound, so it does not wait for the rules.
             waits = tainted and not takes_away(
