@@ -142,6 +142,11 @@ class Access:
     parameters: tuple[tuple[str, str], ...] = ()
     """Name and value, sorted by name: `(("resource", "i-0abc1234def567890"),)`."""
 
+    @property
+    def role_id(self) -> RoleId:
+        """The role's full name: it is one of the target's cloud."""
+        return RoleId(f"{self.target.partition('/')[0]}/{self.role}")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:

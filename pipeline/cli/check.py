@@ -122,6 +122,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
     """
     from pipeline.cli.run import Estates
     from pipeline.judge.decide import Decision, Verdict
+    from pipeline.judge.narrowing import LESS
 
     with Estates(context, both_engines=True) as run:
         base = run.tip
@@ -131,12 +132,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
         context.fetch_head(number, pull.head_sha)
         repository = context.repository
         changes = repository.diff(repository.merge_base(base, pull.head_sha), pull.head_sha)
-        listed = {
-            path
-            for file in context.reader.files(number)
-            for path in (file.path, file.previous if file.status == "renamed" else None)
-            if path
-        }
+        listed = {path for file in context.reader.files(number) for path in file.paths}
         if listed != {change.path for change in changes}:
             raise Denied(
                 f"#{number}: GitHub and git name different files",
@@ -157,7 +153,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
             sound=run.prover.sound(anchor=context.anchor, tip=base),
         )
         tainted = run.prover.tainted(anchor=context.anchor, tip=base)
-        adds = any(item.change not in ("delete", "narrow") for item in assessment.items)
+        adds = any(item.change not in LESS for item in assessment.items)
         if not tainted or not adds or assessment.decision.verdict is Verdict.INVALID:
             return assessment
         reasons = tuple(

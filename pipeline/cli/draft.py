@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +13,7 @@ from pipeline.cli.offline import all_grants, parse_file
 from pipeline.errors import WrongArguments
 from pipeline.grants.duration import format_duration, parse_duration
 from pipeline.grants.parse import path_problem
-from pipeline.grants.scalars import NAME, parse_moment
+from pipeline.grants.scalars import is_name, parse_moment
 from pipeline.grants.validate import validate_grant
 from pipeline.grants.write import HEAD, lines_of, marked, unreadable
 from pipeline.grants.yaml_strict import closest, quote
@@ -108,9 +107,9 @@ class Draft:
 
     def _propose(self) -> None:
         access = [line for _, line in self._lines]
-        role = _role_id(access[0])
+        role = access[0].role_id
         usual, times, count = _usual(self._context.root, role)
-        roles = [found for line in access if (found := self._catalogue.roles.get(_role_id(line)))]
+        roles = [found for line in access if (found := self._catalogue.roles.get(line.role_id))]
         shortest = min(roles, key=lambda one: one.max_duration, default=None)
         if shortest is not None and shortest.max_duration < usual:
             self._duration = shortest.max_duration
@@ -133,7 +132,7 @@ class Draft:
         subject = _ANY if self._subject is None else self._subject
         slug = self._name(subject, name)
         # A subject that is no name is told as such, not as a folder.
-        folder = subject if _is_name(subject) else _ANY
+        folder = subject if is_name(subject) else _ANY
         return Grant(
             id=GrantId(f"{folder}/{slug}"),
             path=f"{_FOLDER}/{folder}/{slug}.yaml",
@@ -164,11 +163,11 @@ class Draft:
             self.refuse("--name", misplaced)
             return _ANY
         role = self._lines[0][1].role if self._lines else ""
-        if not _is_name(role):
+        if not is_name(role):
             return _ANY
         usual = f"{self._context.now():%Y-%m-%d}-{role}"
         slug, number = usual, 1
-        while _is_name(subject) and is_taken(root, f"{_FOLDER}/{subject}/{slug}.yaml"):
+        while is_name(subject) and is_taken(root, f"{_FOLDER}/{subject}/{slug}.yaml"):
             number += 1
             slug = f"{usual}-{number}"
         return slug
@@ -246,14 +245,6 @@ def _access(text: str) -> Access | str:
     return Access(target=TargetId(target), role=role, parameters=tuple(sorted(found.items())))
 
 
-def _is_name(text: str) -> bool:
-    return re.fullmatch(NAME, text, re.ASCII) is not None
-
-
-def _role_id(line: Access) -> RoleId:
-    return RoleId(f"{line.target.partition('/')[0]}/{line.role}")
-
-
 def _usual(root: Path, role: RoleId) -> tuple[int, int, int]:
     """Returns the duration that grants of *role* mostly ask for, how many do, and of how many.
 
@@ -263,7 +254,7 @@ def _usual(root: Path, role: RoleId) -> tuple[int, int, int]:
         grant.duration
         for path in all_grants(root)
         if (grant := parse_file(root, path).grant)
-        and any(_role_id(line) == role for line in grant.access)
+        and any(line.role_id == role for line in grant.access)
     )
     if not asked:
         return _HOUR, 0, 0

@@ -23,7 +23,6 @@ from pipeline.errors import UsageError
 from pipeline.model import Grant
 
 if TYPE_CHECKING:
-    from pipeline.judge.evaluate import Violation
     from pipeline.judge.explain import Explained
     from pipeline.judge.facts import Fact
 
@@ -120,13 +119,15 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
 
 
 def _say(context: Context, grant: Grant, one: Explained) -> None:
+    from pipeline.output.verdicts import place
+
     out = context.out
     style = _STYLES[one.outcome]
     out.line(f"{one.outcome:<14}  {one.rule.code}: {one.rule.title}", style)
     if one.outcome == "not applicable":
         return
     for finding in one.findings:
-        out.line(f"    {_place(grant, finding)}: {finding.message}", style)
+        out.line(f"    {place(grant, finding)}: {finding.message}", style)
         out.line(f"      {finding.solution}", style)
     for line in _seen(grant, one):
         out.line(f"    saw {line}")
@@ -136,8 +137,8 @@ def _say(context: Context, grant: Grant, one: Explained) -> None:
         if read.mark is None:
             out.line(f"    reads {read.name}, which is missing", "red")
         else:
-            place = f"{read.file}:{read.mark.line}"
-            out.line(f"    reads {read.name} = {_short(read.value)}  ({place})", "dim")
+            written = f"{read.file}:{read.mark.line}"
+            out.line(f"    reads {read.name} = {_short(read.value)}  ({written})", "dim")
 
 
 def _seen(grant: Grant, one: Explained) -> Iterator[str]:
@@ -202,11 +203,6 @@ def _line(grant: Grant, binding: int) -> str:
         return ""
     access = grant.access[binding]
     return f"for {access.target} {access.role}: "
-
-
-def _place(grant: Grant, finding: Violation) -> str:
-    mark = finding.mark(grant)
-    return f"{grant.path}:{mark.line}:{mark.column}" if mark else f"{grant.path}:1:1"
 
 
 def _short(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
@@ -12,7 +11,7 @@ from pipeline.cli.files import is_taken, write_new
 from pipeline.cli.offline import catalogue_files
 from pipeline.errors import UsageError, WrongArguments
 from pipeline.grants.catalogue import load_catalogue
-from pipeline.grants.scalars import NAME
+from pipeline.grants.scalars import is_name
 from pipeline.grants.schema import FOLDER, render
 from pipeline.grants.starter import person_lines, person_path, target_lines, targets_path
 from pipeline.grants.tables import LOCATORS
@@ -117,7 +116,7 @@ class _Start:
     def read_person(self, name: str | None, github: str, github_id: str) -> str:
         """Makes the person's file and returns the principal's name, or a stand-in for it."""
         called = github.lower().replace("_", "-") if name is None else name
-        if not _is_name(called):
+        if not is_name(called):
             said = "--name" if name is not None else "--github"
             advice = "" if name is not None else "; give another with --name NAME"
             form = "of a-z, 0-9 and -, up to 63 characters"
@@ -135,7 +134,7 @@ class _Start:
         for pair in pairs:
             alias, _, locator = pair.partition("=")
             option = f"--{cloud} {pair}"
-            if not (_is_name(alias) and locator):
+            if not (is_name(alias) and locator):
                 form = f"ALIAS={LOCATORS[cloud].name.upper()}"
                 self._wrong.append(
                     (option, f"write {form}, ALIAS of a-z, 0-9 and -, up to 63 characters")
@@ -176,10 +175,6 @@ class _Start:
             return f"{problem.path}:{problem.line}:{problem.column}"
         name = among[problem.path][problem.line - 1][0]
         return self._options.get(f"{problem.path} {name}") or self._options.get(name, problem.path)
-
-
-def _is_name(text: str) -> bool:
-    return re.fullmatch(NAME, text, re.ASCII) is not None
 
 
 def _following(name: str, paths: Iterable[str]) -> Iterator[str]:

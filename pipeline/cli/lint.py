@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -20,8 +19,6 @@ from pipeline.model import Problem
 
 _SECONDS = 60
 _REGO = "rego"
-# How regorus says where an error is.
-_PLACE = re.compile(r"--> (\S+):(\d+):(\d+)")
 
 
 @click.command()
@@ -96,7 +93,7 @@ def _wrong_settings(files: Mapping[str, str], *, told: bool) -> Iterable[Problem
 
     Where OPA has *told* already what is wrong with the modules, that is left out.
     """
-    from pipeline.judge.rego import RegorusEngine
+    from pipeline.judge.rego import RegorusEngine, place_of
     from pipeline.judge.wrong_settings import wrong_settings
 
     try:
@@ -105,13 +102,12 @@ def _wrong_settings(files: Mapping[str, str], *, told: bool) -> Iterable[Problem
         if told:
             return ()
         text = " ".join(error.message.split())
-        found = _PLACE.search(text)
-        path, line, column = found.groups() if found else ("access", "1", "1")
+        path, line, column = place_of(text) or ("access", 1, 1)
         return [
             Problem(
                 path=f"policies/{path}",
-                line=int(line),
-                column=int(column),
+                line=line,
+                column=column,
                 code=_REGO,
                 message=f"the settings could not be checked: {text}",
             )

@@ -181,9 +181,11 @@ def read_policy_folder(folder: Path) -> PolicyBundle:
 
 def read_policy_files(folder: Path, *, tests: bool = True) -> dict[str, str]:
     """Returns the Rego and the data below *folder* by path below it, with or without *tests*."""
+    from pipeline.judge.bundle import TEST_SUFFIX
+
     texts = {}
     for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if not tests and file.name.endswith("_test.rego"):
+        if not tests and file.name.endswith(TEST_SUFFIX):
             continue
         if file.suffix in (".rego", ".yaml") and file.is_file():
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from pipeline.cli.context import Context
 from pipeline.cli.draft import Draft
 from pipeline.cli.files import write_new
 from pipeline.cli.offline import judge_offline, read_catalogue, supposed
-from pipeline.model import Grant
+from pipeline.model import Catalogue, Grant
 
 if TYPE_CHECKING:
     from pipeline.judge.evaluate import Evaluation
@@ -26,30 +27,35 @@ def _complete_access(
     ctx: click.Context, _parameter: click.Parameter, begun: str
 ) -> list[CompletionItem]:
     """Targets, then the roles of the target's cloud; nothing where the catalogue is broken."""
-    try:
-        catalogue = read_catalogue(Path(ctx.find_root().params.get("repo") or ".").resolve())
+
+    def names(catalogue: Catalogue) -> Iterable[str]:
         target, colon, _ = begun.partition(":")
         if not colon:
-            found = [f"{one}:" for one in catalogue.targets]
-        else:
-            cloud = target.partition("/")[0]
-            found = [
-                f"{target}:{one.name}" for one in catalogue.roles.values() if one.cloud == cloud
-            ]
-        return [CompletionItem(one) for one in sorted(found) if one.startswith(begun)]
-    except Exception:
-        return []  # whoever is typing wants no stack trace in between
+            return [f"{one}:" for one in catalogue.targets]
+        cloud = target.partition("/")[0]
+        return [f"{target}:{one.name}" for one in catalogue.roles.values() if one.cloud == cloud]
+
+    return _offered(ctx, begun, names)
 
 
 def _complete_principal(
     ctx: click.Context, _parameter: click.Parameter, begun: str
 ) -> list[CompletionItem]:
+    def names(catalogue: Catalogue) -> Iterable[str]:
+        return [one.name for one in catalogue.principals.values() if not one.disabled]
+
+    return _offered(ctx, begun, names)
+
+
+def _offered(
+    ctx: click.Context, begun: str, names: Callable[[Catalogue], Iterable[str]]
+) -> list[CompletionItem]:
+    """What of the catalogue goes on from *begun*; nothing where it cannot be read."""
     try:
         catalogue = read_catalogue(Path(ctx.find_root().params.get("repo") or ".").resolve())
-        known = sorted(one.name for one in catalogue.principals.values() if not one.disabled)
-        return [CompletionItem(one) for one in known if one.startswith(begun)]
+        return [CompletionItem(one) for one in sorted(names(catalogue)) if one.startswith(begun)]
     except Exception:
-        return []
+        return []  # whoever is typing wants no stack trace in between
 
 
 @click.command()

@@ -120,6 +120,7 @@ _Lines = list[tuple[str, frozenset[int], frozenset[int]]]
 
 def _lines(tried: Iterable[Tried], bundle: PolicyBundle, folder: str) -> _Lines:
     """Returns for each file the lines that ran in any test, and those that ran in none."""
+    from pipeline.judge.bundle import TEST_SUFFIX
     from pipeline.judge.rego_text import read_module
 
     ran: dict[str, frozenset[int]] = {}
@@ -135,7 +136,7 @@ def _lines(tried: Iterable[Tried], bundle: PolicyBundle, folder: str) -> _Lines:
     return [
         (path, ran[path], missed[path] - ran[path])
         for path in sorted(ran)
-        if not path.endswith("_test.rego")
+        if not path.endswith(TEST_SUFFIX)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.grants.duration import format_duration, parse_duration
 from pipeline.grants.forms import GRANT
 from pipeline.grants.legible import Legible, legible
-from pipeline.grants.scalars import NAME, Reading
+from pipeline.grants.scalars import Reading, is_name
 from pipeline.grants.yaml_strict import Report, load, quote
 from pipeline.model import Access, Grant, GrantId, Mark, Problem, TargetId
 
@@ -46,7 +46,7 @@ def path_problem(path: str) -> str | None:
         return f"a grant lies at {place}; move the file there"
     folder, _, name = path.removeprefix(_FOLDER).partition("/")
     slug = name.removesuffix(".yaml")
-    if not re.fullmatch(NAME, folder, re.ASCII) or not name or "/" in name:
+    if not is_name(folder) or not name or "/" in name:
         return f"a grant lies at {place}, one folder per subject; move the file"
     wrong = []
     if slug == name:

@@ -19,6 +19,11 @@ NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 """Principals, targets, roles and environments: ASCII, so that no letter looks like another."""
 
 
+def is_name(text: str) -> bool:
+    """Whether the whole *text* is such a name."""
+    return re.fullmatch(NAME, text, re.ASCII) is not None
+
+
 class Reading:
     """One file being read: where its problems go, where its fields stand, what they say."""
 

@@ -43,12 +43,7 @@ def altered(
     The head of *pull* must be at hand as git objects. Raises `ForgeError` and `Denied`.
     """
     reasons = []
-    named = {
-        path
-        for file in forge.files(pull.number)
-        for path in (file.path, file.previous if file.status == "renamed" else None)
-        if path
-    }
+    named = {path for file in forge.files(pull.number) for path in file.paths}
     changed = {change.path for change in commit.changes}
     for path in sorted(changed ^ named):
         where = "the commit" if path in changed else f"#{pull.number}"

@@ -12,6 +12,9 @@ from pipeline.grants.yaml_strict import Broken, Items, Node, Report, Scalar, Tab
 from pipeline.judge.engine import PolicyBundle
 from pipeline.model import Mark, Problem
 
+TEST_SUFFIX = "_test.rego"
+"""How the name of a file with tests ends."""
+
 RULES = "access/rules/"
 """Where the packages lie whose codes must all have run."""
 
@@ -64,7 +67,7 @@ def load_bundle(files: Mapping[str, str]) -> PolicyBundle:
         if path.startswith(_UNUSED):
             continue
         if path.endswith(".rego"):
-            if not path.endswith("_test.rego"):
+            if not path.endswith(TEST_SUFFIX):
                 modules[path] = files[path]
                 # Reading a module takes longer than all else here, so the few that might.
                 if any(name in files[path] for name in _OURS):

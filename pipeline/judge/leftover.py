@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pipeline.grants.commits import MainlineCommit
 from pipeline.grants.history import Life, lives, window_of
 from pipeline.judge.arrival import CLOCK_TOLERANCE
+from pipeline.judge.past import versions
 from pipeline.judge.sources import Sources, at_top
 from pipeline.model import Problem, Target, TargetId, timestamp
 
@@ -27,11 +28,8 @@ def latest_end(sources: Sources, life: Life) -> datetime | None:
     """
     ends = []
     latest = life.added.committed_at + CLOCK_TOLERANCE
-    for step in life.steps:
-        parsed = sources.grant_after(step.commit.sha, step.change)
-        if parsed is None or parsed.grant is None:
-            continue
-        window = window_of(parsed.grant, merged_at=latest)
+    for version in versions(sources, life):
+        window = window_of(version, merged_at=latest)
         # Leaving `start` out of an edit keeps the one there was.
         latest = max(latest, window.start)
         ends.append(window.end)
@@ -62,7 +60,8 @@ def left_behind(
             end = min(end, life.steps[-1].commit.committed_at + CLEANING)
         if end is None or end <= now:
             continue
-        for target in _targets(sources, life) & gone.keys():
+        named = {line.target for one in versions(sources, life) for line in one.access}
+        for target in named & gone.keys():
             held.setdefault(target, []).append((end, life.id))
     return tuple(
         at_top(
@@ -75,13 +74,3 @@ def left_behind(
         )
         for target, uses in sorted(held.items())
     )
-
-
-def _targets(sources: Sources, life: Life) -> frozenset[TargetId]:
-    """Every target that any version of *life* names."""
-    found: set[TargetId] = set()
-    for step in life.steps:
-        parsed = sources.grant_after(step.commit.sha, step.change)
-        if parsed is not None and parsed.grant is not None:
-            found |= {line.target for line in parsed.grant.access}
-    return frozenset(found)

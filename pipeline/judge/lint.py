@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import InvalidInput
 from pipeline.judge.builtins import BUILT_INS
-from pipeline.judge.bundle import RULES, Rule, load_bundle, read_rules
+from pipeline.judge.bundle import RULES, TEST_SUFFIX, Rule, load_bundle, read_rules
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.lint_form import form, values_of
 from pipeline.judge.pack import Pack, Path, Setting, settings_of
@@ -23,7 +23,6 @@ SAYS = ("deny", "warn")
 
 _ASKS = ("approvals", "alone")
 
-_TEST = "_test.rego"
 _RULES_PACKAGE = "access.rules."
 _SETTINGS_RULES = "access.rules.settings"
 _OPERATORS = {"/": "division", "%": "remainder"}
@@ -61,7 +60,7 @@ def lint(files: Mapping[str, str]) -> tuple[Problem, ...]:
     work = _Work(
         files=files,
         modules=modules,
-        tests=tuple(module for module in read if module.path.endswith(_TEST)),
+        tests=tuple(module for module in read if module.path.endswith(TEST_SUFFIX)),
         rules=rules,
         pack=Pack(modules),
         settings=settings_of(files),
@@ -102,7 +101,7 @@ def _is_rego(path: str) -> bool:
 
 
 def _left_out(path: str) -> bool:
-    return path.endswith(_TEST) or path.startswith("checks/")
+    return path.endswith(TEST_SUFFIX) or path.startswith("checks/")
 
 
 def _problem(module: Module, mark: Mark, code: str, message: str) -> Problem:
@@ -313,7 +312,7 @@ def _tests(work: _Work) -> Iterator[Problem]:
     for module in work.modules:
         if not module.path.startswith(RULES):
             continue
-        beside = f"{module.path.removesuffix('.rego')}{_TEST}"
+        beside = f"{module.path.removesuffix('.rego')}{TEST_SUFFIX}"
         if beside not in work.files:
             yield _problem(
                 module, Mark(line=1, column=1), "untested", f"there is no policies/{beside}"

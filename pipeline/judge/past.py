@@ -13,7 +13,7 @@ from pipeline.grants.history import GRANTS, Life, Lives, window_of
 from pipeline.judge.narrowing import LESS, classify
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
-from pipeline.model import Access, Grant, GrantId, RoleId, Window
+from pipeline.model import Access, Grant, GrantId, Window
 
 LOOK_BACK = timedelta(days=62)
 """How long a life that is over is still told: twice what the policies may sum over
@@ -196,7 +196,7 @@ def _told(sources: Sources, life: Life) -> _Told | None:
             OtherLife(
                 grant=life.id,
                 target=line.target,
-                role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
+                role=line.role_id,
                 window=window,
                 added=start,
             )

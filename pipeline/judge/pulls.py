@@ -60,6 +60,12 @@ class PullFile:
     previous: str | None = None
     """Path before a rename."""
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path that it changes: of a rename the former one too."""
+        former = self.previous if self.status == "renamed" else None
+        return frozenset(path for path in (self.path, former) if path)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -76,6 +77,12 @@ def load(bundle: PolicyBundle, prefix: str = "") -> Any:
         return engine
     finally:
         del engine
+
+
+def place_of(message: str) -> tuple[str, int, int] | None:
+    """Returns the file, line and column that an error of the engine tells, None for none."""
+    found = re.search(r"--> (\S+):([0-9]+):([0-9]+)", message)
+    return (found[1], int(found[2]), int(found[3])) if found else None
 
 
 def guarded(doing: str, work: Callable[[], Any]) -> Any:

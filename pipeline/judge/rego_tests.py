@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,15 +10,14 @@ from functools import partial
 from typing import Any
 
 from pipeline.errors import EngineError, InvalidInput
+from pipeline.judge.bundle import TEST_SUFFIX
 from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego import guarded, load, strays
+from pipeline.judge.rego import guarded, load, place_of, strays
 from pipeline.judge.rego_text import Module, read_module, references
 from pipeline.model import Mark, Problem, canonical
 
 _UNDEFINED = "it is undefined"
 _PROBE = "daypass_holds"
-TEST_SUFFIX = "_test.rego"
-"""How the name of a file with tests ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,23 +195,19 @@ def _unmet(bundle: PolicyBundle, module: Module, name: str) -> Condition | None:
         del engine
 
 
-_PLACE = re.compile(r"--> (\S+):([0-9]+):([0-9]+)")
-
-
 def _told(error: EngineError) -> str:
     """Returns an engine's error in one line, with its place."""
     text = error.message
-    place = _PLACE.search(text)
+    place = place_of(text)
     said = text.rpartition("error: ")[2].strip()
-    return f"{said} at {':'.join(place.groups())}" if place else said
+    return f"{said} at {':'.join(map(str, place))}" if place else said
 
 
 def _misplaced(error: EngineError) -> InvalidInput:
     """Returns what makes a module invalid as a problem at its place."""
-    place = _PLACE.search(error.message)
-    path, line, column = place.groups() if place else ("policies", "1", "1")
+    path, line, column = place_of(error.message) or ("policies", 1, 1)
     said = error.message.rpartition("error: ")[2].strip()
     problem = Problem(
-        path=path, line=int(line), column=int(column), code="rego", message=f"no valid Rego: {said}"
+        path=path, line=line, column=column, code="rego", message=f"no valid Rego: {said}"
     )
     return InvalidInput((problem,))

@@ -22,7 +22,6 @@ from pipeline.model import (
     Grant,
     Principal,
     PrincipalKind,
-    RoleId,
     Window,
 )
 
@@ -54,18 +53,16 @@ def suppose(
     access nothing is told that an `Assessor` would not tell: see `narrowing.LESS`.
     """
     subject = catalogue.principals.get(grant.subject)
-    if change in LESS:
-        return input_document(
-            change=change,
-            grant=grant,
-            entitlements=entitlements,
-            window=window,
-            now=now,
-            requester=_requester(grant, subject, teams),
-            subject=subject,
-            previous=previous,
-        )
-    person = subject is not None and subject.kind is PrincipalKind.PERSON
+    known: dict[str, Any] = {}
+    if change not in LESS:
+        person = subject is not None and subject.kind is PrincipalKind.PERSON
+        known = {
+            "subject_teams": teams if person else (),
+            "lives": tuple(lives),
+            "emergencies": emergencies,
+            "revives": revives,
+            **circumstances(catalogue, grant.subject, window=window, now=now),
+        }
     return input_document(
         change=change,
         grant=grant,
@@ -74,12 +71,8 @@ def suppose(
         now=now,
         requester=_requester(grant, subject, teams),
         subject=subject,
-        subject_teams=teams if person else (),
         previous=previous,
-        lives=tuple(lives),
-        emergencies=emergencies,
-        revives=revives,
-        **circumstances(catalogue, grant.subject, window=window, now=now),
+        **known,
     )
 
 
@@ -90,7 +83,7 @@ def lives_from(grant: Grant, now: datetime) -> Iterator[OtherLife]:
         yield OtherLife(
             grant=grant.id,
             target=line.target,
-            role=RoleId(f"{line.target.partition('/')[0]}/{line.role}"),
+            role=line.role_id,
             window=window,
             added=now,
         )

@@ -69,10 +69,9 @@ def surroundings(
         CALENDARS: set(calendars["open"]),
         ROTATIONS: set(catalogue.rotations),
     }
+    given = named_for(settings, document["bindings"])
     # A rule may name one itself.
-    here = {
-        kind: named_for(settings, document["bindings"])[kind] | said & known[kind] for kind in known
-    }
+    here = {kind: given[kind] | said & known[kind] for kind in known}
     anywhere = named(settings)
     people = on_call(catalogue.rotations, at=_moment(document["now"]))
     return Surroundings(

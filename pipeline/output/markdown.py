@@ -14,6 +14,7 @@ from pipeline.grants.duration import format_duration
 from pipeline.judge.approvals import Approvals
 from pipeline.judge.assessment import Assessment, Item
 from pipeline.judge.decide import Verdict
+from pipeline.judge.narrowing import LESS
 from pipeline.judge.steps import listed
 from pipeline.model import AwsPermissions, AzurePermissions, GcpPermissions, GrantId, Window
 from pipeline.provision.clouds.interface import Result, Status
@@ -80,7 +81,7 @@ def _item(item: Item) -> list[str]:
         "same": "keeps",
     }[item.change]
     lines = [f"**{escape(grant.subject)}** {verb}, for {format_duration(grant.duration)}:", ""]
-    if grant.emergency and item.change not in ("narrow", "delete"):
+    if grant.emergency and item.change not in LESS:
         lines[:0] = [
             "🚨 **Emergency**: nobody approves it beforehand, and two people review it afterwards.",
             "",
