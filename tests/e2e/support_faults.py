@@ -14,7 +14,7 @@ import pytest
 from pipeline.provision.clouds import azure_api, gcp
 from pipeline.provision.clouds.aws import Accounts
 from pipeline.sandbox.gcp import LOST
-from tests.e2e.support_world import Acme, grant, path_of
+from tests.e2e.support_world import BRANCH, Acme, grant, path_of
 
 __all__ = [
     "LOST",
@@ -22,8 +22,10 @@ __all__ = [
     "cut_off",
     "everywhere",
     "give_up",
+    "governed",
     "may_all",
     "states",
+    "text_of",
     "unhurried",
     "writes",
 ]
@@ -82,6 +84,21 @@ def give_up(acme: Acme, login: str, name: str) -> int:
     assert checked.code == 0, checked
     assert checked.said["merged"]
     return number
+
+
+def text_of(acme: Acme, path: str) -> str:
+    """Returns the file at *path* on the default branch."""
+    acme.git("bob", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
+    return acme.git("bob", "show", f"{BRANCH}:{path}") + "\n"
+
+
+def governed(acme: Acme, files: Mapping[str, str | None]) -> None:
+    """Changes the catalogue or the policies the proven way."""
+    number = acme.request("bob", "governance", files, title="Change the rules")
+    acme.approve(number, "carol")
+    assert acme.check(number).code == 0
+    if not acme.person("bob").pull(number)["merged"]:
+        acme.person("bob").merge(number)
 
 
 def cut_off(acme: Acme, cloud: str) -> Callable[[], None]:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e.support_faults import governed, text_of
 from tests.e2e.support_world import Acme, grant, path_of
 
 ROLES = "access/roles/gcp.yaml"
 ONE = path_of("alice/one")
 LOGS = ("gcp/sandbox-dev", "log-viewer")
-
-
-def text_of(acme: Acme, path: str) -> str:
-    return acme.git("bob", "show", f"{acme.tip()}:{path}") + "\n"
-
-
-def governed(acme: Acme, files: dict[str, str | None]) -> None:
-    """Changes catalogue or policies the proven way."""
-    number = acme.request("bob", "governance", files, title="Change the rules")
-    acme.approve(number, "carol")
-    assert acme.check(number).code == 0
-    acme.person("bob").merge(number)
 
 
 def bound(acme: Acme) -> set[str]:

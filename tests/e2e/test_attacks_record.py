@@ -99,20 +99,7 @@ def test_a_record_cut_off_at_its_end_is_seen_from_the_anchors(acme: Acme, whole:
 @pytest.mark.parametrize("vouching", [False, True])
 def test_a_strangers_proof_is_not_believed(acme: Acme, vouching: bool) -> None:
     files = _recorded(acme)
-    acme.bypass()
-    acme.push("mallory", {path_of("mallory/mine"): grant("mallory", access=[" ".join(TABLES)])})
-    forged = _line(
-        acme,
-        files,
-        kind="proof",
-        commit=acme.tip(),
-        pull=1,
-        head=acme.tip(),
-        merged_at="2026-11-20T14:00:00Z",
-        requester="mallory",
-        approvers=["bob"],
-        decision="0" * 64,
-    )
+    forged = _forged_proof(acme, files)
     before = acme.tip(RECORD)
     message = f"Record one thing\n\nVouched: {before}" if vouching else "By hand"
     acme.send("mallory", acme.commit("mallory", forged, parents=[before], message=message), RECORD)

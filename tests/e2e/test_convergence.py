@@ -17,8 +17,10 @@ from tests.e2e.support_faults import (
     cut_off,
     everywhere,
     give_up,
+    governed,
     may_all,
     states,
+    text_of,
     unhurried,
     writes,
 )
@@ -207,19 +209,6 @@ def test_grants_that_lapse_together_surprise_nobody(acme: Acme) -> None:
     acme.later(hours=2)
     assert acme.apply().code == 0
     assert acme.held() == []
-
-
-def governed(acme: Acme, files: dict[str, str | None]) -> None:
-    """Changes the catalogue or the policies the proven way."""
-    number = acme.request("bob", "governance", files, title="Change the rules")
-    acme.approve(number, "carol")
-    assert acme.check(number).code == 0
-    if not acme.person("bob").pull(number)["merged"]:
-        acme.person("bob").merge(number)
-
-
-def text_of(acme: Acme, path: str) -> str:
-    return acme.git("bob", "show", f"main:{path}") + "\n"
 
 
 BOT = "access/principals/ledger-bot.yaml"

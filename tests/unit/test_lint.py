@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -278,20 +277,6 @@ def test_a_text_that_is_never_closed_is_survived() -> None:
     assert found({RULE: GOOD[RULE] + '_x := "'})
     assert found({RULE: "package access.rules.moon\n\ndeny contains ((("})
     assert found({RULE: ""})
-
-
-@pytest.fixture
-def lint_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(files: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-        for path, text in files.items():
-            file = tmp_path / "policies" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, "utf-8")
-        code = run(["-C", str(tmp_path), "policy", "lint", *arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_the_command_tells_each_problem_at_its_place(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.cli.main import run
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.wrong_settings import wrong_settings
@@ -97,20 +95,6 @@ def test_a_setting_of_which_either_entry_could_go_is_told_as_a_whole() -> None:
 
 def test_files_that_cannot_be_read_are_not_asked_about() -> None:
     assert told_of_settings({LIMITS: "max_duration: [\n"}) == []
-
-
-@pytest.fixture
-def lint_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(files: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-        for path, text in files.items():
-            file = tmp_path / "policies" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, "utf-8")
-        code = run(["-C", str(tmp_path), "policy", "lint", *arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_the_command_tells_wrong_settings(lint_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

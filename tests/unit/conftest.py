@@ -1,0 +1,26 @@
+"""Fixtures that several unit tests use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli.main import run
+
+
+@pytest.fixture
+def lint_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs `policy lint` over files given by their path below `policies/`."""
+
+    def call(files: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+        for path, text in files.items():
+            file = tmp_path / "policies" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+        code = run(["-C", str(tmp_path), "policy", "lint", *arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
