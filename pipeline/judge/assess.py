@@ -38,10 +38,7 @@ from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
 from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources
-from pipeline.model import (
-    Catalogue,
-    Problem,
-)
+from pipeline.model import Catalogue, Problem
 
 Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
 
@@ -134,8 +131,7 @@ class Assessor:
                 )
                 problems.extend(found)
             elif not problems and pull.merged_at is None:
-                people = self._askers(pull, catalogue, bundle)
-                problems.extend(self._aftermath(pull, changes, people, catalogue, history, now))
+                problems.extend(self._aftermath(pull, changes, history, catalogue, bundle, now))
             if not problems and asks and base not in sound:
                 # Nor are rules tried that nobody may have reviewed.
                 why = "what decides is not proven on the default branch, so only less access"
@@ -147,8 +143,7 @@ class Assessor:
             if merged and _decision(problems, findings).allowed:
                 # What nobody approved is not even tried: policies can take for ever to answer,
                 # and every later run would ask them again.
-                people = self._askers(pull, catalogue, bundle)
-                problems.extend(self._aftermath(pull, changes, people, catalogue, history, now))
+                problems.extend(self._aftermath(pull, changes, history, catalogue, bundle, now))
         return Assessment(
             pull=pull,
             base=base,
@@ -166,16 +161,16 @@ class Assessor:
         self,
         pull: PullRequest,
         changes: Sequence[TreeChange],
-        people: Askers,
-        catalogue: Catalogue,
         history: Sequence[MainlineCommit],
+        catalogue: Catalogue,
+        bundle: PolicyBundle,
         now: datetime,
     ) -> tuple[Problem, ...]:
         question = governance_document(
             paths=[c.path for c in changes],
             reviews=_reviewed_subjects(changes),
             now=now,
-            requester=people.author(),
+            requester=self._askers(pull, catalogue, bundle).author(),
             pull=pull,
             approvals=(),
         )
