@@ -1,0 +1,306 @@
+"""What it takes to prove one commit, and what becomes of one that is not proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.errors import Denied, EngineError, ForgeError, Incomplete, Unanswerable
+from pipeline.grants.commits import EXECUTABLE_MODE
+from pipeline.judge.provenance import PATIENCE
+from pipeline.judge.pulls import PullFile
+from pipeline.model import Window
+from tests.unit.support_branch import (
+    HOUR,
+    MINUTE,
+    NOON,
+    PAYOUTS,
+    REPORTS,
+    Branch,
+    live,
+    quarantined,
+)
+from tests.unit.support_memory import File
+from tests.unit.support_tiny_rules import BOB, MALLORY, RULES, START, TABLES, grant
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch()
+
+
+# One proven grant
+
+
+def test_what_was_proposed_shown_approved_and_merged_is_live_from_its_merge(
+    branch: Branch,
+) -> None:
+    merged = branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
+    found = branch.stand()
+    assert (found.tip, found.quarantined, found.ungoverned) == (merged, (), ())
+    (one,) = found.live
+    assert one.window == Window(start=branch.now, end=branch.now + 2 * HOUR)
+    assert [line.role.name for line in one.entitlements] == ["table-reader"]
+    (proof,) = found.fresh
+    pull = branch.forge.pulls[1]
+    assert found.proofs == {one.grant.id: (proof,)}
+    assert (proof.commit, proof.pull, proof.head) == (merged, 1, pull.head_sha)
+    assert (proof.merged_at, proof.requester, proof.previous) == (branch.now, "alice", None)
+    assert proof.approvers == ("bob",)
+    assert list(found.lives) == [one.grant.id]
+
+
+def test_the_decision_of_a_proof_is_the_one_that_the_check_came_to(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    checked = branch.assess(number)
+    branch.merge(number)
+    (proof,) = branch.stand().fresh
+    assert proof.decision == checked.digest
+
+
+def test_the_window_begins_with_the_merge_and_not_with_the_committer_date(
+    branch: Branch,
+) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number, committed_at=branch.now - 3 * MINUTE)
+    (one,) = branch.stand().live
+    assert one.window.start == branch.now
+
+
+def test_a_commit_is_judged_as_of_its_merge_however_late_it_is_proven() -> None:
+    noon = int(NOON.timestamp())
+    by_day = START[RULES].replace(
+        'alone contains "low-risk" if {',
+        f'alone contains "low-risk" if {{\n\tinput.now < {noon + 600}',
+    )
+    branch = Branch({RULES: by_day})
+    branch.bring({PAYOUTS: grant()})
+    first = branch.stand().fresh
+    branch.now += HOUR
+    assert branch.stand().fresh == first != ()
+    branch.bring({REPORTS: grant()})
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_a_squash_is_proven_as_a_merge_commit_is(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number, "squash")
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_only_the_head_that_was_merged_is_fetched(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.heads_fetched.clear()
+    branch.stand()
+    assert branch.heads_fetched == [(1, branch.forge.pulls[1].head_sha)]
+
+
+def test_who_asked_is_recorded_by_principal_and_a_stranger_as_nobody(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()}, author=MALLORY, approved_by=[BOB])
+    (proof,) = branch.stand().fresh
+    assert (proof.requester, proof.approvers) == (None, ("bob",))
+
+
+# Pull requests
+
+
+def test_a_commit_pushed_without_a_pull_request_is_quarantined_alone(branch: Branch) -> None:
+    branch.bring({REPORTS: grant()})
+    pushed = branch.push({PAYOUTS: grant()})
+    found = branch.stand()
+    assert live(found) == ["alice/reports"]
+    (one,) = found.quarantined
+    assert (one.path, one.commit) == (PAYOUTS, pushed)
+    assert one.reasons == ("0 merged pull requests brought it, expected one",)
+
+
+def test_two_merged_pull_requests_for_one_commit_prove_nothing(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    twin = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    merged = branch.merge(number)
+    pull = replace(branch.forge.pulls[twin], merged_at=branch.now, merge_commit_sha=merged)
+    branch.forge.pulls[twin] = pull
+    assert branch.refusal() == "2 merged pull requests brought it, expected one"
+    # Whoever may push can merge it into a branch of their own as well.
+    branch.forge.pulls[twin] = replace(pull, base_ref="mine")
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_a_commit_that_was_merged_into_another_branch_only_is_unproven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number)
+    branch.forge.pulls[number] = replace(branch.forge.pulls[number], base_ref="next")
+    assert branch.refusal() == "#1 was merged into next"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"merged_at": None}, id="closed-unmerged"),
+        pytest.param({"merge_commit_sha": "1" * 40}, id="merged-by-another-commit"),
+        pytest.param({"merge_commit_sha": None}, id="merged-by-none"),
+    ],
+)
+def test_a_pull_request_that_is_only_listed_for_a_commit_did_not_bring_it(
+    branch: Branch, fields: Mapping[str, Any]
+) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    merged = branch.merge(number)
+    other = branch.propose({"README.md": "more\n"})
+    branch.forge.pulls[other] = replace(
+        branch.forge.pulls[other], merged_at=branch.now, merge_commit_sha="2" * 40
+    )
+    branch.forge.associated[merged] = (number, other)
+    assert live(branch.stand()) == ["alice/payouts"]
+    branch.forge.pulls[number] = replace(branch.forge.pulls[number], **fields)
+    assert branch.refusal() == "0 merged pull requests brought it, expected one"
+
+
+def test_a_pull_request_from_a_fork_proves_nothing(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()}, same_repository=False)
+    branch.show(number)
+    branch.merge(number)
+    assert branch.refusal() == "#1 came from a fork: who pushed to it is unknowable"
+
+
+def test_a_merge_of_something_else_than_the_head_is_unproven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number, parents=[branch.tip, branch.anchor])
+    assert branch.refusal().startswith(f"its second parent is {branch.anchor[:7]}, #1 ends at ")
+
+
+def test_a_committer_date_over_five_minutes_from_the_merge_is_unproven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    # The merge comes a minute after now.
+    branch.merge(number, committed_at=branch.now + 6 * MINUTE + SECOND)
+    assert "more than five minutes from the merge" in branch.refusal()
+
+
+@pytest.mark.parametrize(
+    "arrived", [grant(duration="3h"), File(grant().encode(), EXECUTABLE_MODE)], ids=["blob", "mode"]
+)
+def test_a_file_that_differs_from_the_approved_head_is_unproven(
+    branch: Branch, arrived: str | File
+) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number, instead={PAYOUTS: arrived})
+    head = branch.forge.pulls[number].head_sha[:7]
+    assert branch.refusal() == f"{PAYOUTS} is not what was approved at {head}"
+
+
+def test_a_second_grant_that_slips_in_with_the_merge_takes_both_down(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number, instead={REPORTS: grant()})
+    found = branch.stand()
+    assert live(found) == []
+    assert quarantined(found).keys() == {PAYOUTS, REPORTS}
+    assert f"{REPORTS} is changed in the commit only" in quarantined(found)[REPORTS]
+
+
+def test_files_that_only_the_pull_request_names_are_unproven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number)
+    branch.forge.listed[number] += (PullFile(path="README.md", status="added", blob="1" * 40),)
+    assert branch.refusal() == "README.md is changed in #1 only"
+
+
+def test_the_reasons_of_one_commit_are_sorted(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()}, same_repository=False, base_ref="next")
+    branch.merge(number)
+    (one,) = branch.stand().quarantined
+    assert one.reasons == (
+        "#1 came from a fork: who pushed to it is unknowable",
+        "#1 was merged into next",
+    )
+
+
+def test_a_path_that_would_command_a_terminal_is_reported_printable(branch: Branch) -> None:
+    branch.push({"access/grants/alice/a\x1b[2J.yaml": grant()})
+    (one,) = branch.stand().quarantined
+    assert "\x1b" not in one.path
+
+
+# Outages, and answers that stay a no
+
+ASKED = ["pulls_of_commit", "files", "pushers", "reviews", "in_team", "can_write", "check_runs"]
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_an_outage_of_the_forge_is_no_verdict(branch: Branch, what: str) -> None:
+    branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
+    branch.forge.failures[what] = ForgeError("GitHub is away")
+    # However old the merge is.
+    for later in (0 * HOUR, PATIENCE):
+        branch.now += later
+        with pytest.raises(ForgeError, match="GitHub is away"):
+            branch.stand()
+    del branch.forge.failures[what]
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+@pytest.mark.parametrize("what", ["files", "pushers", "reviews", "check_runs"])
+def test_what_github_will_never_list_is_a_no(branch: Branch, what: str) -> None:
+    branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
+    branch.forge.failures[what] = Denied("there are too many")
+    assert branch.refusal() == "there are too many"
+
+
+def test_pushers_that_cannot_be_known_are_a_no_where_it_would_merge_by_itself(
+    branch: Branch,
+) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.forge.failures["pushers"] = Denied("an account that is gone pushed")
+    assert branch.refusal() == "an account that is gone pushed"
+
+
+@pytest.mark.parametrize("what", ["files", "pushers", "reviews", "check_runs"])
+def test_a_list_may_lag_for_an_hour_and_what_it_lacks_then_stays_lacking(
+    branch: Branch, what: str
+) -> None:
+    branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
+    branch.forge.failures[what] = Incomplete("GitHub contradicts itself")
+    branch.now += HOUR - SECOND
+    with pytest.raises(Incomplete):
+        branch.stand()
+    branch.now += SECOND
+    assert branch.refusal() == "GitHub contradicts itself"
+
+
+class Failing:
+    """An engine that fails in one way."""
+
+    name = "failing"
+
+    def __init__(self, error: EngineError) -> None:
+        self._error = error
+
+    def decide(self, document: Mapping[str, Any]) -> object:
+        raise self._error
+
+
+def test_an_outage_of_the_engine_is_no_verdict_and_an_unusable_answer_is_a_no(
+    branch: Branch,
+) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.engines = [Failing(EngineError("OPA is away"))]
+    with pytest.raises(EngineError, match="OPA is away"):
+        branch.stand()
+    branch.engines = [Failing(Unanswerable("two values"))]
+    assert "they give no decision: two values" in branch.refusal()

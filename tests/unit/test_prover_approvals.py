@@ -1,0 +1,173 @@
+"""Whose approval counts for a proof, as of the merge, and what reviewers must have been shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.judge.pulls import Actor
+from tests.unit.support_branch import CHECKER, DAY, HOUR, KEEPER, MINUTE, PAYOUTS, Branch, live
+from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, DAN, MALLORY, TABLES, grant
+
+SECOND = timedelta(seconds=1)
+MISSING = "1 more of leads must approve: a role of medium risk"
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch()
+
+
+def requested(branch: Branch, **fields: Any) -> int:
+    """Proposes and shows a grant that needs an approval; returns the pull request's number."""
+    number = branch.propose({PAYOUTS: TABLES}, **fields)
+    branch.show(number)
+    return number
+
+
+def test_nobody_s_approval_is_not_enough_where_policy_asks_for_one(branch: Branch) -> None:
+    branch.merge(requested(branch))
+    assert branch.refusal() == MISSING
+
+
+@pytest.mark.parametrize("late,counts", [(0 * MINUTE, True), (SECOND, False)])
+def test_an_approval_counts_up_to_the_second_of_the_merge(
+    branch: Branch, late: timedelta, counts: bool
+) -> None:
+    number = requested(branch)
+    # The review takes a minute, and the merge another.
+    branch.review(number, BOB, at=branch.now + 2 * MINUTE + late)
+    branch.merge(number)
+    assert live(branch.stand()) == (["alice/payouts"] if counts else [])
+
+
+@pytest.mark.parametrize("old,counts", [(DAY, True), (DAY + SECOND, False)])
+def test_an_approval_counts_for_a_day(branch: Branch, old: timedelta, counts: bool) -> None:
+    number = requested(branch)
+    branch.review(number, BOB, at=branch.now + 2 * MINUTE - old)
+    branch.merge(number)
+    assert live(branch.stand()) == (["alice/payouts"] if counts else [])
+
+
+def test_an_approval_is_as_old_as_it_was_at_the_merge_and_grows_no_older(branch: Branch) -> None:
+    number = requested(branch)
+    branch.review(number, BOB, at=branch.now - 23 * HOUR)
+    branch.merge(number)
+    branch.now += 119 * MINUTE
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_an_approval_of_an_earlier_head_does_not_count(branch: Branch) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    branch.push_to(number, {PAYOUTS: TABLES.replace("2h", "3h")}, by=ALICE)
+    branch.show(number)
+    branch.merge(number)
+    assert branch.refusal() == MISSING
+
+
+@pytest.mark.parametrize("state", ["DISMISSED", "CHANGES_REQUESTED"])
+def test_an_approval_counts_until_the_same_person_says_otherwise(
+    branch: Branch, state: str
+) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    branch.review(number, BOB, "COMMENTED")
+    branch.review(number, BOB, state)
+    branch.merge(number)
+    assert MISSING in branch.refusal()
+
+
+@pytest.mark.parametrize(
+    "reviewer",
+    [
+        pytest.param(DAN, id="no-lead"),
+        pytest.param(MALLORY, id="no-principal"),
+        pytest.param(Actor(id=BOB.id, login="bob", type="Bot"), id="no-person"),
+    ],
+)
+def test_only_the_people_whom_policy_names_approve(branch: Branch, reviewer: Actor) -> None:
+    branch.forge.teams["leads"].add(MALLORY.id)
+    number = requested(branch)
+    branch.review(number, reviewer)
+    branch.merge(number)
+    assert branch.refusal() == MISSING
+
+
+def test_neither_author_nor_pusher_nor_subject_approves(branch: Branch) -> None:
+    branch.forge.teams["leads"] |= {ALICE.id}
+    number = requested(branch, author=BOB)
+    branch.push_to(number, {PAYOUTS: TABLES.replace("2h", "3h")}, by=CAROL)
+    branch.show(number)
+    for one in (ALICE, BOB, CAROL):
+        branch.review(number, one)
+    branch.merge(number)
+    assert branch.refusal() == MISSING
+
+
+def test_who_pushed_to_the_branch_after_the_merge_has_no_part_in_it(branch: Branch) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    branch.merge(number)
+    head = branch.forge.pulls[number].head_ref
+    branch.forge.pushed[head].append((branch.now + SECOND, BOB))
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_a_low_risk_that_somebody_else_pushed_does_not_merge_by_itself(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.push_to(number, {PAYOUTS: grant(duration="3h")}, by=MALLORY)
+    branch.show(number)
+    branch.merge(number)
+    assert "a role of low risk that may not merge by itself" in branch.refusal()
+
+
+def test_the_app_is_judged_together_with_whoever_else_pushed(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()}, author=KEEPER)
+    branch.show(number)
+    branch.merge(number)
+    assert live(branch.stand()) == ["alice/payouts"]
+    branch.forge.pushed["request-1"].append((branch.now, CAROL))
+    assert "a role of low risk that may not merge by itself" in branch.refusal()
+
+
+def test_an_account_that_is_gone_proves_nothing_where_its_author_matters(branch: Branch) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    branch.merge(number)
+    branch.forge.pulls[number] = replace(branch.forge.pulls[number], author=None)
+    assert "was opened by an account that is gone" in branch.refusal()
+
+
+def test_what_a_rule_forbids_no_approval_makes_right(branch: Branch) -> None:
+    branch.bring({PAYOUTS: TABLES.replace("2h", "9h")}, approved_by=[BOB])
+    assert branch.refusal() == "it would last 9h, 8h is allowed; shorten the duration"
+
+
+def test_what_is_no_grant_is_unproven_with_its_problems(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant(duration="soon")})
+    assert f"{PAYOUTS}:3:" in branch.refusal()
+
+
+def test_what_was_not_shown_before_the_merge_is_unproven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.merge(number)
+    assert "nobody saw what it gives" in branch.refusal()
+
+
+@pytest.mark.parametrize("name,app", [("another", CHECKER[1]), (CHECKER[0], CHECKER[1] + 1)])
+def test_what_another_check_showed_is_unproven(branch: Branch, name: str, app: int) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number, checker=(name, app))
+    branch.merge(number)
+    assert "nobody saw what it gives" in branch.refusal()
+
+
+def test_another_offer_than_the_one_that_was_shown_is_unproven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number, offer="0" * 64)
+    branch.merge(number)
+    assert branch.refusal().endswith("is not what it would give: ask again")
