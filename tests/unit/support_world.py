@@ -1,0 +1,250 @@
+"""What a run works on, in memory: clouds that may fail, the record, and GitHub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pipeline.errors import Denied, ForgeError, RefMoved
+from pipeline.forge.answers import Comment
+from pipeline.judge.pulls import Actor, PullFile, PullRequest
+from pipeline.model import Binding, Cloud, Target
+from pipeline.provision.clouds.interface import Foreign, Observation, Result, Status
+from pipeline.provision.plan import Change, Kind
+from pipeline.record.audit import read_chain
+from pipeline.record.vouch import Signature
+
+KEEPER = Actor(id=500, login="keeper[bot]", type="Bot")
+STRANGER = Actor(id=66, login="mallory", type="User")
+
+
+class Cloudlet:
+    """A cloud: reader and writer. How it behaves in which target, its world says."""
+
+    def __init__(self, cloud: Cloud, world: Any) -> None:
+        self.cloud = cloud
+        self.held: dict[tuple[str, str, str], Binding] = {}
+        self.foreign: tuple[Foreign, ...] = ()
+        self._world = world
+
+    @classmethod
+    def each(cls, world: Any) -> list[Cloudlet]:
+        return [cls(cloud, world) for cloud in Cloud]
+
+    def observe(self, targets: Sequence[Target], *, now: datetime) -> Observation:
+        self._world.done.append(f"list {self.cloud}")
+        down = {one.id: self._world.down[one.id] for one in targets if one.id in self._world.down}
+        asked = {one.id for one in targets} - down.keys()
+        held = [one for _, one in sorted(self.held.items()) if one.target in asked]
+        return Observation(
+            cloud=self.cloud,
+            bindings=tuple(held),
+            foreign=tuple(one for one in self.foreign if one.target in asked),
+            unreachable=tuple(sorted(down.items())),
+        )
+
+    def write(
+        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+    ) -> tuple[Result, ...]:
+        results = tuple(self._write(change) for change in changes)
+        self._world.down.update(self._world.goes_down)
+        return results
+
+    def _write(self, change: Change) -> Result:
+        world, target = self._world, change.binding.target
+        world.done.append(f"{change.kind} {target} {'+'.join(change.binding.grants)}")
+        gone = change.kind is Kind.DELETE
+        if target in (world.keeps if gone else world.refuses):
+            return Result(
+                change=change,
+                status=Status.FAILED,
+                message=(world.keeps if gone else world.refuses)[target],
+            )
+        if target in world.delays:
+            return Result(change=change, status=Status.PENDING, message=world.delays[target])
+        if target not in world.ignores:
+            if gone:
+                self.held.pop(change.binding.identity, None)
+            else:
+                self.held[change.binding.identity] = change.binding
+        return Result(change=change, status=Status.DONE)
+
+
+class Record:
+    """The audit branch."""
+
+    def __init__(self, done: list[str]) -> None:
+        self.files: dict[str, bytes] = {}
+        self.messages: list[str] = []
+        self.refuses: str | None = None
+        """What begins so cannot be appended."""
+
+        self._done = done
+
+    @property
+    def head(self) -> str | None:
+        return f"{len(self.messages):040x}" if self.messages else None
+
+    @property
+    def events(self) -> tuple[Mapping[str, Any], ...]:
+        """What it says, as far as it holds."""
+        return read_chain(self.files).events
+
+    def load(self) -> tuple[str | None, Mapping[str, bytes]]:
+        return self.head, dict(self.files)
+
+    def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
+        if self.refuses is not None and message.startswith(self.refuses):
+            raise ForgeError("the audit branch is protected")
+        if parent != self.head:
+            raise RefMoved("it moved")
+        assert not files.keys() & self.files.keys()
+        self.files.update({path: text.encode() for path, text in files.items()})
+        self.messages.append(message)
+        self._done.append(message.partition("\n")[0])
+        return f"{len(self.messages):040x}"
+
+    def cut(self) -> None:
+        """Takes the last batch off, as somebody could who may push."""
+        del self.files[sorted(self.files)[-1]]
+        self.messages.pop()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A pull request that the keeper opened."""
+
+    branch: str
+    base: str
+    base_sha: str
+    title: str
+    body: str
+    delete: tuple[str, ...] = ()
+    write: Mapping[str, str] = field(default_factory=dict)
+
+
+class Forge:
+    """GitHub, read and written."""
+
+    def __init__(self, record: Record, done: list[str]) -> None:
+        self.comments_on: dict[int, dict[str, str]] = {}
+        """Those of the keeper by pull request and marker."""
+
+        self.others_on: dict[int, list[str]] = {}
+        """Those of a stranger."""
+
+        self.silent: set[int] = set()
+        """Pull requests that cannot be commented on now."""
+
+        self.opened: dict[int, Opened] = {}
+        self.others: dict[int, tuple[PullRequest, Opened]] = {}
+        """Open pull requests that the keeper did not open by itself."""
+
+        self.closed = False
+        """Whether no pull request can be opened."""
+
+        self.endless: set[int] = set()
+        """Pull requests with more files than are listed."""
+
+        self.pushed: frozenset[str] = frozenset()
+        """What the default branch was set to within the last month."""
+
+        self.signed = True
+        """Whether the record's commits are signed by GitHub."""
+
+        self.asked: list[str] = []
+        """Commits of the record whose origin was asked for."""
+
+        self.author = KEEPER.id
+        """Whose the record's commits are."""
+
+        self._record = record
+        self._done = done
+
+    def told(self, number: int) -> str:
+        """Returns the keeper's comment on a pull request, which is at most one."""
+        (body,) = self.comments_on.get(number, {"": ""}).values()
+        return body
+
+    def write_as(self, who: str) -> Forge:
+        assert who == "keeper", "the checker writes nothing here"
+        return self
+
+    def comment(self, number: int, *, marker: str, body: str, bot_id: int) -> int:
+        if number in self.silent:
+            raise ForgeError("502")
+        self._done.append(f"comment on #{number}")
+        self.comments_on.setdefault(number, {})[marker] = body
+        return 1
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        ours = [(KEEPER, body) for body in self.comments_on.get(number, {}).values()]
+        others = [(STRANGER, body) for body in self.others_on.get(number, ())]
+        gone = [(None, body) for _, body in others]
+        return tuple(
+            Comment(id=place, author=author, body=body)
+            for place, (author, body) in enumerate([*ours, *others, *gone])
+        )
+
+    def open_pull(self, branch: str, **fields: Any) -> int:
+        if self.closed:
+            raise ForgeError("502")
+        number = 900 + len(self.opened)
+        self.opened[number] = Opened(branch=branch, **fields)
+        self._done.append(f"open #{number}")
+        return number
+
+    def open_pulls(self, *, base: str) -> tuple[PullRequest, ...]:
+        return (
+            *(pull for pull, _ in self.others.values()),
+            *(
+                a_pull(number, KEEPER, one.branch)
+                for number, one in self.opened.items()
+                if one.base == base
+            ),
+        )
+
+    def files(self, number: int) -> tuple[PullFile, ...]:
+        if number in self.endless:
+            raise Denied(f"#{number} changes 3000 files")
+        one = self.others[number][1] if number in self.others else self.opened[number]
+        return (
+            *(PullFile(path=path, status="removed", blob="b" * 40) for path in one.delete),
+            *(PullFile(path=path, status="added", blob="b" * 40) for path in one.write),
+        )
+
+    def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
+        return ()
+
+    def tips(self, branch: str) -> frozenset[str]:
+        return self.pushed
+
+    def signatures(self, head: str) -> Iterator[Signature]:
+        messages = self._record.messages
+        for number in range(len(messages), 0, -1):
+            self.asked.append(f"{number:040x}")
+            yield Signature(
+                sha=f"{number:040x}",
+                parents=(f"{number - 1:040x}",) if number > 1 else (),
+                author=self.author,
+                committer=self.author,
+                signed=self.signed,
+                message=messages[number - 1],
+            )
+
+    def merge_made(self, sha: str) -> bool:
+        return False
+
+
+def a_pull(number: int, author: Actor | None, branch: str) -> PullRequest:
+    return PullRequest(
+        number=number,
+        author=author,
+        state="open",
+        base_ref="main",
+        head_ref=branch,
+        head_sha="c" * 40,
+        same_repository=True,
+    )

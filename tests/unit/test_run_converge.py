@@ -1,0 +1,366 @@
+"""Carrying a run out: in which order, what is recorded and told, and with which exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ForgeError, Undecided, UsageError
+from pipeline.provision.clouds.interface import Status
+from pipeline.provision.desired import LiveGrant
+from pipeline.provision.plan import SurprisingPlan
+from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
+from tests.unit.support_run import OneRun, World, a_run
+from tests.unit.support_values import HOUR, NOON, window
+
+X = a_grant("x")
+WIDE = a_grant("x", "aws/prod", "gcp/prod")
+LIST = ["list aws", "list azure", "list gcp"]
+
+
+def provisioned(*live: LiveGrant) -> OneRun:
+    """A run that has made everything that *live* grants ask for."""
+    run = a_run(live=live or (X,))
+    assert run.converge().code == 0
+    run.world.done.clear()
+    return run
+
+
+def statuses(world: World) -> list[tuple[str, str, bool]]:
+    return [
+        (f"{one['change']} {one['binding']['target']}", one["status"], one["rollback"])
+        for one in world.events("outcome")
+    ]
+
+
+def test_findings_and_intents_come_before_the_first_write_and_the_rest_after_reading_back() -> None:
+    run = a_run(live=[WIDE], quarantined=[quarantine()])
+    run.converge()
+    assert run.world.done == [
+        *LIST,
+        "Record 2 findings",
+        "Intend 2 changes",
+        "create aws/prod alice/x",
+        "create gcp/prod alice/x",
+        "Record the outcome of 2 changes",
+        *LIST,
+        "comment on #11",
+        "Record the state of 1 grants",
+    ]
+
+
+def test_deletes_come_before_updates_and_creates() -> None:
+    longer, new = a_grant("y", held=window(0, 3)), a_grant("z")
+    run = a_run(live=[longer, new], holding=[X, a_grant("y")])
+    run.converge()
+    writes = [line for line in run.world.done if "alice" in line]
+    assert writes == [
+        "delete gcp/prod alice/x",
+        "update gcp/prod alice/y",
+        "create gcp/prod alice/z",
+    ]
+
+
+def test_a_run_over_an_estate_that_is_right_writes_nothing_at_all() -> None:
+    run = provisioned().again(live=[X])
+    applied = run.converge()
+    assert run.world.done == LIST
+    assert (applied.outcome.results, applied.drift, applied.code) == ((), (), 0)
+
+
+def test_the_record_says_what_was_intended_with_its_proof_and_what_came_out() -> None:
+    run = a_run(live=[X])
+    applied = run.converge()
+    (intent,), (outcome,) = run.world.events("intent"), run.world.events("outcome")
+    assert intent["plan"] == outcome["plan"] == applied.outcome.plan.digest
+    assert (intent["change"], intent["binding"]["target"]) == ("create", "gcp/prod")
+    (named,) = intent["grants"]
+    assert named["id"] == "alice/x"
+    assert (named["pull"], named["approvers"], named["decision"]) == (11, ["carol"], "0" * 64)
+    assert named["commit"] == run.life("alice/x")[1]
+    assert named["blob"] == run.world.git.tree(run.world.tip, X.grant.path)[0].blob
+    assert outcome["grants"] == intent["grants"]
+    assert (outcome["status"], outcome["rollback"]) == ("done", False)
+    assert intent["main"] == run.world.tip
+    assert run.world.recorded() == [("alice/x", "provisioned", True)]
+
+
+def test_a_new_proof_is_recorded_once() -> None:
+    run = provisioned()
+    (proof,) = run.world.events("proof")
+    assert (proof["commit"], proof["pull"], proof["requester"]) == (
+        run.life("alice/x")[1],
+        11,
+        "alice",
+    )
+    run.again(live=[X]).converge()
+    assert len(run.world.events("proof")) == 1
+
+
+def test_an_extension_names_the_proof_of_the_edit_and_tells_the_first_pull_request() -> None:
+    first = provisioned()
+    run = first.again(live=[a_grant("x", held=window(0, 3))])
+    run.world.delays["gcp/prod"] = "in five minutes"
+    run.converge()
+    (named,) = run.world.events("intent")[-1]["grants"]
+    assert (named["pull"], named["commit"]) == (12, run.world.tip)
+    assert "⏳ update `gcp/prod`" in run.world.forge.told(11)
+    assert run.world.forge.told(12) == ""
+
+
+def test_what_is_quarantined_is_recorded_once() -> None:
+    run = a_run(quarantined=[quarantine()], ungoverned=[quarantine("policies/a.rego")])
+    run.converge()
+    alerts = run.world.events("alert")
+    assert [one["path"] for one in alerts] == ["access/grants/bob/y.yaml", "policies/a.rego"]
+    assert alerts[0]["reasons"] == ["nobody approved it"]
+    run.again(quarantined=[quarantine()]).converge()
+    assert len(run.world.events("alert")) == 2
+    run.again(quarantined=[quarantine(commit="e" * 40)]).converge()
+    assert len(run.world.events("alert")) == 3
+
+
+@pytest.mark.parametrize("refused", ["Record 1 findings", "Intend"])
+def test_what_cannot_be_recorded_beforehand_touches_no_cloud(refused: str) -> None:
+    run = a_run(live=[X])
+    run.world.record.refuses = refused
+    with pytest.raises(ForgeError, match="protected"):
+        run.converge()
+    assert run.world.held == []
+    assert run.world.forge.comments_on == {}
+
+
+def test_a_broken_record_touches_no_cloud() -> None:
+    run = a_run(live=[X], quarantined=[quarantine()])
+    run.converge()
+    (path, *_) = run.world.record.files
+    run.world.record.files[path] = b"{}\n"
+    with pytest.raises(Undecided, match="the audit chain is broken"):
+        run.again(live=[X, a_grant("y")]).converge()
+    assert run.world.held == ["gcp/prod alice/x"]
+
+
+def test_a_run_that_dies_before_it_told_leaves_telling_to_the_next() -> None:
+    run = a_run(live=[X])
+    run.world.record.refuses = "Record the outcome"
+    with pytest.raises(ForgeError):
+        run.converge()
+    assert (run.world.held, run.world.recorded()) == (["gcp/prod alice/x"], [])
+    run.world.record.refuses = None
+    again = run.again(live=[X])
+    assert again.converge().code == 0
+    (outcome,) = run.world.events("outcome")
+    assert (outcome["status"], outcome["change"]) == ("unknown", "create")
+    assert outcome["message"].endswith("read back now, it is there")
+    assert outcome["plan"] == run.world.events("intent")[0]["plan"]
+    assert run.world.recorded() == [("alice/x", "provisioned", True)]
+    assert "Access is provisioned" in again.told("alice/x")
+
+
+def test_the_late_outcome_of_a_dead_run_says_what_is_not_there() -> None:
+    run = a_run(live=[X])
+    run.world.record.refuses = "Record the outcome"
+    run.world.ignores.add("gcp/prod")
+    with pytest.raises(ForgeError):
+        run.converge()
+    run.world.record.refuses = None
+    run.again().converge()
+    (outcome,) = run.world.events("outcome")
+    assert outcome["message"].endswith("it is not there")
+    run.again().converge()
+    assert len(run.world.events("outcome")) == 1
+
+
+def test_the_outcome_of_a_dead_run_waits_until_its_target_can_be_listed() -> None:
+    run = a_run(live=[WIDE])
+    run.world.record.refuses = "Record the outcome"
+    with pytest.raises(ForgeError):
+        run.converge()
+    run.world.record.refuses = None
+    run.again(live=[WIDE], down={"gcp/prod": "503"}).converge()
+    assert [one["binding"]["target"] for one in run.world.events("outcome")] == ["aws/prod"]
+    run.again(live=[WIDE], down={}).converge()
+    assert [one["status"] for one in run.world.events("outcome")] == ["unknown", "unknown"]
+
+
+def test_a_run_that_dies_before_it_recorded_the_state_tells_again() -> None:
+    run = a_run(live=[X])
+    run.world.record.refuses = "Record the state"
+    with pytest.raises(ForgeError):
+        run.converge()
+    run.world.record.refuses = None
+    run.world.done.clear()
+    run.again(live=[X]).converge()
+    assert run.world.done == [*LIST, "comment on #11", "Record the state of 1 grants"]
+
+
+def surprising() -> tuple[World, list[LiveGrant]]:
+    held = [a_grant(f"x{number}") for number in range(12)]
+    return a_run(holding=held).world, held
+
+
+def test_a_surprising_plan_is_stopped_before_anything_is_written() -> None:
+    world, held = surprising()
+    run = a_run(world, live=[X], quarantined=[quarantine()])
+    with pytest.raises(SurprisingPlan, match="12 of 12"):
+        run.converge()
+    assert world.done == LIST
+    assert len(world.held) == len(held)
+    assert world.record.messages == []
+
+
+def test_a_surprising_plan_that_is_accepted_is_carried_out() -> None:
+    world, _ = surprising()
+    assert a_run(world).converge(accept_surprise=True).code == 0
+    assert world.held == []
+
+
+def test_what_reads_back_otherwise_than_reported_is_drift_and_no_success() -> None:
+    run = a_run(live=[X])
+    run.world.ignores.add("gcp/prod")
+    applied = run.converge()
+    (drift,) = applied.drift
+    assert (drift.target, drift.what) == ("gcp/prod", "reported as made, but it is not there")
+    assert applied.code == 1
+    assert run.world.recorded() == []
+    # All its changes are reported as done, and it has no state: nothing is told yet.
+    assert run.told("alice/x") == ""
+
+
+def test_drift_of_one_part_is_told_with_what_is_pending_in_another() -> None:
+    run = a_run(live=[WIDE])
+    run.world.ignores.add("gcp/prod")
+    run.world.delays["aws/prod"] = "in five minutes"
+    run.converge()
+    said = run.told("alice/x")
+    assert "Not finished" in said
+    assert "⏳ create `aws/prod` `reader`: in five minutes" in said
+    assert "⚠️ gcp/prod" in said
+
+
+def test_what_is_still_there_after_its_removal_has_not_ended() -> None:
+    first = provisioned()
+    first.world.ignores.add("gcp/prod")
+    applied = first.again(lapsed=[X], now=NOON + 2 * HOUR).converge()
+    assert applied.drift[0].what == "reported as gone, but it is still there"
+    assert applied.code == 1
+    assert first.world.recorded() == [("alice/x", "provisioned", True)]
+
+
+def test_a_target_that_goes_down_after_the_write_is_drift() -> None:
+    run = a_run(live=[X])
+    run.world.goes_down["gcp/prod"] = "503"
+    applied = run.converge()
+    assert applied.drift[0].what == "could not be read back: 503"
+    assert applied.after.unreachable == (("gcp/prod", "503"),)
+    assert applied.code == 1
+
+
+def test_a_grant_that_fails_in_one_cloud_is_taken_back_in_all_and_told() -> None:
+    run = a_run(live=[WIDE, a_grant("y", "aws/prod")])
+    run.world.refuses["gcp/prod"] = "403"
+    applied = run.converge()
+    assert run.world.held == ["aws/prod alice/y"]
+    assert applied.outcome.incomplete == {"alice/x"}
+    assert applied.code == 1
+    assert statuses(run.world) == [
+        ("create aws/prod", "done", False),
+        ("create aws/prod", "done", False),
+        ("create gcp/prod", "failed", False),
+        ("delete aws/prod", "done", True),
+        ("delete gcp/prod", "done", True),
+    ]
+    assert sorted(run.world.recorded()) == [
+        ("alice/x", "rolled-back", True),
+        ("alice/y", "provisioned", True),
+    ]
+    said = run.told("alice/x")
+    assert "was taken back" in said
+    assert "❌ create `gcp/prod` `reader`: 403" in said
+    assert "✅ delete `aws/prod` `reader`" in said
+    assert "How to use it" not in said
+
+
+def test_what_a_dead_run_left_of_a_grant_is_taken_back_with_it() -> None:
+    first = a_run(live=[WIDE, a_grant("y", "aws/prod")])
+    first.world.record.refuses = "Record the outcome"
+    with pytest.raises(ForgeError):
+        first.converge()
+    world = first.world
+    world.record.refuses = None
+    world.clouds["gcp"].held.clear()  # type: ignore[index]
+    world.refuses["gcp/prod"] = "403"
+    first.again(live=[WIDE, a_grant("y", "aws/prod")]).converge()
+    assert world.held == ["aws/prod alice/y"]
+
+
+def test_taking_a_grant_back_gives_no_part_to_one_that_waits() -> None:
+    x = a_grant("x", "azure/prod", "aws/prod", held=window(0, 2))
+    y = a_grant("y", "azure/prod", "gcp/prod", held=window(0, 3))
+    run = a_run(live=[x, y], down={"gcp/prod": "503"})
+    run.world.refuses["aws/prod"] = "403"
+    run.converge()
+    assert run.world.held == []
+    assert run.world.recorded() == [("alice/x", "rolled-back", True)]
+
+
+def test_a_repair_that_fails_takes_nothing_back() -> None:
+    first = provisioned(WIDE)
+    first.world.clouds["gcp"].held.clear()  # type: ignore[index]
+    first.world.refuses["gcp/prod"] = "403"
+    run = first.again(live=[WIDE])
+    applied = run.converge()
+    assert first.world.held == ["aws/prod alice/x"]
+    assert (applied.code, applied.outcome.rolled_back) == (1, ())
+    assert "❌ create `gcp/prod` `reader`: 403" in run.told("alice/x")
+
+
+def test_a_change_that_comes_later_is_told_and_is_no_success_yet() -> None:
+    first = provisioned()
+    first.world.delays["gcp/prod"] = "Azure takes nothing off for five minutes"
+    longer = a_grant("x", held=window(0, 3))
+    applied = first.again(live=[longer]).converge()
+    (result,) = applied.outcome.pending
+    assert (result.status, applied.code, applied.drift) == (Status.PENDING, 1, ())
+    assert "five minutes" in first.told("alice/x")
+
+
+def code(**given: Any) -> int:
+    return a_run(**given).converge().code
+
+
+def test_zero_is_for_an_estate_that_holds_what_the_branch_says() -> None:
+    assert code() == 0
+    assert code(live=[X]) == 0
+    assert code(lapsed=[X], holding=[X], now=NOON + 2 * HOUR) == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"quarantined": [quarantine()]},
+        {"ungoverned": [quarantine("policies/a.rego")]},
+        {"live": [unknown_to_the_clouds(X)]},
+    ],
+    ids=["quarantined", "ungoverned", "refused"],
+)
+def test_one_is_for_anything_that_is_not_applied(given: Mapping[str, object]) -> None:
+    assert code(**given) == 1
+
+
+def test_one_is_for_a_grant_that_is_held_by_the_plan() -> None:
+    run = a_run(live=[X])
+    assert run.converge(run.plan.removals_only("only takes away")).code == 1
+    assert run.world.held == []
+
+
+def test_three_is_for_a_target_that_could_not_be_listed_whatever_else_is_wrong() -> None:
+    assert code(down={"aws/dev": "503"}) == 3
+    assert code(down={"aws/dev": "503"}, live=[X], quarantined=[quarantine()]) == 3
+
+
+def test_without_the_keepers_id_nobody_can_be_told() -> None:
+    with pytest.raises(UsageError, match="keeper's account id"):
+        a_run(live=[X], keeper_id=None).converge()
