@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.model import Problem
+    from pipeline.values.problem import Problem
 
 
 class PipelineError(Exception):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Context
-from pipeline.model import GrantId, digest
 from pipeline.provision.clouds.interface import Status
+from pipeline.values.canonical import digest
+from pipeline.values.ids import GrantId
 
 if TYPE_CHECKING:
     from pipeline.cli.run import Estates

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pipeline.judge.assessment import Assessment
     from pipeline.judge.evaluate import Evaluation
     from pipeline.judge.proofs import Proven
-    from pipeline.model import Grant
     from pipeline.output.text import Painter
+    from pipeline.values.grant import Grant
 
 
 @click.command()
@@ -122,7 +122,7 @@ def assess_pull(context: Context, number: int) -> Assessment:
     """
     from pipeline.cli.run import Estates
     from pipeline.judge.decide import Decision, Verdict
-    from pipeline.judge.narrowing import LESS
+    from pipeline.values.grant_change import LESS
 
     with Estates(context, both_engines=True) as run:
         base = run.tip

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import CloudError
-from pipeline.model import Cloud
+from pipeline.values.ids import Cloud
 
 if TYPE_CHECKING:
     from pipeline.config import Settings

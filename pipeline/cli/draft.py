@@ -17,7 +17,9 @@ from pipeline.grants.scalars import is_name, parse_moment
 from pipeline.grants.validate import validate_grant
 from pipeline.grants.write import HEAD, lines_of, marked, unreadable
 from pipeline.grants.yaml_strict import closest, quote
-from pipeline.model import Access, Catalogue, Grant, GrantId, RoleId, TargetId
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Access, Grant
+from pipeline.values.ids import GrantId, RoleId, TargetId
 
 _FORM = "TARGET:ROLE[,PARAMETER=VALUE...]"
 _EXAMPLE = "aws/payments-prod:rds-reader"

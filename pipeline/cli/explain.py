@@ -20,7 +20,7 @@ from pipeline.cli.offline import (
     repository_path,
 )
 from pipeline.errors import UsageError
-from pipeline.model import Grant
+from pipeline.values.grant import Grant
 
 if TYPE_CHECKING:
     from pipeline.judge.explain import Explained

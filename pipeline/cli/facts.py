@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.judge.proofs import Proof
-from pipeline.model import timestamp
 from pipeline.record.audit import unanswered
+from pipeline.values.canonical import timestamp
 
 PROVISIONED = "provisioned"
 ROLLED_BACK = "rolled-back"

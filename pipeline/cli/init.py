@@ -17,7 +17,8 @@ from pipeline.grants.starter import person_lines, person_path, target_lines, tar
 from pipeline.grants.tables import LOCATORS
 from pipeline.grants.write import Lines, plainly, text_of
 from pipeline.grants.yaml_strict import quote
-from pipeline.model import Cloud, Problem
+from pipeline.values.ids import Cloud
+from pipeline.values.problem import Problem
 
 
 @click.command()

@@ -15,7 +15,7 @@ from pipeline.cli.context import Context
 from pipeline.cli.main import problem_document
 from pipeline.cli.offline import policy_folder, read_policy_files
 from pipeline.errors import EngineError, Undecided, UsageError
-from pipeline.model import Problem
+from pipeline.values.problem import Problem
 
 _SECONDS = 60
 _REGO = "rego"

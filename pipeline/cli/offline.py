@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
-from pipeline.model import Catalogue, Grant, Problem
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Grant
+from pipeline.values.problem import Problem
 
 if TYPE_CHECKING:
     from pipeline.grants.parse import Parsed
@@ -36,13 +38,14 @@ def judge_offline(
     asked. Raises `InvalidInput` for what no cloud object could carry.
     """
     from pipeline.grants.catalogue import entitlements
-    from pipeline.grants.history import window_of
     from pipeline.judge.askers import teams_named
     from pipeline.judge.bundle import load_rules
     from pipeline.judge.evaluate import evaluate
     from pipeline.judge.rego import RegorusEngine
     from pipeline.judge.suppose import suppose
-    from pipeline.provision.desired import LiveGrant, render
+    from pipeline.provision.desired import render
+    from pipeline.values.grant import window_of
+    from pipeline.values.live import LiveGrant
 
     if not grants:
         return []

@@ -33,8 +33,9 @@ def plan(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
 def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
     from pipeline.grants.catalogue import entitlements
     from pipeline.grants.duration import format_duration
-    from pipeline.grants.history import window_of
-    from pipeline.provision.desired import LiveGrant, render
+    from pipeline.provision.desired import render
+    from pipeline.values.grant import window_of
+    from pipeline.values.live import LiveGrant
 
     catalogue = read_catalogue(context.root)
     grants = read_grants(context.root, grant_paths(context.root, files), catalogue)
@@ -74,7 +75,7 @@ def _plan_estate(context: Context, as_json: bool) -> int:
         foreign_document,
         plan_document,
     )
-    from pipeline.provision.plan import Kind
+    from pipeline.values.binding import Kind
 
     with Estates(context, both_engines=True) as run:
         found, standing, estate = run.plan, run.standing, run.estate

@@ -17,7 +17,8 @@ from pipeline.cli.context import Context
 from pipeline.cli.draft import Draft
 from pipeline.cli.files import write_new
 from pipeline.cli.offline import judge_offline, read_catalogue, supposed
-from pipeline.model import Catalogue, Grant
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Grant
 
 if TYPE_CHECKING:
     from pipeline.judge.evaluate import Evaluation

@@ -19,14 +19,16 @@ from pipeline.errors import Denied, InvalidInput, Undecided
 from pipeline.grants.history import Life
 from pipeline.judge.proofs import Standing
 from pipeline.judge.provenance import Prover
-from pipeline.judge.pulls import PullFile
-from pipeline.model import Binding, Cloud, GrantId, Target, TargetId
 from pipeline.provision.desired import Desired, desired
 from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate, observe
 from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run
 from pipeline.record.journal import AuditJournal
 from pipeline.record.vouch import authentic
+from pipeline.values.binding import Binding
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud, GrantId, TargetId
+from pipeline.values.pull_request import PullFile
 
 if TYPE_CHECKING:
     from pipeline.cli.clouds import Clouds

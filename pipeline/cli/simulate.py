@@ -28,11 +28,12 @@ from pipeline.judge.simulate import (
     first_told,
 )
 from pipeline.judge.suppose import ASSUMED, lives_from, suppose
-from pipeline.model import Catalogue, Grant
 from pipeline.output.flips import flip_table, not_judged_lines, outcome_document, summary
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Grant
 
 if TYPE_CHECKING:
-    from pipeline.grants.commits import MainlineCommit
+    from pipeline.values.commits import MainlineCommit
 
 _ASSUMED = (
     *ASSUMED,
@@ -278,7 +279,8 @@ def _questions_of_tree(
     """
     from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
-    from pipeline.grants.history import lives, window_of
+    from pipeline.grants.history import lives
+    from pipeline.values.grant import window_of
 
     parsed = {path: parse_file(context.root, path) for path in paths}
     merged = {life.path for life in lives(commits) if life.present}

@@ -47,8 +47,8 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
 
 
 def _rows(run: Estates) -> list[dict[str, Any]]:
-    from pipeline.model import timestamp
     from pipeline.output.text import left
+    from pipeline.values.canonical import timestamp
 
     wanted = {binding.identity: binding for binding in run.desired.bindings}
     held = {binding.identity: binding for binding in run.estate.bindings}

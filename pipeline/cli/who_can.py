@@ -11,8 +11,9 @@ from pipeline.cli.context import Context
 from pipeline.errors import UsageError
 from pipeline.judge.askers import teams_named
 from pipeline.judge.reach import LONGEST, Answer, Model, Reach, reach
-from pipeline.model import Catalogue, Principal, PrincipalKind, Role, RoleId, Target, TargetId
 from pipeline.output.reach import asked_for, hints, reach_document, reach_table, refusal_lines
+from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Role, Target
+from pipeline.values.ids import RoleId, TargetId
 
 _ASSUMED = (
     "reason, ticket and parameters are fine",

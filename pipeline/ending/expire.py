@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.grants.history import Life
-from pipeline.model import Binding, GrantId, TargetId, digest
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import digest
+from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.live import LiveGrant
 
 BRANCH_PREFIX = "daypass/expire-"
 

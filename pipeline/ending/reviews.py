@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pipeline.grants.history import REVIEWS
-from pipeline.model import GrantId
+from pipeline.values.ids import GrantId
 
 BRANCH_PREFIX = "daypass/review-"
 

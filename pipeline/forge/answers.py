@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import ForgeError
-from pipeline.judge.pulls import Actor
+from pipeline.values.pull_request import Actor
 
 GHOST = 10137
 """Id of https://github.com/ghost, who stands in for every deleted account."""

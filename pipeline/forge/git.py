@@ -26,7 +26,7 @@ from pipeline.forge.plumbing import (
     refspec,
     remote_url,
 )
-from pipeline.grants.commits import MainlineCommit, TreeChange, TreeEntry
+from pipeline.values.commits import MainlineCommit, TreeChange, TreeEntry
 
 _REGULAR = frozenset({"100644", "100755"})
 

@@ -12,8 +12,8 @@ from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of, tip_of
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name
-from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
 from pipeline.record.vouch import Signature
+from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
 
 FILES_CAP = 3000
 """https://docs.github.com/rest/pulls/pulls#list-pull-requests-files"""

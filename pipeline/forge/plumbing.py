@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from pipeline.errors import ForgeError
-from pipeline.grants.commits import MainlineCommit, TreeChange, TreeEntry
+from pipeline.values.commits import MainlineCommit, TreeChange, TreeEntry
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # git-check-ref-format(1), from `refs/` on; a short name could be a tag as well as a branch.

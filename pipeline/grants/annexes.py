@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline.evidence import Finding, Review, Standing
 from pipeline.grants.calendar import begins
 from pipeline.grants.fields import Object
 from pipeline.grants.scalars import NAME, Reading
@@ -27,16 +26,17 @@ from pipeline.grants.timetables import (
     STANDING,
 )
 from pipeline.grants.yaml_strict import Table, closest, load, quote
-from pipeline.model import (
+from pipeline.values.canonical import timestamp
+from pipeline.values.catalogue import (
     Delegation,
-    GrantId,
+    Finding,
     Principal,
     PrincipalKind,
-    RoleId,
-    TargetId,
-    timestamp,
+    Review,
+    Standing,
 )
-from pipeline.timetable import (
+from pipeline.values.ids import GrantId, RoleId, TargetId
+from pipeline.values.timetable import (
     DAYS,
     Calendar,
     DayException,

@@ -13,8 +13,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from pipeline.grants.zones import zone
-from pipeline.model import Catalogue, Window
-from pipeline.timetable import Calendar, Hours, Rotation
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Window
+from pipeline.values.timetable import Calendar, Hours, Rotation
 
 _DAY = timedelta(days=1)
 _MIDNIGHTS = Hours(opens=0, closes=1440)

@@ -17,30 +17,27 @@ from pipeline.grants.scalars import Reading
 from pipeline.grants.tables import LOCATORS, ROLES, TABLE_LIMIT, TABLE_NODES, TARGETS
 from pipeline.grants.validate import validate_grant
 from pipeline.grants.yaml_strict import Report, Table, closest, load, quote
-from pipeline.model import (
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsMechanism,
     AwsPermissions,
     AzureIdentity,
     AzurePermissions,
     Catalogue,
-    Cloud,
     Entitlement,
     Expiry,
     GcpIdentity,
     GcpPermissions,
-    Grant,
-    Mark,
     Mfa,
     Principal,
     PrincipalKind,
-    Problem,
     Risk,
     Role,
-    RoleId,
     Target,
-    TargetId,
 )
+from pipeline.values.grant import Grant
+from pipeline.values.ids import Cloud, RoleId, TargetId
+from pipeline.values.problem import Mark, Problem
 
 _TOP = Mark(line=1, column=1)
 _PRINCIPAL_FILE = re.compile(r"access/principals/([a-z0-9][a-z0-9-]{0,62})\.yaml")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.grants.fields import Case, Field, ListOf, MapOf, Object
 from pipeline.grants.patterns import VALUE_LIMIT
 from pipeline.grants.scalars import NAME, Choice, Duration, Flag, Moment, Number, Text, name_of
-from pipeline.model import Mfa, PrincipalKind
+from pipeline.values.catalogue import Mfa, PrincipalKind
 
 ACCESS_LIMIT = 20
 """Lines of one grant: what a reviewer still reads, and one run applies as a whole."""

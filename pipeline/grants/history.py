@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from pipeline.model import Grant, GrantId, Window
+from pipeline.values.ids import GrantId
 
 if TYPE_CHECKING:
     # Whoever only asks for a window waits for no more than that.
-    from pipeline.grants.commits import MainlineCommit, TreeChange
+    from pipeline.values.commits import MainlineCommit, TreeChange
 
 GRANTS = "access/grants/"
 REVIEWS = "access/reviews/"
@@ -62,12 +61,6 @@ def grant_id(path: str) -> GrantId:
     if not is_grant(path):
         raise ValueError(f"{path} is no grant")
     return GrantId(path.removeprefix(GRANTS).removesuffix(".yaml"))
-
-
-def window_of(grant: Grant, *, merged_at: datetime) -> Window:
-    """Returns the window of a grant whose life began with a merge at *merged_at*."""
-    start = grant.start or merged_at
-    return Window(start=start, end=start + timedelta(seconds=grant.duration))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.model import Grant, Mark
+from pipeline.values.grant import Grant
+from pipeline.values.problem import Mark
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

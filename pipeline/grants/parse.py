@@ -11,7 +11,9 @@ from pipeline.grants.forms import GRANT
 from pipeline.grants.legible import Legible, legible
 from pipeline.grants.scalars import Reading, is_name
 from pipeline.grants.yaml_strict import Report, load, quote
-from pipeline.model import Access, Grant, GrantId, Mark, Problem, TargetId
+from pipeline.values.grant import Access, Grant
+from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.problem import Mark, Problem
 
 __all__ = ["Parsed", "format_duration", "parse_duration", "parse_grant", "path_problem"]
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pipeline.grants.duration import PATTERN, parse_duration
 from pipeline.grants.yaml_strict import Items, Node, Report, Scalar, Table, closest, quote, unseen
-from pipeline.model import Mark
+from pipeline.values.problem import Mark
 
 NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 """Principals, targets, roles and environments: ASCII, so that no letter looks like another."""

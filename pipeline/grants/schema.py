@@ -14,7 +14,7 @@ from pipeline.grants.fields import MapOf, Object
 from pipeline.grants.forms import GRANT, PRINCIPAL
 from pipeline.grants.tables import ROLES, TARGETS
 from pipeline.grants.timetables import CALENDAR, DELEGATION, REVIEW, ROTATION, STANDING
-from pipeline.model import Cloud
+from pipeline.values.ids import Cloud
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = "access/schemas"

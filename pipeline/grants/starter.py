@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pipeline.grants.schema import editor_line
 from pipeline.grants.tables import LOCATORS
 from pipeline.grants.write import HEAD, Lines, quoted, word
-from pipeline.model import Cloud
+from pipeline.values.ids import Cloud
 
 _CALLED = {
     Cloud.AWS: "AWS accounts",

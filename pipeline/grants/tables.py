@@ -6,7 +6,8 @@ from pipeline.grants.fields import Field, ListOf, MapOf, Object
 from pipeline.grants.forms import GUID, PARAMETER_NAME
 from pipeline.grants.patterns import PATTERN_LIMIT
 from pipeline.grants.scalars import Choice, Duration, Flag, Kind, Tag, Text, name_of
-from pipeline.model import AwsMechanism, Cloud, Expiry, Risk
+from pipeline.values.catalogue import AwsMechanism, Expiry, Risk
+from pipeline.values.ids import Cloud
 
 TABLE_LIMIT = 1024 * 1024
 """Bytes of a file of targets, roles or standing access: thousands of entries."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pipeline.evidence import Finding
 from pipeline.grants.fields import Field, ListOf, MapOf, Object
 from pipeline.grants.forms import PRINCIPAL_NAME, TARGET_ID
 from pipeline.grants.scalars import NAME, Choice, Flag, Kind, Moment, Reading, Text, label, name_of
 from pipeline.grants.yaml_strict import Node, Table, closest, quote
 from pipeline.grants.zones import zone_names
-from pipeline.timetable import DAYS
+from pipeline.values.catalogue import Finding
+from pipeline.values.timetable import DAYS
 
 SLUG = r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,99}"
 """Names of grants and reviews, without their suffix."""

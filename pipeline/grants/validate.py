@@ -10,22 +10,18 @@ from collections.abc import Iterable, Mapping
 from pipeline.grants.legible import Legible, LegibleLine, legible_of
 from pipeline.grants.patterns import matches
 from pipeline.grants.yaml_strict import Report, closest, quote
-from pipeline.model import (
+from pipeline.values.catalogue import (
     AwsIdentity,
     AzureIdentity,
     Catalogue,
-    Cloud,
     GcpIdentity,
-    Grant,
-    GrantId,
-    Mark,
     Principal,
     PrincipalKind,
-    Problem,
     Role,
-    RoleId,
-    TargetId,
 )
+from pipeline.values.grant import Grant
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
+from pipeline.values.problem import Mark, Problem
 
 _TOP = Mark(line=1, column=1)
 

@@ -9,7 +9,9 @@ from pipeline.grants.duration import format_duration
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.schema import editor_line
 from pipeline.grants.yaml_strict import UNSEEN
-from pipeline.model import Grant, Mark, Problem, timestamp
+from pipeline.values.canonical import timestamp
+from pipeline.values.grant import Grant
+from pipeline.values.problem import Mark, Problem
 
 Lines = tuple[tuple[str, str], ...]
 """A file line by line, each after the name of what it says: `duration`, `access.0.role`."""

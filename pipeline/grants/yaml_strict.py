@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.model import Mark, Problem
+from pipeline.values.problem import Mark, Problem
 
 FILE_LIMIT = 64 * 1024
 """Bytes of a grant or a principal; checked before anything is parsed."""

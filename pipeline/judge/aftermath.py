@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.judge.leftover import left_behind
 from pipeline.judge.rulebook import Trial, unanswered
 from pipeline.judge.sources import CATALOGUE, POLICIES, Sources
-from pipeline.model import Catalogue, Problem
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.problem import Problem
 
 
 def aftermath(

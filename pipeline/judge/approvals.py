@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.judge.requirement import Requirement
 from pipeline.judge.seating import MOST_ORDERS, Ask, Moment, seat
 from pipeline.judge.steps import (
     Authority,
@@ -26,9 +25,10 @@ from pipeline.judge.steps import (
     steps_of,
     too_early,
 )
+from pipeline.values.requirement import Requirement
 
 if TYPE_CHECKING:
-    from pipeline.judge.pulls import Review
+    from pipeline.values.pull_request import Review
 
 __all__ = [
     "CLOCK_SKEW",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pipeline.grants.commits import MainlineCommit
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
+from pipeline.values.commits import MainlineCommit
+from pipeline.values.pull_request import ForgeReader, PullRequest
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a committer date may lie from `merged_at`: a commit can carry any date."""

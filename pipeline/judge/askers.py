@@ -9,8 +9,8 @@ from pipeline.judge.question import Requester
 
 if TYPE_CHECKING:
     from pipeline.judge.engine import PolicyBundle
-    from pipeline.judge.pulls import Actor, ForgeReader, PullRequest
-    from pipeline.model import Catalogue, Entitlement, Principal
+    from pipeline.values.catalogue import Catalogue, Entitlement, Principal
+    from pipeline.values.pull_request import Actor, ForgeReader, PullRequest
 
 
 class Askers:

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
-from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, REVIEWS
 from pipeline.judge.aftermath import aftermath
 from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
@@ -31,14 +30,16 @@ from pipeline.judge.evaluate import (
     input_document,
 )
 from pipeline.judge.items import read_items, takes_away
-from pipeline.judge.narrowing import LESS
 from pipeline.judge.past import past
 from pipeline.judge.proofs import Proven
-from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
 from pipeline.judge.shape import shape_problems
 from pipeline.judge.sources import Sources
-from pipeline.model import Catalogue, Problem
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.grant_change import LESS
+from pipeline.values.problem import Problem
+from pipeline.values.pull_request import ForgeReader, PullRequest
 
 Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
 

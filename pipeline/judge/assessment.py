@@ -7,10 +7,14 @@ from dataclasses import asdict, dataclass
 from pipeline.judge.approvals import Approvals
 from pipeline.judge.decide import Decision
 from pipeline.judge.evaluate import Evaluation
-from pipeline.judge.narrowing import Change
 from pipeline.judge.proofs import Proven
-from pipeline.judge.pulls import PullRequest
-from pipeline.model import Binding, Entitlement, Grant, Problem, Window, digest
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import digest
+from pipeline.values.catalogue import Entitlement
+from pipeline.values.grant import Grant, Window
+from pipeline.values.grant_change import Change
+from pipeline.values.problem import Problem
+from pipeline.values.pull_request import PullRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

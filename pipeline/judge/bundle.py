@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.grants.yaml_strict import Broken, Items, Node, Report, Scalar, Table, load
 from pipeline.judge.engine import PolicyBundle
-from pipeline.model import Mark, Problem
+from pipeline.values.problem import Mark, Problem
 
 TEST_SUFFIX = "_test.rego"
 """How the name of a file with tests ends."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from pipeline.evidence import Standing
 from pipeline.grants.calendar import calendars_for, on_call
 from pipeline.judge.question import Calendars
-from pipeline.model import Catalogue, Window
+from pipeline.values.catalogue import Catalogue, Standing
+from pipeline.values.grant import Window
 
 HORIZON = timedelta(days=35)
 """How far around a moment calendars are worked out: longer than any window may be away."""

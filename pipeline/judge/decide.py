@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pipeline.judge.approvals import Approvals
 from pipeline.judge.evaluate import Evaluation
-from pipeline.model import Problem
+from pipeline.values.problem import Problem
 
 
 class Verdict(StrEnum):

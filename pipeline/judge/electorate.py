@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from pipeline.errors import Denied
 from pipeline.judge.approvals import Authority, Requirement, Voter
-from pipeline.judge.pulls import Actor, ForgeReader, PullRequest, Review
-from pipeline.model import Catalogue, Delegation, PrincipalKind
+from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
+from pipeline.values.pull_request import Actor, ForgeReader, PullRequest, Review
 
 _DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.model import digest
+from pipeline.values.canonical import digest
 
 ENTRYPOINT = "data.access.decision.result"
 """The one rule that engines are asked for."""

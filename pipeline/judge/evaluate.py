@@ -19,9 +19,11 @@ from pipeline.judge.question import (
     governance_document,
     input_document,
 )
-from pipeline.judge.requirement import Requirement
 from pipeline.judge.wording import Value, word
-from pipeline.model import Grant, Mark, canonical, digest
+from pipeline.values.canonical import canonical, digest
+from pipeline.values.grant import Grant
+from pipeline.values.problem import Mark
+from pipeline.values.requirement import Requirement
 
 __all__ = [
     "BECAUSE",

@@ -16,7 +16,7 @@ from pipeline.judge.lint_form import without_negation
 from pipeline.judge.names import CALENDARS, ROTATIONS
 from pipeline.judge.pack import Pack, Path, Setting, settings_of
 from pipeline.judge.rego_text import Definition, Module, read_module
-from pipeline.model import Mark
+from pipeline.values.problem import Mark
 
 DENIED, WARNED, FINE, APART = "denied", "warned", "fine", "not applicable"
 

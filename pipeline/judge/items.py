@@ -7,16 +7,19 @@ from datetime import datetime
 
 from pipeline.errors import PipelineError
 from pipeline.grants.catalogue import entitlements, known_entitlements
-from pipeline.grants.commits import TreeChange
-from pipeline.grants.history import is_grant, window_of
+from pipeline.grants.history import is_grant
 from pipeline.grants.parse import Parsed
 from pipeline.grants.validate import validate_grant, validate_legible
 from pipeline.judge.assessment import Item
-from pipeline.judge.narrowing import LESS, classify
 from pipeline.judge.proofs import Proven
 from pipeline.judge.sources import Sources, at_top
-from pipeline.model import Catalogue, Grant, Problem
-from pipeline.provision.desired import LiveGrant, render
+from pipeline.provision.desired import render
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import TreeChange
+from pipeline.values.grant import Grant, window_of
+from pipeline.values.grant_change import LESS, classify
+from pipeline.values.live import LiveGrant
+from pipeline.values.problem import Problem
 
 
 def read_items(

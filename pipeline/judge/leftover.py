@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pipeline.grants.commits import MainlineCommit
-from pipeline.grants.history import Life, lives, window_of
+from pipeline.grants.history import Life, lives
 from pipeline.judge.arrival import CLOCK_TOLERANCE
 from pipeline.judge.past import versions
 from pipeline.judge.sources import Sources, at_top
-from pipeline.model import Problem, Target, TargetId, timestamp
+from pipeline.values.canonical import timestamp
+from pipeline.values.catalogue import Target
+from pipeline.values.commits import MainlineCommit
+from pipeline.values.grant import window_of
+from pipeline.values.ids import TargetId
+from pipeline.values.problem import Problem
 
 CLEANING = timedelta(hours=1)
 """How long a grant that was deleted may still be held: runs clean up within that."""

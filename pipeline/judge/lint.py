@@ -16,7 +16,7 @@ from pipeline.judge.lint_form import form, values_of
 from pipeline.judge.pack import Pack, Path, Setting, settings_of
 from pipeline.judge.rego_text import Definition, Module, Token, read_module, references
 from pipeline.judge.wording import placeholders
-from pipeline.model import Mark, Problem
+from pipeline.values.problem import Mark, Problem
 
 SAYS = ("deny", "warn")
 """Rules of these names say something of a request."""

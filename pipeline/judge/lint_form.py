@@ -16,7 +16,7 @@ from pipeline.judge.rego_text import (
     keys,
     references,
 )
-from pipeline.model import Mark
+from pipeline.values.problem import Mark
 
 Finding = tuple[Mark, str, str]
 """Place, code, message."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.grants.yaml_strict import Items, Node, Report, Scalar, Table, closest, load, quote
-from pipeline.model import Problem
+from pipeline.values.problem import Problem
 
 CALENDARS = "calendars"
 ROTATIONS = "rotations"

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import EngineError, Unanswerable, Undecided, UsageError
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
-from pipeline.model import Problem, canonical
+from pipeline.values.canonical import canonical
+from pipeline.values.problem import Problem
 
 _PACKAGE, _, _RULE = ENTRYPOINT.removeprefix("data.").rpartition(".")
 _PROOF = "daypass_proof"

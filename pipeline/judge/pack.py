@@ -18,7 +18,7 @@ from pipeline.judge.rego_text import (
     references,
     texts,
 )
-from pipeline.model import Mark
+from pipeline.values.problem import Mark
 
 Path = tuple[str, ...]
 _SETTINGS = "lib.settings"

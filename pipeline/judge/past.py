@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.grants.commits import MainlineCommit
-from pipeline.grants.history import GRANTS, Life, Lives, window_of
-from pipeline.judge.narrowing import LESS, classify
+from pipeline.grants.history import GRANTS, Life, Lives
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
-from pipeline.model import Access, Grant, GrantId, Window
+from pipeline.values.commits import MainlineCommit
+from pipeline.values.grant import Access, Grant, Window, window_of
+from pipeline.values.grant_change import LESS, classify
+from pipeline.values.ids import GrantId
 
 LOOK_BACK = timedelta(days=62)
 """How long a life that is over is still told: twice what the policies may sum over

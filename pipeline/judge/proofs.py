@@ -9,8 +9,10 @@ from datetime import datetime
 from pipeline.grants.history import Life
 from pipeline.grants.yaml_strict import visible
 from pipeline.judge.question import Previous
-from pipeline.model import Entitlement, Grant, GrantId
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.catalogue import Entitlement
+from pipeline.values.grant import Grant
+from pipeline.values.ids import GrantId
+from pipeline.values.live import LiveGrant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,26 +14,20 @@ from datetime import datetime, timedelta
 
 from pipeline.errors import Denied, Incomplete, InvalidInput
 from pipeline.grants.catalogue import entitlements
-from pipeline.grants.commits import MainlineCommit
-from pipeline.grants.history import (
-    GRANTS,
-    Life,
-    governing,
-    is_governed,
-    is_grant,
-    lives,
-    window_of,
-)
+from pipeline.grants.history import GRANTS, Life, governing, is_governed, is_grant, lives
 from pipeline.judge.arrival import altered, misshapen, unshown
 from pipeline.judge.assess import Assessor
 from pipeline.judge.items import takes_away
 from pipeline.judge.leftover import latest_end
-from pipeline.judge.narrowing import classify
 from pipeline.judge.proofs import Proof, Proven, Quarantine, Standing, Unproven
-from pipeline.judge.pulls import ForgeReader, PullRequest
 from pipeline.judge.sources import Sources
-from pipeline.model import Catalogue, GrantId
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import MainlineCommit
+from pipeline.values.grant import window_of
+from pipeline.values.grant_change import classify
+from pipeline.values.ids import GrantId
+from pipeline.values.live import LiveGrant
+from pipeline.values.pull_request import ForgeReader, PullRequest
 
 PATIENCE = timedelta(hours=1)
 """How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""

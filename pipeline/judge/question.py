@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.evidence import Standing
-from pipeline.model import (
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
     AzureIdentity,
@@ -16,16 +16,14 @@ from pipeline.model import (
     Entitlement,
     GcpIdentity,
     GcpPermissions,
-    Grant,
     Principal,
-    Window,
-    canonical,
-    timestamp,
+    Standing,
 )
+from pipeline.values.grant import Grant, Window
 
 if TYPE_CHECKING:
-    from pipeline.judge.narrowing import Change
-    from pipeline.judge.pulls import Actor, PullRequest
+    from pipeline.values.grant_change import Change
+    from pipeline.values.pull_request import Actor, PullRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

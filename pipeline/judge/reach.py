@@ -12,24 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from pipeline.grants.history import window_of
 from pipeline.grants.patterns import example_of
 from pipeline.grants.validate import validate_grant
 from pipeline.judge.evaluate import Evaluation
-from pipeline.judge.requirement import Requirement
 from pipeline.judge.suppose import suppose
-from pipeline.model import (
-    Access,
-    Catalogue,
-    Cloud,
-    Entitlement,
-    Grant,
-    GrantId,
-    Principal,
-    Role,
-    Target,
-    TargetId,
-)
+from pipeline.values.catalogue import Catalogue, Entitlement, Principal, Role, Target
+from pipeline.values.grant import Access, Grant, window_of
+from pipeline.values.ids import Cloud, GrantId, TargetId
+from pipeline.values.requirement import Requirement
 
 LONGEST = 3600
 """Seconds that a model request asks for, where its role allows as long."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import EngineError, Unanswerable
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
-from pipeline.model import canonical
+from pipeline.values.canonical import canonical
 
 # Engines whose last reference went away on another thread than theirs, where regorus refuses
 # to drop them: they wait here for their own.

@@ -14,7 +14,8 @@ from pipeline.judge.bundle import TEST_SUFFIX
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.rego import guarded, load, place_of, strays
 from pipeline.judge.rego_text import Module, read_module, references
-from pipeline.model import Mark, Problem, canonical
+from pipeline.values.canonical import canonical
+from pipeline.values.problem import Mark, Problem
 
 _UNDEFINED = "it is undefined"
 _PROBE = "daypass_holds"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from pipeline.model import Mark
+from pipeline.values.problem import Mark
 
 KEYWORDS = frozenset(
     {

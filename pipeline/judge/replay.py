@@ -14,17 +14,18 @@ from typing import NamedTuple
 
 from pipeline.errors import InvalidInput
 from pipeline.grants.catalogue import entitlements, known_entitlements
-from pipeline.grants.commits import MainlineCommit, TreeChange
-from pipeline.grants.history import is_grant, window_of
+from pipeline.grants.history import is_grant
 from pipeline.grants.parse import Parsed
-from pipeline.judge.narrowing import LESS, Change, classify
 from pipeline.judge.past import Memory, Past
 from pipeline.judge.question import Previous
 from pipeline.judge.rulebook import readable_catalogue
 from pipeline.judge.simulate import Question, Unasked, first_told
 from pipeline.judge.sources import CATALOGUE, Sources
 from pipeline.judge.suppose import suppose
-from pipeline.model import Catalogue, Grant
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.grant import Grant, window_of
+from pipeline.values.grant_change import LESS, Change, classify
 
 
 class Version(NamedTuple):

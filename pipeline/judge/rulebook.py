@@ -17,7 +17,8 @@ from pipeline.judge.bundle import load_rules
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.evaluate import Requester, evaluate, governance_document
 from pipeline.judge.sources import Sources, at_top
-from pipeline.model import Catalogue, Problem
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.problem import Problem
 
 
 class Trial(NamedTuple):

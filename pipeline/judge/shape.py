@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.grants.commits import TreeChange
 from pipeline.grants.history import GRANTS, is_grant
-from pipeline.judge.pulls import PullRequest
 from pipeline.judge.sources import at_top
-from pipeline.model import Problem
+from pipeline.values.commits import TreeChange
+from pipeline.values.problem import Problem
+from pipeline.values.pull_request import PullRequest
 
 
 def shape_problems(

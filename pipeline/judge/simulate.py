@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pipeline.judge.evaluate import Evaluation
-from pipeline.judge.requirement import Requirement
-from pipeline.model import Grant, Problem
+from pipeline.values.grant import Grant
+from pipeline.values.problem import Problem
+from pipeline.values.requirement import Requirement
 
 
 class Turn(StrEnum):

@@ -13,13 +13,14 @@ from typing import Protocol
 from pipeline.errors import ForgeError, InvalidInput
 from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.catalogue import SeenPrincipals, load_catalogue
-from pipeline.grants.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.grants.tables import TABLE_LIMIT
 from pipeline.grants.yaml_strict import FILE_LIMIT
 from pipeline.judge.bundle import load_bundle
 from pipeline.judge.engine import PolicyBundle
-from pipeline.model import Catalogue, Mark, Problem
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
+from pipeline.values.problem import Mark, Problem
 
 CATALOGUE = tuple(f"access/{name}/" for name in ("principals", "targets", "roles", *FOLDERS))
 POLICIES = "policies/"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from pipeline.judge.requirement import Requirement
 from pipeline.judge.seating import Ballot, Moment, Place, Seating
-from pipeline.model import Delegation
+from pipeline.values.catalogue import Delegation
+from pipeline.values.requirement import Requirement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

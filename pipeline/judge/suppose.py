@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipeline.grants.history import window_of
 from pipeline.judge.circumstances import circumstances
-from pipeline.judge.narrowing import LESS, Change
 from pipeline.judge.question import (
     Emergency,
     OtherLife,
@@ -16,14 +14,9 @@ from pipeline.judge.question import (
     Requester,
     input_document,
 )
-from pipeline.model import (
-    Catalogue,
-    Entitlement,
-    Grant,
-    Principal,
-    PrincipalKind,
-    Window,
-)
+from pipeline.values.catalogue import Catalogue, Entitlement, Principal, PrincipalKind
+from pipeline.values.grant import Grant, Window, window_of
+from pipeline.values.grant_change import LESS, Change
 
 ASSUMED = (
     "whoever asks is taken for the subject, of a workload for its owner, and for the App where "

@@ -16,7 +16,8 @@ from pipeline.grants.calendar import on_call
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.names import CALENDARS, ROTATIONS, named, named_for
 from pipeline.judge.rego_text import tokens
-from pipeline.model import Catalogue, Window
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Window
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from pipeline.grants.duration import format_duration
-from pipeline.model import timestamp
+from pipeline.values.canonical import timestamp
 
 Value = str | int | bool | None | tuple[str, ...]
 """What a rule may say beside its code."""

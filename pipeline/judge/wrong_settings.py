@@ -16,7 +16,7 @@ from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.pack import Path, Setting, settings_of
 from pipeline.judge.rego_text import read_module
 from pipeline.judge.wording import Value, word
-from pipeline.model import Mark, Problem
+from pipeline.values.problem import Mark, Problem
 
 _PACKAGE = "access.rules.settings"
 _DENY = f"data.{_PACKAGE}.deny"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.judge.assessment import Assessment
-from pipeline.model import Mark
+from pipeline.values.problem import Mark
 
 _TOP = Mark(line=1, column=1)
 

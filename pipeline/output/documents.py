@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.model import Binding, canonical, timestamp
 from pipeline.provision.clouds.interface import Foreign, Result
-from pipeline.provision.plan import Change, Kind, Plan
+from pipeline.provision.plan import Plan
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.canonical import canonical, timestamp
 
 _SIGNS = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "-"}
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from pipeline.judge.narrowing import LESS, Change
 from pipeline.judge.simulate import Finding, Flip, Judged, Outcome, Question, Turn, Undecided
-from pipeline.model import timestamp
 from pipeline.output.text import table
 from pipeline.output.verdicts import evaluation_document, evaluation_text
+from pipeline.values.canonical import timestamp
+from pipeline.values.grant_change import LESS, Change
 
 _HEADER = ("GRANT", "WHERE", "AS OF", "WHAT", "BEFORE", "AFTER", "CODES")
 

@@ -14,10 +14,12 @@ from pipeline.grants.duration import format_duration
 from pipeline.judge.approvals import Approvals
 from pipeline.judge.assessment import Assessment, Item
 from pipeline.judge.decide import Verdict
-from pipeline.judge.narrowing import LESS
 from pipeline.judge.steps import listed
-from pipeline.model import AwsPermissions, AzurePermissions, GcpPermissions, GrantId, Window
 from pipeline.provision.clouds.interface import Result, Status
+from pipeline.values.catalogue import AwsPermissions, AzurePermissions, GcpPermissions
+from pipeline.values.grant import Window
+from pipeline.values.grant_change import LESS
+from pipeline.values.ids import GrantId
 
 CHECK_MARKER = "check"
 RESULT_MARKER = "result"

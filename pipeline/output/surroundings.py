@@ -7,8 +7,9 @@ from typing import Any
 
 from pipeline.judge.names import CALENDARS, ROTATIONS
 from pipeline.judge.surroundings import Duty, Opening, Surroundings
-from pipeline.model import Window, timestamp
 from pipeline.output.text import table
+from pipeline.values.canonical import timestamp
+from pipeline.values.grant import Window
 
 _MANY = 3
 

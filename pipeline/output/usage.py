@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from pipeline.model import Binding, Cloud
 from pipeline.provision.documents.aws import role_arn
+from pipeline.values.binding import Binding
+from pipeline.values.ids import Cloud
 
 
 def usage(binding: Binding) -> list[str]:

@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.judge.requirement import Requirement
-from pipeline.model import Grant
+from pipeline.values.grant import Grant
+from pipeline.values.requirement import Requirement
 
 
 def verdict(evaluation: Evaluation) -> str:

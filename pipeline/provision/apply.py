@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from pipeline.model import Binding, Cloud, GrantId
 from pipeline.provision.clouds.interface import CloudWriter, Result, Status
-from pipeline.provision.plan import Change, Kind, Plan
+from pipeline.provision.plan import Plan
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.ids import Cloud, GrantId
 
 
 class Journal(Protocol):

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.errors import PipelineError
-from pipeline.model import Binding, Cloud, Entitlement, Grant, GrantId, Window
 from pipeline.provision.documents import aws, azure, gcp
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveGrant:
-    """A proven grant with its window and what it gives."""
-
-    grant: Grant
-    window: Window
-    entitlements: tuple[Entitlement, ...]
+from pipeline.values.binding import Binding
+from pipeline.values.catalogue import Entitlement
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId
+from pipeline.values.live import LiveGrant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

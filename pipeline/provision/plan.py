@@ -5,15 +5,14 @@ The plan is the contract: it is computed, shown, digested, and then exactly that
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from pipeline.errors import NotConverged
-from pipeline.model import Binding, GrantId, TargetId, canonical, digest
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.canonical import digest
+from pipeline.values.ids import GrantId, TargetId
 
 SURPRISING_CHANGES = 10
 """Fewer changes to what is alive than this never surprise."""
@@ -22,51 +21,7 @@ SURPRISING_SHARE = 0.3
 """A larger share of what is alive than this, removed or altered in one plan, surprises."""
 
 
-class Kind(StrEnum):
-    """What a change does."""
-
-    DELETE = "delete"
-    UPDATE = "update"
-    CREATE = "create"
-
-
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
-_REASONS = frozenset({"grants", "unlisted", "startDateTime"})
 _ORDER = {Kind.DELETE: 0, Kind.UPDATE: 1, Kind.CREATE: 2}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """One create, update in place or delete of a binding."""
-
-    kind: Kind
-    binding: Binding
-    """As desired; for a delete, as observed."""
-
-    before: Binding | None = None
-    """As observed, for an update."""
-
-    @property
-    def grants(self) -> frozenset[GrantId]:
-        """The grants that gain or lose by it."""
-        before = self.before.grants if self.before else ()
-        return frozenset(self.binding.grants) | frozenset(before)
-
-    @property
-    def narrows(self) -> bool:
-        """Whether this takes access away and gives none.
-
-        A delete, or an update that leaves everything but dates and reasons as it was, inside
-        the window that was held.
-        """
-        if self.kind is Kind.DELETE:
-            return True
-        before, after = self.before, self.binding
-        if before is None or before.window is None or after.window is None:
-            return False
-        inside = before.window.start <= after.window.start and after.window.end <= before.window.end
-        fewer = set(after.grants) <= set(before.grants)
-        return inside and fewer and _timeless(after.document) == _timeless(before.document)
 
 
 class SurprisingPlan(NotConverged):
@@ -134,14 +89,6 @@ class Plan:
 def _alive(binding: Binding, now: datetime) -> bool:
     # A binding without a readable end is alive until it is gone.
     return binding.window is None or not binding.window.ended(now)
-
-
-def _timeless(document: str) -> str:
-    """Returns *document* without its dates and without the grants that it names as reasons."""
-    content = json.loads(document)
-    if isinstance(content, dict):
-        content = {key: value for key, value in content.items() if key not in _REASONS}
-    return _DATE.sub("", canonical(content))
 
 
 def waiting(

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.model import Binding, Cloud, GrantId, Target, TargetId
 from pipeline.provision.apply import Outcome
 from pipeline.provision.clouds.interface import CloudReader, Foreign, Observation, Status
-from pipeline.provision.plan import Kind
+from pipeline.values.binding import Binding, Kind
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud, GrantId, TargetId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.model import canonical, timestamp
+from pipeline.values.canonical import canonical, timestamp
 
 BRANCH = "daypass/audit"
 

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pipeline.errors import RefMoved, Undecided
-from pipeline.model import Binding, GrantId, timestamp
 from pipeline.provision.apply import Outcome
-from pipeline.provision.plan import Change, Plan
+from pipeline.provision.plan import Plan
 from pipeline.record.audit import AuditEvent, Chain, Run, Tip, batch, read_chain
 from pipeline.record.vouch import vouching
+from pipeline.values.binding import Binding, Change
+from pipeline.values.canonical import timestamp
+from pipeline.values.ids import GrantId
 
 _ATTEMPTS = 3
 

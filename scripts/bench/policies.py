@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from pipeline.judge.engine import PolicyBundle, PolicyEngine
     from pipeline.judge.question import Calendars, OtherLife
-    from pipeline.model import Catalogue
+    from pipeline.values.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (1_000, 10_000)
@@ -131,8 +131,8 @@ def question(folder: Path, path: str, catalogue: Catalogue) -> dict[str, Any]:
     """Returns what the policies are asked about the grant at *path*, read and parsed strictly."""
     from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
-    from pipeline.grants.history import window_of
     from pipeline.judge.question import Requester, input_document
+    from pipeline.values.grant import window_of
 
     parsed = parse_file(folder, path)
     if parsed.grant is None:
@@ -156,7 +156,7 @@ def question(folder: Path, path: str, catalogue: Catalogue) -> dict[str, Any]:
 def earlier_lives(subject: str) -> list[OtherLife]:
     """Returns what git's history would tell: two lives in the last days, of other grants."""
     from pipeline.judge.question import OtherLife
-    from pipeline.model import Window
+    from pipeline.values.grant import Window
 
     begun = {ago: NOW - timedelta(days=ago) for ago in (1, 3)}
     return [
@@ -175,7 +175,7 @@ def earlier_lives(subject: str) -> list[OtherLife]:
 def calendars() -> Calendars:
     """Returns two calendars with office hours on ten days."""
     from pipeline.judge.question import Calendars
-    from pipeline.model import Window
+    from pipeline.values.grant import Window
 
     ends = [NOW + timedelta(days=number) for number in range(1, 11)]
     office = [Window(start=end - timedelta(hours=11), end=end) for end in ends]

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.offline import read_catalogue, read_policies
-from pipeline.evidence import Standing
 from pipeline.grants.catalogue import entitlements
-from pipeline.grants.history import window_of
 from pipeline.grants.parse import parse_grant
 from pipeline.judge.circumstances import circumstances
-from pipeline.judge.pulls import Actor, PullRequest
 from pipeline.judge.question import (
     Emergency,
     OtherLife,
@@ -25,7 +22,11 @@ from pipeline.judge.question import (
     input_document,
 )
 from pipeline.judge.rego import RegorusEngine
-from pipeline.model import Grant, RoleId, TargetId, Window, canonical
+from pipeline.values.canonical import canonical
+from pipeline.values.catalogue import Standing
+from pipeline.values.grant import Grant, Window, window_of
+from pipeline.values.ids import RoleId, TargetId
+from pipeline.values.pull_request import Actor, PullRequest
 
 # A Friday on which erin is on call for payments.
 NOW = datetime(2026, 11, 20, 14, tzinfo=UTC)

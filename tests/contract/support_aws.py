@@ -8,29 +8,25 @@ from typing import Any
 
 import boto3
 
-from pipeline.model import (
+from pipeline.provision.clouds.aws import Accounts, AwsReader, AwsWriter
+from pipeline.provision.clouds.interface import Observation, Result
+from pipeline.provision.documents.aws import binding
+from pipeline.sandbox.aws import AwsSandbox
+from pipeline.sandbox.clock import Clock
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
-    Binding,
-    Cloud,
     Entitlement,
-    GrantId,
     Mfa,
     Principal,
     PrincipalKind,
     Risk,
     Role,
-    RoleId,
     Target,
-    TargetId,
-    Window,
 )
-from pipeline.provision.clouds.aws import Accounts, AwsReader, AwsWriter
-from pipeline.provision.clouds.interface import Observation, Result
-from pipeline.provision.documents.aws import binding
-from pipeline.provision.plan import Change, Kind
-from pipeline.sandbox.aws import AwsSandbox
-from pipeline.sandbox.clock import Clock
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
 
 NOW = datetime(2026, 11, 20, 16, tzinfo=UTC)
 START, END = NOW, NOW + timedelta(hours=2)

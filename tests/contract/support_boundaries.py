@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.judge.evaluate import OtherLife, evaluate
-from pipeline.model import Risk, Window
+from pipeline.values.catalogue import Risk
+from pipeline.values.grant import Window
 from tests.contract.support_rules import ROLE, TARGET, lasting, starting
 from tests.contract.test_engines_emergency import reviewing, urgent, used
 from tests.contract.test_engines_limits import BY_RISK, asked_before, in_development, longer

@@ -13,7 +13,7 @@ from pipeline.errors import EngineError
 from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
 from pipeline.judge.evaluate import Evaluation, evaluate
 from pipeline.judge.rego import RegorusEngine
-from pipeline.model import canonical
+from pipeline.values.canonical import canonical
 from tests.contract.support_rules import Ask, Case, check
 from tests.unit.support_policies import own_rules
 

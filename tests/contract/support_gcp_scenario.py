@@ -7,26 +7,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.model import (
-    Cloud,
+from pipeline.provision.clouds.interface import Result, Status
+from pipeline.provision.documents.gcp import binding
+from pipeline.sandbox.cel import allowed
+from pipeline.sandbox.gcp import GcpSandbox
+from pipeline.values.binding import Change, Kind
+from pipeline.values.catalogue import (
     Entitlement,
     GcpIdentity,
     GcpPermissions,
-    GrantId,
     Principal,
     PrincipalKind,
     Risk,
     Role,
-    RoleId,
     Target,
-    TargetId,
-    Window,
 )
-from pipeline.provision.clouds.interface import Result, Status
-from pipeline.provision.documents.gcp import binding
-from pipeline.provision.plan import Change, Kind
-from pipeline.sandbox.cel import allowed
-from pipeline.sandbox.gcp import GcpSandbox
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 START = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)

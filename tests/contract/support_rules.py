@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.judge.evaluate import Evaluation, OtherLife, Requester
-from pipeline.judge.pulls import Actor
-from pipeline.model import Window
+from pipeline.values.grant import Window
+from pipeline.values.pull_request import Actor
 from tests.unit.support_policies import (
     NOW,
     Keys,

@@ -7,33 +7,28 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.evidence import Standing
 from pipeline.judge.evaluate import OtherLife, Previous, Requester, input_document
-from pipeline.judge.pulls import Actor
 from pipeline.judge.question import Calendars, Emergency
-from pipeline.model import (
-    Access,
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
     AzureIdentity,
     AzurePermissions,
-    Cloud,
     Entitlement,
     Expiry,
     GcpIdentity,
     GcpPermissions,
-    Grant,
-    GrantId,
     Mfa,
     Principal,
     PrincipalKind,
     Risk,
     Role,
-    RoleId,
+    Standing,
     Target,
-    TargetId,
-    Window,
 )
+from pipeline.values.grant import Access, Grant, Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
+from pipeline.values.pull_request import Actor
 from tests.unit.support_policies import ALICE, NOW, own_settings
 
 HOUR = timedelta(hours=1)

@@ -10,12 +10,12 @@ from typing import Any
 import boto3
 import pytest
 
-from pipeline.model import GrantId
 from pipeline.provision.clouds.aws import Accounts, AwsReader, AwsWriter
 from pipeline.provision.clouds.interface import Status
-from pipeline.provision.plan import Change, Kind
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.clock import Clock
+from pipeline.values.binding import Change, Kind
+from pipeline.values.ids import GrantId
 from tests.contract.support_aws import (
     ACCOUNT,
     BOB_ARN,

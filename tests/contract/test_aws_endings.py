@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import AwsIdentity, AwsPermissions, Mfa
-from pipeline.provision.plan import Kind
 from pipeline.sandbox import aws_check
 from pipeline.sandbox.aws_check import Caller
+from pipeline.values.binding import Kind
+from pipeline.values.catalogue import AwsIdentity, AwsPermissions, Mfa
 from tests.contract.support_aws import (
     ACCOUNT,
     ACTION,

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.provision.plan import Kind
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.aws_check import UnknownForm, acts, allowed, assumable
 from pipeline.sandbox.aws_contract import (
@@ -22,6 +21,7 @@ from pipeline.sandbox.aws_contract import (
     success_body,
 )
 from pipeline.sandbox.clock import Clock
+from pipeline.values.binding import Kind
 from tests.contract.support_aws import (
     ACCOUNT,
     ACTION,

@@ -16,29 +16,25 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.model import (
-    AzureIdentity,
-    AzurePermissions,
-    Binding,
-    Cloud,
-    Entitlement,
-    GrantId,
-    Principal,
-    PrincipalKind,
-    Risk,
-    Role,
-    RoleId,
-    Target,
-    TargetId,
-    Window,
-)
 from pipeline.provision.clouds.azure import AzureReader, AzureWriter, StaticToken
 from pipeline.provision.clouds.interface import Observation, Result, Status
 from pipeline.provision.documents import azure as documents
 from pipeline.provision.documents.azure_mark import Mark, request_name
-from pipeline.provision.plan import Change, Kind
 from pipeline.sandbox.azure import AzureSandbox
 from pipeline.sandbox.clock import Clock
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.catalogue import (
+    AzureIdentity,
+    AzurePermissions,
+    Entitlement,
+    Principal,
+    PrincipalKind,
+    Risk,
+    Role,
+    Target,
+)
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
 from tests.contract.support_azure import ROOT, contracts, examples, plain
 
 SUBSCRIPTION = "dfa2a084-766f-4003-8ae1-c4aeb893a99f"

@@ -14,7 +14,7 @@ from pipeline.judge.builtins import BUILT_INS
 from pipeline.judge.engine import PolicyBundle, PolicyEngine
 from pipeline.judge.opa import OpaEngine
 from pipeline.judge.rego import RegorusEngine
-from pipeline.model import canonical
+from pipeline.values.canonical import canonical
 
 pytestmark = pytest.mark.opa
 

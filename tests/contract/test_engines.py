@@ -20,7 +20,8 @@ from pipeline.judge.evaluate import (
 )
 from pipeline.judge.opa import OpaEngine
 from pipeline.judge.rego import RegorusEngine
-from pipeline.model import Risk, Window
+from pipeline.values.catalogue import Risk
+from pipeline.values.grant import Window
 from tests.contract.support_rules import (
     BOT,
     MISSING,

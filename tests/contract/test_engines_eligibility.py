@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import PrincipalKind
+from pipeline.values.catalogue import PrincipalKind
 from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check
 from tests.unit.support_policies import Keys, grant, own_settings, principal, put, request
 

@@ -10,7 +10,8 @@ import pytest
 from pipeline.errors import EngineError
 from pipeline.judge.evaluate import Previous, Requester, governance_document
 from pipeline.judge.question import Emergency
-from pipeline.model import Risk, Window
+from pipeline.values.catalogue import Risk
+from pipeline.values.grant import Window
 from tests.contract.support_rules import MISSING, ROLE, STRANGER, Ask, Case, check, codes
 from tests.unit.support_policies import (
     ALICE,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.judge.evaluate import OtherLife
-from pipeline.model import Risk, Window
+from pipeline.values.catalogue import Risk
+from pipeline.values.grant import Window
 from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes
 from tests.unit.support_policies import NOW, Keys, grant, own_settings, proven, put, request
 

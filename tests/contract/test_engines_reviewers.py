@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Risk
+from pipeline.values.catalogue import Risk
 from tests.contract.support_rules import ROLE, Ask, Case, check, codes
 from tests.unit.support_policies import Keys, own_settings, put, request
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Window
+from pipeline.values.grant import Window
 from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes
 from tests.unit.support_policies import (
     NOW,

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.grants.catalogue import entitlements, load_catalogue
-from pipeline.model import Access, Catalogue, Risk, RoleId, TargetId
+from pipeline.values.catalogue import Catalogue, Risk
+from pipeline.values.grant import Access
+from pipeline.values.ids import RoleId, TargetId
 from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes
 from tests.unit.support_policies import Keys, grant, own_settings, put, request
 

@@ -11,7 +11,8 @@ import pytest
 from pipeline.errors import EngineError
 from pipeline.judge.evaluate import OtherLife, Requester
 from pipeline.judge.question import Standing
-from pipeline.model import AwsIdentity, Mfa, PrincipalKind, Risk, Window
+from pipeline.values.catalogue import AwsIdentity, Mfa, PrincipalKind, Risk
+from pipeline.values.grant import Window
 from tests.contract.support_rules import (
     BOT,
     MISSING,

@@ -26,10 +26,10 @@ from pipeline.forge.github_write import (
 )
 from pipeline.judge.approvals import Requirement, tally
 from pipeline.judge.electorate import gather
-from pipeline.judge.pulls import Actor, ForgeReader
-from pipeline.model import Catalogue, Principal, PrincipalKind
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import GitHubSandbox
+from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind
+from pipeline.values.pull_request import Actor, ForgeReader
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 REPO = "acme/access"

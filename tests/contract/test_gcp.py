@@ -12,13 +12,15 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.oauth2.credentials import Credentials
 
-from pipeline.model import Cloud, GrantId, Window, canonical
 from pipeline.provision.clouds.gcp import GcpReader, GcpWriter
 from pipeline.provision.clouds.interface import Status
-from pipeline.provision.plan import Kind
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.gcp import LOST, GcpSandbox
 from pipeline.sandbox.server import Server
+from pipeline.values.binding import Kind
+from pipeline.values.canonical import canonical
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId
 from tests.contract.support_gcp import Contract
 from tests.contract.support_gcp_scenario import (
     ACCOUNTS,

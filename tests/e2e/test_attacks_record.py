@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pipeline.model import canonical
 from pipeline.record.audit import read_chain
+from pipeline.values.canonical import canonical
 from tests.e2e.support_world import RECORD, REPOSITORY, Acme, Refusal, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")

@@ -11,16 +11,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pipeline.grants.commits import TreeChange
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.proofs import Proof, Proven, Standing
 from pipeline.judge.provenance import Prover
-from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
 from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.rulebook import Trial
 from pipeline.judge.sources import Sources
+from pipeline.values.commits import TreeChange
+from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
 from tests.unit.support_memory import FILE_STATUS, File, Files, Forge, Git
 from tests.unit.support_tiny_rules import ALICE, BOB, DAN, MALLORY, START
 

@@ -8,8 +8,11 @@ from functools import cache
 
 from pipeline.grants.catalogue import entitlements, load_catalogue
 from pipeline.judge.proofs import Quarantine
-from pipeline.model import Access, Binding, Catalogue, Grant, GrantId, TargetId, Window
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.binding import Binding
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Access, Grant, Window
+from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.live import LiveGrant
 from tests.unit.support_values import window
 
 PRINCIPAL = """\

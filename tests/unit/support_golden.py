@@ -15,8 +15,6 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.grants.catalogue import entitlements
-from pipeline.grants.commits import ABSENT_MODE, FILE_MODE, MainlineCommit, TreeChange, TreeEntry
-from pipeline.grants.history import window_of
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.validate import validate_grant
 from pipeline.judge.askers import teams_named
@@ -25,15 +23,20 @@ from pipeline.judge.bundle import Rule, load_rules
 from pipeline.judge.decide import decide
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import Previous, evaluate
-from pipeline.judge.narrowing import classify
 from pipeline.judge.proofs import Proven
-from pipeline.judge.pulls import Actor, PullRequest, Review
 from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.rulebook import Trial
 from pipeline.judge.sources import Sources
 from pipeline.judge.suppose import lives_from, suppose
-from pipeline.model import Catalogue, Grant, Problem, canonical
-from pipeline.provision.desired import LiveGrant, desired, render
+from pipeline.provision.desired import desired, render
+from pipeline.values.canonical import canonical
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import ABSENT_MODE, FILE_MODE, MainlineCommit, TreeChange, TreeEntry
+from pipeline.values.grant import Grant, window_of
+from pipeline.values.grant_change import classify
+from pipeline.values.live import LiveGrant
+from pipeline.values.problem import Problem
+from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_golden_kinds import (
     DROP,
     Case,

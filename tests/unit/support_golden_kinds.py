@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipeline.model import canonical
+from pipeline.values.canonical import canonical
 
 Files = Mapping[str, str | None]
 """Repository path to text; None takes the file away."""

@@ -10,8 +10,11 @@ from pipeline.judge.approvals import Approvals, Rejected
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
 from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.model import Binding, Problem, Window, canonical, timestamp
 from pipeline.provision.desired import Desired
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.grant import Window
+from pipeline.values.problem import Problem
 
 Record = dict[str, Any]
 """By part: `question`, `evaluation`, `bindings`, `decision`, in words `answer`, and `ran`."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.errors import ForgeError, PipelineError
-from pipeline.grants.commits import (
+from pipeline.values.commits import (
     ABSENT_MODE,
     FILE_MODE,
     SUBMODULE_MODE,
@@ -17,7 +17,7 @@ from pipeline.grants.commits import (
     TreeChange,
     TreeEntry,
 )
-from pipeline.judge.pulls import Actor, CheckRun, PullFile, PullRequest, Review
+from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
 from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, DAN, MALLORY
 
 

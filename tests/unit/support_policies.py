@@ -13,28 +13,23 @@ from typing import Any
 from pipeline.judge.bundle import Rule, load_bundle, load_rules
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.evaluate import Previous, Requester, input_document
-from pipeline.judge.pulls import Actor
 from pipeline.judge.question import Calendars
 from pipeline.judge.rego import RegorusEngine
-from pipeline.model import (
-    Access,
+from pipeline.values.canonical import canonical
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
-    Cloud,
     Entitlement,
-    Grant,
-    GrantId,
     Mfa,
     Principal,
     PrincipalKind,
     Risk,
     Role,
-    RoleId,
     Target,
-    TargetId,
-    Window,
-    canonical,
 )
+from pipeline.values.grant import Access, Grant, Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
+from pipeline.values.pull_request import Actor
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)

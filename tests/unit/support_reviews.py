@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import ForgeError
-from pipeline.judge.pulls import Actor, PullFile, PullRequest, Review
-from pipeline.model import Principal, PrincipalKind
+from pipeline.values.catalogue import Principal, PrincipalKind
+from pipeline.values.pull_request import Actor, PullFile, PullRequest, Review
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HEAD = "def5678" + "0" * 33

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import pipeline.cli.run as room
+from pipeline.cli import run as room
 from pipeline.cli.apply import Applied, apply, converge
 from pipeline.cli.context import Context
 from pipeline.cli.expire import expire
@@ -26,13 +26,15 @@ from pipeline.grants.history import Life, lives
 from pipeline.grants.write import render as text_of
 from pipeline.judge.proofs import Proof, Quarantine, Standing
 from pipeline.judge.sources import Sources
-from pipeline.model import Binding, GrantId, TargetId
 from pipeline.output.text import Painter
-from pipeline.provision.desired import LiveGrant, render
+from pipeline.provision.desired import render
 from pipeline.provision.plan import Plan
 from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent, Run
 from pipeline.record.journal import AuditJournal
+from pipeline.values.binding import Binding
+from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, shown
 from tests.unit.support_memory import Git
 from tests.unit.support_values import NOON

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.judge.pulls import Actor
+from pipeline.values.pull_request import Actor
 from tests.unit.support_reviews import ALICE, BOB, CAROL
 
 __all__ = [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipeline.grants.commits import MainlineCommit, TreeChange
-from pipeline.model import Binding, Cloud, GrantId, TargetId, Window
+from pipeline.values.binding import Binding
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, TargetId
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,12 +9,13 @@ from typing import Any
 
 from pipeline.errors import Denied, ForgeError, RefMoved
 from pipeline.forge.answers import Comment
-from pipeline.judge.pulls import Actor, PullFile, PullRequest
-from pipeline.model import Binding, Cloud, Target
 from pipeline.provision.clouds.interface import Foreign, Observation, Result, Status
-from pipeline.provision.plan import Change, Kind
 from pipeline.record.audit import read_chain
 from pipeline.record.vouch import Signature
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud
+from pipeline.values.pull_request import Actor, PullFile, PullRequest
 
 KEEPER = Actor(id=500, login="keeper[bot]", type="Bot")
 STRANGER = Actor(id=66, login="mallory", type="User")

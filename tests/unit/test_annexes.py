@@ -11,15 +11,23 @@ import pytest
 
 from pipeline.cli.offline import read_catalogue
 from pipeline.errors import InvalidInput
-from pipeline.evidence import Finding, Review, Standing
 from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.calendar import calendars_for, on_call
 from pipeline.grants.catalogue import load_catalogue
-from pipeline.grants.commits import FILE_MODE, TreeEntry
 from pipeline.grants.tables import TABLE_LIMIT
 from pipeline.judge.sources import CATALOGUE, Sources
-from pipeline.model import Delegation, GrantId, RoleId, TargetId
-from pipeline.timetable import Calendar, DayException, Hours, Override, Period, Rotation, Weekly
+from pipeline.values.catalogue import Delegation, Finding, Review, Standing
+from pipeline.values.commits import FILE_MODE, TreeEntry
+from pipeline.values.ids import GrantId, RoleId, TargetId
+from pipeline.values.timetable import (
+    Calendar,
+    DayException,
+    Hours,
+    Override,
+    Period,
+    Rotation,
+    Weekly,
+)
 
 ASSETS = Path(__file__).parents[2] / "pipeline" / "sandbox" / "acme"
 CALENDAR = "access/calendars/x.yaml"

@@ -6,10 +6,11 @@ from datetime import datetime
 import pytest
 
 from pipeline.errors import ForgeError
-from pipeline.model import Binding, Cloud, GrantId
 from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.clouds.interface import Result, Status
-from pipeline.provision.plan import Change, Kind, Plan, make_plan
+from pipeline.provision.plan import Plan, make_plan
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.ids import Cloud, GrantId
 from tests.unit.support_values import NOON, binding
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pipeline.errors import Denied
 from pipeline.judge.approvals import Approvals, Requirement, Voter, tally
 from pipeline.judge.electorate import gather
-from pipeline.judge.pulls import Actor, PullRequest, Review
-from pipeline.model import Catalogue, PrincipalKind
+from pipeline.values.catalogue import Catalogue, PrincipalKind
+from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review
 
 OWNER = Requirement(id="owners", teams=("payments-leads",), count=1, because="medium risk")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.judge.approvals import Approvals, Authority, Requirement, Voter, tally
-from pipeline.judge.pulls import Actor, Review
-from pipeline.model import Delegation
+from pipeline.values.catalogue import Delegation
+from pipeline.values.pull_request import Actor, Review
 from tests.unit.support_reviews import HEAD, NOW, OLD, review
 
 TEAMS = ("red", "green")

@@ -7,8 +7,8 @@ from typing import cast
 
 from pipeline.judge.askers import Askers, teams_named
 from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.pulls import Actor, ForgeReader
-from pipeline.model import PrincipalKind
+from pipeline.values.catalogue import PrincipalKind
+from pipeline.values.pull_request import Actor, ForgeReader
 from tests.unit.support_policies import own_bundle
 from tests.unit.test_approvals import ALICE, BOB, PEOPLE, PULL, person
 

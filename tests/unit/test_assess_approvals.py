@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EngineError, InvalidInput, Unanswerable
-from pipeline.grants.commits import TreeChange, TreeEntry
 from pipeline.grants.parse import Parsed
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
 from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.pulls import Actor, PullRequest, Review
 from pipeline.judge.rulebook import Trial
 from pipeline.judge.sources import Sources, at_top
-from pipeline.model import Catalogue, Delegation, TargetId
+from pipeline.values.catalogue import Catalogue, Delegation
+from pipeline.values.commits import TreeChange, TreeEntry
+from pipeline.values.ids import TargetId
+from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_policies import entitlement, grant, own_bundle, own_rules, principal
 from tests.unit.support_reviews import HEAD, NOW, Desk, person, review
 

@@ -14,8 +14,18 @@ from hypothesis import strategies as st
 
 from pipeline.grants.calendar import begins, calendars_for, on_call, open_windows
 from pipeline.grants.zones import zone, zone_names
-from pipeline.model import Catalogue, Window, timestamp
-from pipeline.timetable import Calendar, DayException, Hours, Override, Period, Rotation, Weekly
+from pipeline.values.canonical import timestamp
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Window
+from pipeline.values.timetable import (
+    Calendar,
+    DayException,
+    Hours,
+    Override,
+    Period,
+    Rotation,
+    Weekly,
+)
 
 ALL_DAYS = frozenset(range(7))
 NIGHT = Hours(opens=22 * 60, closes=6 * 60)

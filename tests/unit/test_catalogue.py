@@ -11,23 +11,21 @@ from pipeline.grants.catalogue import entitlements, load_catalogue
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.patterns import matches, pattern_problem
 from pipeline.grants.tables import TABLE_LIMIT
-from pipeline.model import (
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
     AzureIdentity,
     AzurePermissions,
     Catalogue,
-    Cloud,
     Expiry,
     GcpIdentity,
     GcpPermissions,
-    Grant,
     Mfa,
     PrincipalKind,
     Risk,
-    RoleId,
-    TargetId,
 )
+from pipeline.values.grant import Grant
+from pipeline.values.ids import Cloud, RoleId, TargetId
 
 ASSETS = Path(__file__).parents[2] / "pipeline" / "sandbox" / "acme" / "access"
 SHIPPED = Path(__file__).parents[2] / "access"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from pipeline.evidence import Standing
 from pipeline.judge.circumstances import HORIZON, circumstances
-from pipeline.model import Catalogue, RoleId, TargetId
-from pipeline.timetable import Calendar, Hours, Rotation, Weekly
+from pipeline.values.catalogue import Catalogue, Standing
+from pipeline.values.ids import RoleId, TargetId
+from pipeline.values.timetable import Calendar, Hours, Rotation, Weekly
 from tests.unit.support_values import HOUR, NOON, window
 
 PAYER = Standing(target=TargetId("aws/prod"), role=RoleId("aws/payer"))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pipeline.judge.approvals import Approvals, Rejected
 from pipeline.judge.decide import Verdict, decide
 from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.judge.requirement import Requirement
 from pipeline.judge.steps import Step
-from pipeline.model import Problem
+from pipeline.values.problem import Problem
+from pipeline.values.requirement import Requirement
 from tests.unit.support_reviews import review
 
 OWNER = Requirement(id="owner", teams=("leads",), count=1, because="a role of medium risk")

@@ -7,29 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
-from pipeline.model import (
-    Access,
+from pipeline.provision.desired import desired, render
+from pipeline.values.binding import Binding
+from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
     AzureIdentity,
     AzurePermissions,
-    Binding,
-    Cloud,
     Entitlement,
     GcpIdentity,
     GcpPermissions,
-    Grant,
-    GrantId,
     Principal,
     PrincipalKind,
     Risk,
     Role,
-    RoleId,
     Target,
-    TargetId,
-    Window,
 )
-from pipeline.provision.desired import LiveGrant, desired, render
+from pipeline.values.grant import Access, Grant, Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
+from pipeline.values.live import LiveGrant
 from tests.unit.support_values import HOUR, NOON, window
 
 ALICE = Principal(

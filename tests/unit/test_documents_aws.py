@@ -12,21 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Denied, PipelineError, UsageError
-from pipeline.model import (
-    AwsIdentity,
-    AwsPermissions,
-    Binding,
-    Cloud,
-    Entitlement,
-    GcpPermissions,
-    GrantId,
-    Mfa,
-    PrincipalKind,
-    TargetId,
-    Window,
-)
 from pipeline.provision.documents.aws import binding, role_arn, role_name, session_seconds
 from pipeline.provision.documents.aws_observed import observed
+from pipeline.values.binding import Binding
+from pipeline.values.catalogue import (
+    AwsIdentity,
+    AwsPermissions,
+    Entitlement,
+    GcpPermissions,
+    Mfa,
+    PrincipalKind,
+)
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, TargetId
 from tests.contract.support_aws import (
     ACCOUNT,
     ALICE,

@@ -11,24 +11,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.model import (
-    AwsPermissions,
-    AzureIdentity,
-    AzurePermissions,
-    Cloud,
-    Entitlement,
-    Expiry,
-    GrantId,
-    Mfa,
-    Principal,
-    PrincipalKind,
-    Risk,
-    Role,
-    RoleId,
-    Target,
-    TargetId,
-    Window,
-)
 from pipeline.provision.documents import azure
 from pipeline.provision.documents.azure_mark import (
     JUSTIFICATION_LIMIT,
@@ -47,6 +29,21 @@ from pipeline.provision.documents.azure_state import (
     Schedule,
     read_state,
 )
+from pipeline.values.catalogue import (
+    AwsPermissions,
+    AzureIdentity,
+    AzurePermissions,
+    Entitlement,
+    Expiry,
+    Mfa,
+    Principal,
+    PrincipalKind,
+    Risk,
+    Role,
+    Target,
+)
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
 
 SUBSCRIPTION = "dfa2a084-766f-4003-8ae1-c4aeb893a99f"
 ALICE = "a3bb8764-cb92-4276-9d2a-ca1e895e55ea"

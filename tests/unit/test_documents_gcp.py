@@ -13,26 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.model import (
-    AwsPermissions,
-    Binding,
-    Cloud,
-    Entitlement,
-    GcpIdentity,
-    GcpPermissions,
-    GrantId,
-    Mfa,
-    Principal,
-    PrincipalKind,
-    Risk,
-    Role,
-    RoleId,
-    Target,
-    TargetId,
-    Window,
-    canonical,
-    digest,
-)
 from pipeline.provision.documents.gcp import (
     LEGACY_ROLES,
     NotGrantable,
@@ -43,7 +23,22 @@ from pipeline.provision.documents.gcp import (
     window_of,
 )
 from pipeline.provision.documents.gcp_policy import edit, holds, survey
-from pipeline.provision.plan import Change, Kind
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.canonical import canonical, digest
+from pipeline.values.catalogue import (
+    AwsPermissions,
+    Entitlement,
+    GcpIdentity,
+    GcpPermissions,
+    Mfa,
+    Principal,
+    PrincipalKind,
+    Risk,
+    Role,
+    Target,
+)
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 WINDOW = Window(

@@ -13,21 +13,20 @@ import pytest
 from pipeline.errors import EngineError
 from pipeline.judge.approvals import Requirement
 from pipeline.judge.evaluate import EnginesDisagree, Requester, evaluate, governance_document
-from pipeline.judge.pulls import Actor, PullRequest
 from pipeline.judge.wording import word
-from pipeline.model import (
-    Access,
+from pipeline.values.canonical import canonical
+from pipeline.values.catalogue import (
     AzureIdentity,
     AzurePermissions,
-    Cloud,
     GcpIdentity,
     GcpPermissions,
-    Mark,
     Mfa,
     Risk,
-    TargetId,
-    canonical,
 )
+from pipeline.values.grant import Access
+from pipeline.values.ids import Cloud, TargetId
+from pipeline.values.problem import Mark
+from pipeline.values.pull_request import Actor, PullRequest
 from tests.unit.support_policies import (
     ALICE,
     NOW,

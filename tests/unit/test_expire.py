@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from pipeline.ending.expire import BRANCH_PREFIX, ended, retire, revert_text
 from pipeline.grants.history import Life, lives
-from pipeline.model import Grant, GrantId, TargetId
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.grant import Grant
+from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.live import LiveGrant
 from tests.unit.support_values import NOON, binding, change, commit, window
 
 GCP = TargetId("gcp/prod")

@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import ForgeError
 from pipeline.forge.git import Repository
 from pipeline.forge.plumbing import read_diff, read_log, refspec, remote_url
-from pipeline.grants.commits import TreeChange
+from pipeline.values.commits import TreeChange
 from tests.unit.support_git import NOON, Work
 
 HOSTILE = 'access/grants/al"ice\n:100644 100644/ñ\udcff\t- x.yaml'

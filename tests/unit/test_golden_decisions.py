@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.model import canonical, digest
+from pipeline.values.canonical import canonical, digest
 from tests.unit.support_golden import Court
 from tests.unit.support_golden_kinds import Case
 from tests.unit.support_golden_offline import damaged, offline_cases

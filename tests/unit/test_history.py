@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.grants.history import governing, grant_id, is_governed, lives, window_of
-from pipeline.model import Grant, GrantId
+from pipeline.grants.history import governing, grant_id, is_governed, lives
+from pipeline.values.grant import Grant, window_of
+from pipeline.values.ids import GrantId
 from tests.unit.support_values import HOUR, NOON, change, commit
 
 PATH = "access/grants/alice/x.yaml"

@@ -16,7 +16,7 @@ from pipeline.cli.offline import read_catalogue
 from pipeline.grants.schema import editor_line, render
 from pipeline.grants.starter import person_lines, target_lines
 from pipeline.grants.write import text_of
-from pipeline.model import Cloud
+from pipeline.values.ids import Cloud
 from tests.unit.test_schema import accepted
 
 ROOT = Path(__file__).parents[2]

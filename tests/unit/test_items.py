@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.grants.commits import TreeChange
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.judge.items import read_items
 from pipeline.judge.proofs import Proven
 from pipeline.judge.sources import Sources
-from pipeline.model import Catalogue
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.commits import TreeChange
 from tests.unit.support_policies import entitlement, grant
 from tests.unit.support_reviews import NOW
 from tests.unit.support_values import change, window

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.errors import ForgeError, RefMoved, Undecided
-from pipeline.model import GrantId
 from pipeline.provision.apply import Outcome
 from pipeline.provision.clouds.interface import Result, Status
-from pipeline.provision.plan import Change, Kind, Plan, make_plan
+from pipeline.provision.plan import Plan, make_plan
 from pipeline.record.audit import AuditEvent, Run, read_chain
 from pipeline.record.journal import AuditJournal
+from pipeline.values.binding import Change, Kind
+from pipeline.values.ids import GrantId
 from tests.unit.support_values import NOON, binding, window
 
 RUN = Run(actor="keeper[bot]", id="7", main="a" * 40)

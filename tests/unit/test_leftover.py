@@ -9,11 +9,12 @@ from typing import cast
 
 import pytest
 
-from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.judge.leftover import left_behind
 from pipeline.judge.sources import Sources
-from pipeline.model import Cloud, Target, TargetId
+from pipeline.values.catalogue import Target
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.ids import Cloud, TargetId
 from tests.unit.support_values import HOUR, NOON, change, commit
 
 PATH = "access/grants/alice/x.yaml"

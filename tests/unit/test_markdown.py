@@ -11,11 +11,11 @@ from pipeline.cli.check import _assessment_document, _say
 from pipeline.judge.approvals import Authority, Requirement, Voter, tally
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
-from pipeline.judge.pulls import Actor, PullRequest, Review
-from pipeline.model import Delegation
 from pipeline.output.markdown import check_comment
 from pipeline.output.text import Painter
 from pipeline.output.verdicts import needed
+from pipeline.values.catalogue import Delegation
+from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, review
 
 OWNERS = Requirement(id="owners", teams=("leads",), count=1, because="medium risk")

@@ -8,15 +8,10 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import Denied, ForgeError
-from pipeline.grants.commits import (
-    EXECUTABLE_MODE,
-    SUBMODULE_MODE,
-    SYMLINK_MODE,
-    MainlineCommit,
-)
 from pipeline.judge.arrival import CLOCK_TOLERANCE, altered, misshapen, unshown
-from pipeline.judge.pulls import PullFile, PullRequest
 from pipeline.judge.sources import Sources
+from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
+from pipeline.values.pull_request import PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch
 from tests.unit.support_memory import File
 from tests.unit.support_tiny_rules import ALICE, grant

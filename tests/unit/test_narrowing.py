@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.judge.narrowing import classify
-from pipeline.model import Access, Grant, Mark, TargetId
+from pipeline.values.grant import Access, Grant
+from pipeline.values.grant_change import classify
+from pipeline.values.ids import TargetId
+from pipeline.values.problem import Mark
 from tests.unit.support_policies import NOW, grant
 
 LINES = tuple(

@@ -15,7 +15,9 @@ from pipeline.grants.duration import LONGEST, SHORTEST, format_duration, parse_d
 from pipeline.grants.legible import legible_of
 from pipeline.grants.parse import Parsed, parse_grant, path_problem
 from pipeline.grants.yaml_strict import load_strict
-from pipeline.model import Access, Mark, Problem, TargetId
+from pipeline.values.grant import Access
+from pipeline.values.ids import TargetId
+from pipeline.values.problem import Mark, Problem
 
 PATH = "access/grants/alice/stuck-payouts.yaml"
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
-from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.judge.past import LOOK_BACK, Memory, Past, past
 from pipeline.judge.sources import Sources
-from pipeline.model import Grant
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.grant import Grant
 from tests.unit.support_values import HOUR, NOON, change, commit
 
 PATH = "access/grants/alice/x.yaml"

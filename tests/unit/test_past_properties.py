@@ -10,13 +10,14 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.grants.commits import MainlineCommit, TreeChange
 from pipeline.grants.history import GRANTS, Life, Step, grant_id, is_grant
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.judge.past import LOOK_BACK, Memory, Past, _held, past, versions
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
-from pipeline.model import Grant, RoleId
+from pipeline.values.commits import MainlineCommit, TreeChange
+from pipeline.values.grant import Grant
+from pipeline.values.ids import RoleId
 from tests.unit.support_values import NOON, change, commit
 from tests.unit.test_past import Texts, asked, text
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model import Binding, GrantId, TargetId, canonical, timestamp
-from pipeline.provision.plan import Kind, SurprisingPlan, make_plan
+from pipeline.provision.plan import SurprisingPlan, make_plan
+from pipeline.values.binding import Binding, Kind
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.ids import GrantId, TargetId
 from tests.unit.support_values import NOON, binding, window
 
 bindings = st.lists(

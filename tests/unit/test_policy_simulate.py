@@ -15,7 +15,7 @@ from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.replay import Replay, versions
 from pipeline.judge.simulate import Question
 from pipeline.judge.sources import Sources
-from pipeline.timetable import Calendar, Hours, Weekly
+from pipeline.values.timetable import Calendar, Hours, Weekly
 from tests.unit.support_git import Work
 from tests.unit.support_simulate import ACME, DATABASE, LOGS, ROOT, Scene, grant, only_flip
 

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from pipeline.grants.catalogue import entitlements
-from pipeline.grants.history import window_of
 from pipeline.grants.parse import parse_grant
 from pipeline.judge.assess import Assessor
 from pipeline.judge.proofs import Proven
-from pipeline.judge.pulls import Actor, PullRequest
 from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.replay import Replay, versions
 from pipeline.judge.rulebook import Trial
 from pipeline.judge.simulate import Question
 from pipeline.judge.sources import Sources
+from pipeline.values.grant import window_of
+from pipeline.values.pull_request import Actor, PullRequest
 from tests.unit.support_reviews import Desk
 from tests.unit.support_simulate import DATABASE, LOGS, Scene, grant, only_flip
 

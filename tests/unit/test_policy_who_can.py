@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli.context import Context
 from pipeline.cli.main import run
-from pipeline.judge.pulls import Actor
+from pipeline.values.pull_request import Actor
 
 ROOT = Path(__file__).parents[2]
 # A rule as an organisation might add it: only who is in one of the teams may ask.

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Denied, EngineError, ForgeError, Incomplete, Unanswerable
-from pipeline.grants.commits import EXECUTABLE_MODE
 from pipeline.judge.provenance import PATIENCE
-from pipeline.judge.pulls import PullFile
-from pipeline.model import Window
+from pipeline.values.commits import EXECUTABLE_MODE
+from pipeline.values.grant import Window
+from pipeline.values.pull_request import PullFile
 from tests.unit.support_branch import (
     HOUR,
     MINUTE,

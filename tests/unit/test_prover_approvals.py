@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.pulls import Actor
+from pipeline.values.pull_request import Actor
 from tests.unit.support_branch import CHECKER, DAY, HOUR, KEEPER, MINUTE, PAYOUTS, Branch, live
 from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, DAN, MALLORY, TABLES, grant
 

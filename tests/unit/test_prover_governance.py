@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.grants.commits import EXECUTABLE_MODE
-from pipeline.model import Window
+from pipeline.values.commits import EXECUTABLE_MODE
+from pipeline.values.grant import Window
 from tests.unit.support_branch import (
     HOUR,
     MINUTE,

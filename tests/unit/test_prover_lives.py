@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import ForgeError
-from pipeline.grants.commits import SYMLINK_MODE
-from pipeline.model import GcpPermissions, Window
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.catalogue import GcpPermissions
+from pipeline.values.commits import SYMLINK_MODE
+from pipeline.values.grant import Window
+from pipeline.values.live import LiveGrant
 from tests.unit.support_branch import (
     HOUR,
     MINUTE,

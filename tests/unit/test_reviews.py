@@ -6,7 +6,7 @@ from pipeline.ending.reviews import Use, review_text, unreviewed
 from pipeline.grants.annexes import Annexes
 from pipeline.grants.scalars import Reading
 from pipeline.grants.yaml_strict import Report
-from pipeline.model import GrantId
+from pipeline.values.ids import GrantId
 
 FIRE = Use(grant=GrantId("alice/fire"), commit="1" * 40)
 AGAIN = Use(grant=GrantId("alice/fire"), commit="2" * 40)

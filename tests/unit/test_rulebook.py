@@ -13,7 +13,8 @@ from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.sources import Sources, at_top
-from pipeline.model import Catalogue, Delegation, Problem
+from pipeline.values.catalogue import Catalogue, Delegation
+from pipeline.values.problem import Problem
 from tests.unit.support_policies import own_bundle, principal
 from tests.unit.support_reviews import person
 

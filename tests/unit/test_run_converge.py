@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.errors import ForgeError, Undecided, UsageError
 from pipeline.provision.clouds.interface import Status
-from pipeline.provision.desired import LiveGrant
 from pipeline.provision.plan import SurprisingPlan
+from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
 from tests.unit.support_run import OneRun, World, a_run
 from tests.unit.support_values import HOUR, NOON, window

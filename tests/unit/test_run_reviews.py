@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import ForgeError
-from pipeline.provision.desired import LiveGrant
+from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant
 from tests.unit.support_run import OneRun, World, a_run
 from tests.unit.support_values import NOON, window

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cli.facts import ENDED, PROVISIONED, ROLLED_BACK
-from pipeline.model import Binding
-from pipeline.provision.desired import LiveGrant, desired
+from pipeline.provision.desired import desired
+from pipeline.values.binding import Binding
+from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, unknown_to_the_clouds
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, window

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Undecided
-from pipeline.model import Window
-from pipeline.provision.desired import LiveGrant, desired
-from pipeline.provision.plan import Kind
+from pipeline.provision.desired import desired
+from pipeline.values.binding import Kind
+from pipeline.values.grant import Window
+from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant, quarantine, shown, unknown_to_the_clouds
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, binding, window

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.grants.commits import TreeChange
-from pipeline.judge.pulls import Actor, PullRequest
 from pipeline.judge.shape import shape_problems
-from pipeline.model import Problem
+from pipeline.values.commits import TreeChange
+from pipeline.values.problem import Problem
+from pipeline.values.pull_request import Actor, PullRequest
 from tests.unit.support_values import change
 
 PULL = PullRequest(

@@ -21,7 +21,7 @@ from pipeline.judge.simulate import (
     compare,
     first_told,
 )
-from pipeline.model import Problem
+from pipeline.values.problem import Problem
 from tests.unit.support_policies import grant
 
 

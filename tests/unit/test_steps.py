@@ -10,8 +10,8 @@ import pytest
 from pipeline.judge import seating
 from pipeline.judge.approvals import Approvals, Authority, Requirement, Voter, tally
 from pipeline.judge.electorate import gather
-from pipeline.judge.pulls import Actor, PullRequest, Review
-from pipeline.model import Catalogue, Delegation, PrincipalKind
+from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
+from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review
 
 DAVE = Actor(id=4, login="dave", type="User")

@@ -13,8 +13,8 @@ from pipeline.cli.main import run
 from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.names import named, named_for
 from pipeline.judge.surroundings import Surroundings, surroundings
-from pipeline.model import Catalogue
 from pipeline.output.surroundings import surroundings_lines
+from pipeline.values.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[2]
 GRANT = "access/grants/alice/x.yaml"

@@ -15,7 +15,9 @@ from pipeline.grants.validate import (
     validate_legible,
     validate_tree,
 )
-from pipeline.model import Access, Catalogue, Cloud, Grant, GrantId, TargetId
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.grant import Access, Grant
+from pipeline.values.ids import Cloud, GrantId, TargetId
 
 ASSETS = Path(__file__).parents[2] / "pipeline" / "sandbox" / "acme" / "access"
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from pipeline.model import Binding, Cloud, Target, TargetId
 from pipeline.provision.apply import Outcome
 from pipeline.provision.clouds.interface import Result, Status
-from pipeline.provision.plan import Change, Kind, Plan
+from pipeline.provision.plan import Plan
 from pipeline.provision.verify import Estate, observe, verify
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud, TargetId
 from tests.unit.support_values import NOON, binding
 
 

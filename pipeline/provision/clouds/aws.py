@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import CloudError
-from pipeline.model import Binding, Cloud, Target, TargetId, canonical
 from pipeline.provision.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.provision.documents.aws import PATH, POLICY_NAME, session_seconds
 from pipeline.provision.documents.aws_observed import not_ours, observed, read_window
-from pipeline.provision.plan import Change, Kind
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.canonical import canonical
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud, TargetId
 
 _WORKERS = 8
 """Accounts listed at the same time; within one account calls follow each other."""

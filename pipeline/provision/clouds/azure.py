@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import CloudError
-from pipeline.model import Binding, Cloud, Target, TargetId, Window, timestamp
 from pipeline.provision.clouds.azure_api import (
     PUBLIC,
     Connection,
@@ -41,7 +40,11 @@ from pipeline.provision.documents.azure_state import (
     Request,
     State,
 )
-from pipeline.provision.plan import Change, Kind
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.canonical import timestamp
+from pipeline.values.catalogue import Target
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, TargetId
 
 __all__ = ["AzureReader", "AzureWriter", "StaticToken"]
 

@@ -15,10 +15,11 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import CloudError
-from pipeline.model import Binding, Cloud, Target
 from pipeline.provision.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.provision.documents.gcp_policy import edit, holds, survey
-from pipeline.provision.plan import Change, Kind
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud
 
 TIMEOUT = 30.0
 """Seconds for one call."""

@@ -12,8 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.model import Binding, Cloud, Target, TargetId
-from pipeline.provision.plan import Change
+from pipeline.values.binding import Binding, Change
+from pipeline.values.catalogue import Target
+from pipeline.values.ids import Cloud, TargetId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

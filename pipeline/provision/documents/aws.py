@@ -18,20 +18,11 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from pipeline.errors import Denied, UsageError
-from pipeline.model import (
-    AwsIdentity,
-    AwsPermissions,
-    Binding,
-    Cloud,
-    Entitlement,
-    GrantId,
-    Mfa,
-    PrincipalKind,
-    Window,
-    canonical,
-    digest,
-    timestamp,
-)
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import canonical, digest, timestamp
+from pipeline.values.catalogue import AwsIdentity, AwsPermissions, Entitlement, Mfa, PrincipalKind
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId
 
 PATH = "/daypass/"
 """IAM path of every role of ours."""

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from pipeline.model import Binding, Cloud, GrantId, TargetId, Window, canonical, timestamp
 from pipeline.provision.documents.aws import PATH, POLICY_NAME, TAG_PREFIX, TAGS, role_name
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, TargetId
 
 
 def observed(

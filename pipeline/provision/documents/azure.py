@@ -12,19 +12,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import UsageError
-from pipeline.model import (
-    AzurePermissions,
-    Binding,
-    Cloud,
-    Entitlement,
-    Expiry,
-    GrantId,
-    Mfa,
-    Window,
-    canonical,
-    timestamp,
-)
 from pipeline.provision.documents.azure_mark import Mark, mark
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.catalogue import AzurePermissions, Entitlement, Expiry, Mfa
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId
 
 MINIMUM = timedelta(minutes=5)
 """Nothing shorter is assigned (`ActiveDurationTooShort`), and nothing is removed earlier.

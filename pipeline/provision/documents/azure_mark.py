@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote, unquote
 
-from pipeline.model import GrantId, canonical, timestamp
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.ids import GrantId
 
 SYSTEM = "daypass"
 """The value of `ticketInfo.ticketSystem`."""

@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.model import Binding, Cloud, Target, Window
 from pipeline.provision.documents import azure
 from pipeline.provision.documents.azure_mark import SYSTEM, Mark, read_mark, request_name
+from pipeline.values.binding import Binding
+from pipeline.values.catalogue import Target
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud
 
 ASSIGN = "AdminAssign"
 UPDATE = "AdminUpdate"

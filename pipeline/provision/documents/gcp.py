@@ -13,19 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.model import (
-    Binding,
-    Cloud,
-    Entitlement,
-    GcpPermissions,
-    GrantId,
-    Mfa,
-    TargetId,
-    Window,
-    canonical,
-    digest,
-    timestamp,
-)
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import canonical, digest, timestamp
+from pipeline.values.catalogue import Entitlement, GcpPermissions, Mfa
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, TargetId
 
 PREFIX = "daypass-"
 """Every condition title of ours starts with it."""

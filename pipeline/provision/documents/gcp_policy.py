@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.model import Binding, TargetId
 from pipeline.provision.documents.gcp import (
     claims_to_be_ours,
     observed,
@@ -21,7 +20,8 @@ from pipeline.provision.documents.gcp import (
     same_account,
     window_of,
 )
-from pipeline.provision.plan import Change, Kind
+from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.ids import TargetId
 
 Entry = Mapping[str, Any]
 

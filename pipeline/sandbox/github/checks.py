@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.commits import resolve
 from pipeline.sandbox.github.routing import REPO, Call, Route
@@ -24,6 +23,7 @@ from pipeline.sandbox.github.wire import (
     not_found,
     page,
 )
+from pipeline.values.canonical import timestamp
 
 ANNOTATIONS = 50
 """Annotations in one request."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.gitstore import GitStore
 from pipeline.sandbox.github.gitvalues import EMPTY_TREE, CommitObject, Entry, FileChange, Ident
 from pipeline.sandbox.github.routing import REPO, Call, Route
 from pipeline.sandbox.github.state import Repository
 from pipeline.sandbox.github.wire import ApiError, Json, Response, as_json, node_id, not_found, page
+from pipeline.values.canonical import timestamp
 
 INLINE_LIMIT = 1_000_000
 """Largest file, in bytes, whose content the contents API carries."""

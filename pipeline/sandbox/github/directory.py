@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.routing import REPO, Call, Route
 from pipeline.sandbox.github.state import Account, Team, World
@@ -15,6 +14,7 @@ from pipeline.sandbox.github.wire import (
     not_found,
     page,
 )
+from pipeline.values.canonical import timestamp
 
 RATE_LIMIT = 5000
 """Requests an hour that answers tell of. The stand-in counts but never throttles."""

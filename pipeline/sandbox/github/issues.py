@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.routing import REPO, Call, Route
 from pipeline.sandbox.github.state import Comment, Pull
@@ -20,6 +19,7 @@ from pipeline.sandbox.github.wire import (
     page,
     refused,
 )
+from pipeline.values.canonical import timestamp
 
 BODY_LIMIT = 65_536
 """Characters in a comment."""

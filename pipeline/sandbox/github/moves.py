@@ -10,7 +10,6 @@ import base64
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.gitvalues import ZERO
 from pipeline.sandbox.github.routing import REPO, Call, Route
@@ -24,6 +23,7 @@ from pipeline.sandbox.github.wire import (
     per_page,
     unprocessable,
 )
+from pipeline.values.canonical import timestamp
 
 _HEADS = "refs/heads/"
 _PERIODS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}

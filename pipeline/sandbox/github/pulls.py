@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import issues, moves, shapes
 from pipeline.sandbox.github.commits import commit_json, file_json
 from pipeline.sandbox.github.gitvalues import FileChange, Ident
@@ -20,6 +19,7 @@ from pipeline.sandbox.github.wire import (
     page,
     refused,
 )
+from pipeline.values.canonical import timestamp
 
 FILES_CAP = 3000
 COMMITS_CAP = 250

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.pulls import commits_of, find
 from pipeline.sandbox.github.routing import REPO, Call, Route
@@ -17,6 +16,7 @@ from pipeline.sandbox.github.wire import (
     page,
     unprocessable,
 )
+from pipeline.values.canonical import timestamp
 
 _STATES = {
     "APPROVE": "APPROVED",

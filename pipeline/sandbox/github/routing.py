@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github.state import ROLES, Account, Repository, Viewer, World
 from pipeline.sandbox.github.wire import ApiError, Request, Response, forbidden, not_found
+from pipeline.values.canonical import timestamp
 
 REPO = "/repos/{owner}/{repo}"
 """Where a repository's operations begin."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github.routing import REPO, Call, Route
 from pipeline.sandbox.github.state import (
     Account,
@@ -13,6 +12,7 @@ from pipeline.sandbox.github.state import (
     Ruleset,
 )
 from pipeline.sandbox.github.wire import Json, Response, as_json, node_id, not_found, page
+from pipeline.values.canonical import timestamp
 
 PASSING = frozenset({"success", "neutral", "skipped"})
 

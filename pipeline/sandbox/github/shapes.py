@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from pipeline.model import timestamp
 from pipeline.sandbox.github.routing import Call, may
 from pipeline.sandbox.github.state import Account, App, Repository, Team
 from pipeline.sandbox.github.wire import Json, node_id
+from pipeline.values.canonical import timestamp
 
 _USER_URLS = {
     "followers_url": "/followers",

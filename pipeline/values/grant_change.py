@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from pipeline.model import Grant
+from pipeline.values.grant import Grant
 
 Change = Literal["create", "widen", "narrow", "delete", "same"]
 """`create` has nothing proven before it; `widen` is every change that does not certainly take

@@ -1,0 +1,102 @@
+"""What a cloud holds because of grants, and one change of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pipeline.values.canonical import canonical
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, TargetId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Binding:
+    """What a cloud holds, or should hold, because of grants.
+
+    Two bindings are the same one when cloud, locator and *key* agree; they are alike when
+    their *document* agrees too.
+    """
+
+    cloud: Cloud
+    target: TargetId
+    locator: str
+    """Account number, subscription id or project id of the target."""
+
+    key: str
+    """Name of the cloud object, derived from the grant: stable when a window changes."""
+
+    grants: tuple[GrantId, ...]
+    """Sorted. More than one only where a cloud holds one object for several (Azure)."""
+
+    principal: str
+    role: str
+    window: Window | None
+    """None only as observed: the object carries no end that could be read."""
+
+    document: str
+    """Canonical JSON of what the cloud object says, without what the cloud itself adds."""
+
+    handle: str = field(default="", compare=False)
+    """As observed: how its cloud names it (ARN, schedule id), for people and deletes."""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes two bindings the same one."""
+        return (self.cloud, self.locator, self.key)
+
+
+class Kind(StrEnum):
+    """What a change does."""
+
+    DELETE = "delete"
+    UPDATE = "update"
+    CREATE = "create"
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
+_REASONS = frozenset({"grants", "unlisted", "startDateTime"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One create, update in place or delete of a binding."""
+
+    kind: Kind
+    binding: Binding
+    """As desired; for a delete, as observed."""
+
+    before: Binding | None = None
+    """As observed, for an update."""
+
+    @property
+    def grants(self) -> frozenset[GrantId]:
+        """The grants that gain or lose by it."""
+        before = self.before.grants if self.before else ()
+        return frozenset(self.binding.grants) | frozenset(before)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether this takes access away and gives none.
+
+        A delete, or an update that leaves everything but dates and reasons as it was, inside
+        the window that was held.
+        """
+        if self.kind is Kind.DELETE:
+            return True
+        before, after = self.before, self.binding
+        if before is None or before.window is None or after.window is None:
+            return False
+        inside = before.window.start <= after.window.start and after.window.end <= before.window.end
+        fewer = set(after.grants) <= set(before.grants)
+        return inside and fewer and _timeless(after.document) == _timeless(before.document)
+
+
+def _timeless(document: str) -> str:
+    """Returns *document* without its dates and without the grants that it names as reasons."""
+    content = json.loads(document)
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key not in _REASONS}
+    return _DATE.sub("", canonical(content))
