@@ -6,10 +6,7 @@ converged; 2 usage or invalid input; 3 could not decide (an outage).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipeline.values.problem import Problem
+from pipeline.values.problem import Problem
 
 
 class PipelineError(Exception):

@@ -246,7 +246,12 @@ class Context:
         """The audit branch on GitHub, read through git."""
         from pipeline.cli.stores import BranchStore
 
-        return BranchStore(self)
+        return BranchStore(
+            reader=self.reader,
+            repository=self.repository,
+            fetch=self.fetch,
+            writer=lambda: self.writer("keeper"),
+        )
 
     def emit(self, document: Any) -> None:
         """Writes one JSON document, on one line, to stdout."""

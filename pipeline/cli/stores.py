@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
+from pipeline.forge.git import Repository
+from pipeline.forge.github import GitHubReader
+from pipeline.forge.github_write import GitHubWriter
 from pipeline.record.audit import BRANCH
-
-if TYPE_CHECKING:
-    from pipeline.cli.context import Context
 
 _FILE_LIMIT = 64 * 1024 * 1024
 
@@ -16,23 +15,33 @@ _FILE_LIMIT = 64 * 1024 * 1024
 class BranchStore:
     """An `AuditStore` on GitHub: the App appends, so that GitHub signs; anyone may read."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(
+        self,
+        *,
+        reader: GitHubReader,
+        repository: Repository,
+        fetch: Callable[[Sequence[str]], None],
+        writer: Callable[[], GitHubWriter],
+    ) -> None:
+        """*fetch* brings refs of GitHub into *repository*; *writer* is made when first used."""
+        self._reader = reader
+        self._repository = repository
+        self._fetch = fetch
+        self._writer = writer
         self._cache: dict[str, Mapping[str, bytes]] = {}
 
     def load(self) -> tuple[str | None, Mapping[str, bytes]]:
         """See `AuditStore.load`."""
-        head = self._context.reader.tip(BRANCH)
+        head = self._reader.tip(BRANCH)
         if head is None:
             return None, {}
         if head not in self._cache:
-            repository = self._context.repository
-            self._context.fetch([f"+refs/heads/{BRANCH}:refs/daypass/record"])
-            entries = repository.tree(head)
-            contents = repository.read_many([e.blob for e in entries], limit=_FILE_LIMIT)
+            self._fetch([f"+refs/heads/{BRANCH}:refs/daypass/record"])
+            entries = self._repository.tree(head)
+            contents = self._repository.read_many([e.blob for e in entries], limit=_FILE_LIMIT)
             self._cache = {head: {entry.path: contents[entry.blob] for entry in entries}}
         return head, self._cache[head]
 
     def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
         """See `AuditStore.append`."""
-        return self._context.writer("keeper").append(BRANCH, files, message, parent=parent)
+        return self._writer().append(BRANCH, files, message, parent=parent)

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
+from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.ids import GrantId
-
-if TYPE_CHECKING:
-    # Whoever only asks for a window waits for no more than that.
-    from pipeline.values.commits import MainlineCommit, TreeChange
 
 GRANTS = "access/grants/"
 REVIEWS = "access/reviews/"
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far a committer date may lie from `merged_at`: a commit can carry any date."""
 
 # Everything that decides what the pipeline does is governed; doubt governs. What is left
 # out can be changed without touching access.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from pipeline.grants.history import CLOCK_TOLERANCE
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.sources import Sources
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.pull_request import ForgeReader, PullRequest
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far a committer date may lie from `merged_at`: a commit can carry any date."""
 
 
 def misshapen(commit: MainlineCommit, pull: PullRequest, default_branch: str) -> list[str]:

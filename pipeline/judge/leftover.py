@@ -9,35 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pipeline.grants.history import Life, lives
-from pipeline.judge.arrival import CLOCK_TOLERANCE
-from pipeline.judge.past import versions
+from pipeline.grants.history import lives
+from pipeline.judge.past import latest_end, versions
 from pipeline.judge.sources import Sources, at_top
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import Target
 from pipeline.values.commits import MainlineCommit
-from pipeline.values.grant import window_of
 from pipeline.values.ids import TargetId
 from pipeline.values.problem import Problem
 
 CLEANING = timedelta(hours=1)
 """How long a grant that was deleted may still be held: runs clean up within that."""
-
-
-def latest_end(sources: Sources, life: Life) -> datetime | None:
-    """Returns when any window that a proof could give *life* is over; None where no version of it
-    is a grant.
-
-    Proof needs a committer date within five minutes of the merge, so no proof is needed here.
-    """
-    ends = []
-    latest = life.added.committed_at + CLOCK_TOLERANCE
-    for version in versions(sources, life):
-        window = window_of(version, merged_at=latest)
-        # Leaving `start` out of an edit keeps the one there was.
-        latest = max(latest, window.start)
-        ends.append(window.end)
-    return max(ends, default=None)
 
 
 def left_behind(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.grants.history import GRANTS, Life, Lives
+from pipeline.grants.history import CLOCK_TOLERANCE, GRANTS, Life, Lives
 from pipeline.judge.question import Emergency, OtherLife
 from pipeline.judge.sources import Sources
 from pipeline.values.commits import MainlineCommit
@@ -244,3 +244,19 @@ def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
     return [
         (line, Window(start=first, end=end)) for (line, first), end in ends.items() if first < end
     ]
+
+
+def latest_end(sources: Sources, life: Life) -> datetime | None:
+    """Returns when any window that a proof could give *life* is over; None where no version of it
+    is a grant.
+
+    Proof needs a committer date within five minutes of the merge, so no proof is needed here.
+    """
+    ends = []
+    latest = life.added.committed_at + CLOCK_TOLERANCE
+    for version in versions(sources, life):
+        window = window_of(version, merged_at=latest)
+        # Leaving `start` out of an edit keeps the one there was.
+        latest = max(latest, window.start)
+        ends.append(window.end)
+    return max(ends, default=None)

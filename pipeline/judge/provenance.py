@@ -18,7 +18,7 @@ from pipeline.grants.history import GRANTS, Life, governing, is_governed, is_gra
 from pipeline.judge.arrival import altered, misshapen, unshown
 from pipeline.judge.assess import Assessor
 from pipeline.judge.items import takes_away
-from pipeline.judge.leftover import latest_end
+from pipeline.judge.past import latest_end
 from pipeline.judge.proofs import Proof, Proven, Quarantine, Standing, Unproven
 from pipeline.judge.sources import Sources
 from pipeline.values.catalogue import Catalogue

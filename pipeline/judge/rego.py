@@ -17,6 +17,11 @@ from pipeline.values.canonical import canonical
 strays: dict[int, list[Any]] = {}
 
 
+def drop_strays() -> None:
+    """Drops the engines that wait for this thread."""
+    strays.pop(threading.get_ident(), None)
+
+
 class RegorusEngine:
     """Evaluates one bundle. Needs no server and no file; a decision takes about 2 ms.
 
@@ -30,7 +35,7 @@ class RegorusEngine:
     def __init__(self, bundle: PolicyBundle) -> None:
         """Compiles *bundle*. Raises `Unanswerable` when it is no valid Rego."""
         self._thread = threading.get_ident()
-        strays.pop(self._thread, None)
+        drop_strays()
         self._engine = guarded("loading the policies", lambda: load(bundle))
 
     def __del__(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 from pipeline.errors import EngineError, InvalidInput
 from pipeline.judge.bundle import TEST_SUFFIX
 from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego import guarded, load, place_of, strays
+from pipeline.judge.rego import drop_strays, guarded, load, place_of
 from pipeline.judge.rego_text import Module, read_module, references
 from pipeline.values.canonical import canonical
 from pipeline.values.problem import Mark, Problem
@@ -72,7 +71,7 @@ def try_tests(
 
     Raises `InvalidInput` at the place where a module is no valid Rego.
     """
-    strays.pop(threading.get_ident(), None)
+    drop_strays()
     _loaded(bundle, folder)
     modules = [read_module(path, text) for path, text in sorted(bundle.modules.items())]
     tests = {module.package: module for module in modules if module.path.endswith(TEST_SUFFIX)}

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import Denied, ForgeError
-from pipeline.judge.arrival import CLOCK_TOLERANCE, altered, misshapen, unshown
+from pipeline.grants.history import CLOCK_TOLERANCE
+from pipeline.judge.arrival import altered, misshapen, unshown
 from pipeline.judge.sources import Sources
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
 from pipeline.values.pull_request import PullFile, PullRequest
