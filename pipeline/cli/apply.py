@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.context import Context
-from pipeline.provision.clouds.interface import Status
+from pipeline.clouds.interface import Status
+from pipeline.run.workspace import Context
 from pipeline.values.canonical import digest
 from pipeline.values.ids import GrantId
 
 if TYPE_CHECKING:
-    from pipeline.cli.run import Estates
     from pipeline.provision.apply import Outcome
     from pipeline.provision.plan import Plan
     from pipeline.provision.verify import Drift, Estate
+    from pipeline.run.estate import Estates
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +48,8 @@ def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
     Exit codes: 0 converged, 1 something is quarantined, failed, pending or drifted,
     3 something could not be reached.
     """
-    from pipeline.cli.reviews import open_reviews
-    from pipeline.cli.run import Estates
+    from pipeline.run.estate import Estates
+    from pipeline.run.reviews import open_reviews
 
     with Estates(context, both_engines=True) as run:
         applied = converge(run, run.plan, accept_surprise=accept_surprise)
@@ -127,9 +127,9 @@ def _comment(
 
     Returns the keys of *states* that could not be told.
     """
+    from pipeline.clouds.usage import usage
     from pipeline.errors import ForgeError, UsageError
     from pipeline.output.markdown import RESULT_MARKER, result_comment
-    from pipeline.output.usage import usage
 
     context = run.context
     untold: set[tuple[str, str]] = set()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context
+from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
     from pipeline.record.audit import Chain

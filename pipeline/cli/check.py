@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context
-from pipeline.cli.offline import (
+from pipeline.errors import Denied, UsageError
+from pipeline.run.offline import (
     all_grants,
     grant_paths,
     judge_offline,
@@ -18,13 +18,13 @@ from pipeline.cli.offline import (
     read_grants,
     supposed,
 )
-from pipeline.errors import Denied, UsageError
+from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
+    from pipeline.history.proven import Proven
     from pipeline.judge.assessment import Assessment
-    from pipeline.judge.evaluate import Evaluation
-    from pipeline.judge.proofs import Proven
     from pipeline.output.text import Painter
+    from pipeline.policy.answer import Evaluation
     from pipeline.values.grant import Grant
 
 
@@ -120,8 +120,8 @@ def assess_pull(context: Context, number: int) -> Assessment:
 
     While something on the default branch that decides is unproven, nothing is added.
     """
-    from pipeline.cli.run import Estates
     from pipeline.judge.decide import Decision, Verdict
+    from pipeline.run.estate import Estates
     from pipeline.values.grant_change import LESS
 
     with Estates(context, both_engines=True) as run:
@@ -166,10 +166,10 @@ def assess_pull(context: Context, number: int) -> Assessment:
 
 def _post(context: Context, assessment: Assessment) -> None:
     """Posts the check run, with remarks at their lines, and the one edited comment."""
-    from pipeline.cli.run import CHECK_NAME
     from pipeline.forge.github_write import Annotation
     from pipeline.output.annotations import remarks
     from pipeline.output.markdown import CHECK_MARKER, check_comment
+    from pipeline.run.estate import CHECK_NAME
 
     writer = context.writer("checker")
     if context.settings.checker_id is None:

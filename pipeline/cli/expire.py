@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context
+from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.cli.run import Estates
+    from pipeline.run.estate import Estates
 
 _TIDY = "expire only takes away; apply adds"
 
@@ -30,9 +30,9 @@ def expire(context: Context, as_json: bool) -> int:
     not be reached.
     """
     from pipeline.cli.apply import converge
-    from pipeline.cli.reviews import open_reviews
-    from pipeline.cli.run import Estates
     from pipeline.ending.expire import retire, revert_text
+    from pipeline.run.estate import Estates
+    from pipeline.run.reviews import open_reviews
 
     with Estates(context, both_engines=True) as run:
         applied = converge(run, run.plan.removals_only(_TIDY))

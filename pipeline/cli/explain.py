@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context
-from pipeline.cli.offline import (
+from pipeline.errors import UsageError
+from pipeline.run.offline import (
     judge_offline,
     read_catalogue,
     read_grants,
@@ -19,12 +19,12 @@ from pipeline.cli.offline import (
     read_policy_files,
     repository_path,
 )
-from pipeline.errors import UsageError
+from pipeline.run.workspace import Context
 from pipeline.values.grant import Grant
 
 if TYPE_CHECKING:
-    from pipeline.judge.explain import Explained
-    from pipeline.judge.facts import Fact
+    from pipeline.policy_tools.explain import Explained
+    from pipeline.policy_tools.rule_facts import Fact
 
 _STYLES = {"denied": "red", "warned": "yellow", "fine": "green", "not applicable": "dim"}
 _NO_RULES = {
@@ -54,19 +54,19 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
 
     Exit codes: 0 no rule that is shown denies; 1 one does; 2 malformed; 3 could not decide.
     """
-    from pipeline.judge.bundle import load_rules
-    from pipeline.judge.explain import explain as explained
-    from pipeline.judge.explain import probed
-    from pipeline.judge.rego import RegorusEngine
-    from pipeline.judge.surroundings import surroundings
     from pipeline.output.surroundings import surroundings_document, surroundings_lines
+    from pipeline.policy.bundle import load_rules
+    from pipeline.policy.rego import RegorusEngine
+    from pipeline.policy_tools.explain import explain as explained
+    from pipeline.policy_tools.explain import probed
+    from pipeline.policy_tools.surroundings import surroundings
 
     catalogue = read_catalogue(context.root)
     grants = read_grants(context.root, [repository_path(context.root, file)], catalogue)
     bundle = read_policies(context.root)
     rules = load_rules(bundle)
     if code is not None and code not in rules:
-        from pipeline.grants.yaml_strict import closest
+        from pipeline.reading.yaml_strict import closest
 
         if code in _NO_RULES:
             raise UsageError(
@@ -143,7 +143,7 @@ def _say(context: Context, grant: Grant, one: Explained) -> None:
 
 def _seen(grant: Grant, one: Explained) -> Iterator[str]:
     """Yields what a rule looked at, in a line for each binding, worded as its message does."""
-    from pipeline.judge.wording import word_as
+    from pipeline.policy.wording import word_as
 
     for binding, several in groupby(one.seen, key=lambda seen: seen.binding):
         # A rule may look at several things: their values stand one after another.

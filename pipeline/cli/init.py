@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.context import Context
-from pipeline.cli.files import is_taken, write_new
-from pipeline.cli.offline import catalogue_files
 from pipeline.errors import UsageError, WrongArguments
 from pipeline.grants.catalogue import load_catalogue
-from pipeline.grants.scalars import is_name
 from pipeline.grants.schema import FOLDER, render
 from pipeline.grants.starter import person_lines, person_path, target_lines, targets_path
 from pipeline.grants.tables import LOCATORS
 from pipeline.grants.write import Lines, plainly, text_of
-from pipeline.grants.yaml_strict import quote
+from pipeline.reading.scalars import is_name
+from pipeline.reading.yaml_strict import quote
+from pipeline.run.files import is_taken, write_new
+from pipeline.run.offline import catalogue_files
+from pipeline.run.workspace import Context
 from pipeline.values.ids import Cloud
 from pipeline.values.problem import Problem
 

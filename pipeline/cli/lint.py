@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.context import Context
 from pipeline.cli.main import problem_document
-from pipeline.cli.offline import policy_folder, read_policy_files
 from pipeline.errors import EngineError, Undecided, UsageError
+from pipeline.run.offline import policy_folder, read_policy_files
+from pipeline.run.workspace import Context
 from pipeline.values.problem import Problem
 
 _SECONDS = 60
@@ -41,7 +41,7 @@ def lint(context: Context, given: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 nothing found; 1 something found; 2 usage; 3 OPA did not answer.
     """
-    from pipeline.judge.lint import lint as find
+    from pipeline.policy_tools.lint import lint as find
 
     place = policy_folder(context.root, given, option="--dir")
     files = read_policy_files(place)
@@ -75,7 +75,7 @@ def lint(context: Context, given: Path | None, as_json: bool) -> int:
 
 def _unknown_names(root: Path, files: Mapping[str, str]) -> Iterable[Problem]:
     """Returns the names in settings that the catalogue beside the policies does not know."""
-    from pipeline.judge.names import unknown_names
+    from pipeline.policy_tools.setting_names import unknown_names
 
     access = root / "access"
     if not (access / "principals").is_dir():
@@ -93,8 +93,8 @@ def _wrong_settings(files: Mapping[str, str], *, told: bool) -> Iterable[Problem
 
     Where OPA has *told* already what is wrong with the modules, that is left out.
     """
-    from pipeline.judge.rego import RegorusEngine, place_of
-    from pipeline.judge.wrong_settings import wrong_settings
+    from pipeline.policy.rego import RegorusEngine, place_of
+    from pipeline.policy_tools.setting_checks import wrong_settings
 
     try:
         return wrong_settings(files, RegorusEngine)

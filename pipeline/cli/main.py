@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import Context
 from pipeline.cli.lazy import LazyGroup
 from pipeline.errors import InvalidInput, PipelineError, WrongArguments
 from pipeline.output.text import stderr
+from pipeline.run.workspace import Context
 
 # By name: the module that holds the command, and its line of help.
 _COMMANDS = {

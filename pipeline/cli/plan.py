@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.context import Context
-from pipeline.cli.offline import grant_paths, read_catalogue, read_grants
+from pipeline.run.offline import grant_paths, read_catalogue, read_grants
+from pipeline.run.workspace import Context
 
 
 @click.command()
@@ -31,9 +31,9 @@ def plan(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
 
 
 def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
+    from pipeline.clouds.desired import render
     from pipeline.grants.catalogue import entitlements
-    from pipeline.grants.duration import format_duration
-    from pipeline.provision.desired import render
+    from pipeline.reading.duration import format_duration
     from pipeline.values.grant import window_of
     from pipeline.values.live import LiveGrant
 
@@ -69,12 +69,12 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
 
 
 def _plan_estate(context: Context, as_json: bool) -> int:
-    from pipeline.cli.run import Estates
     from pipeline.output.documents import (
         change_line,
         foreign_document,
         plan_document,
     )
+    from pipeline.run.estate import Estates
     from pipeline.values.binding import Kind
 
     with Estates(context, both_engines=True) as run:

@@ -13,15 +13,15 @@ from urllib.parse import quote as url_quote
 import click
 from click.shell_completion import CompletionItem
 
-from pipeline.cli.context import Context
-from pipeline.cli.draft import Draft
-from pipeline.cli.files import write_new
-from pipeline.cli.offline import judge_offline, read_catalogue, supposed
+from pipeline.run.draft import Draft
+from pipeline.run.files import write_new
+from pipeline.run.offline import judge_offline, read_catalogue, supposed
+from pipeline.run.workspace import Context
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Grant
 
 if TYPE_CHECKING:
-    from pipeline.judge.evaluate import Evaluation
+    from pipeline.policy.answer import Evaluation
 
 
 def _complete_access(

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline.cli.context import Context
 from pipeline.errors import UsageError
 from pipeline.output.text import table
+from pipeline.run.workspace import Context
 
 
 @click.command()
@@ -31,7 +31,7 @@ def schema(
     Exit codes: 0 fine; 1 what is written differs; 2 usage.
     """
     from pipeline.grants.schema import FOLDER, render, schemas
-    from pipeline.grants.yaml_strict import closest
+    from pipeline.reading.yaml_strict import closest
 
     if sum((write, check, file is not None)) > 1 or (file is not None and kind is not None):
         raise UsageError("give one of KIND, --write, --check and --line")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.context import Context
 from pipeline.errors import EngineError, ForgeError, InvalidInput, UsageError
-from pipeline.judge.askers import teams_named
-from pipeline.judge.bundle import Rule, load_rules
-from pipeline.judge.engine import PolicyBundle, PolicyEngine
-from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.replay import Replay, Version, versions
-from pipeline.judge.simulate import (
+from pipeline.judge.requesters import teams_named
+from pipeline.output.flips import flip_table, not_judged_lines, outcome_document, summary
+from pipeline.policy.answer import Evaluation, evaluate
+from pipeline.policy.bundle import Rule, load_rules
+from pipeline.policy.engine import PolicyBundle, PolicyEngine
+from pipeline.policy_tools.replay import Replay, Version, versions
+from pipeline.policy_tools.simulate import (
     Judged,
     Outcome,
     Question,
@@ -27,8 +27,8 @@ from pipeline.judge.simulate import (
     compare,
     first_told,
 )
-from pipeline.judge.suppose import ASSUMED, lives_from, suppose
-from pipeline.output.flips import flip_table, not_judged_lines, outcome_document, summary
+from pipeline.policy_tools.suppose import ASSUMED, lives_from, suppose
+from pipeline.run.workspace import Context
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Grant
 
@@ -156,8 +156,8 @@ def _side(
     context: Context, commits: Sequence[MainlineCommit], *, folder: Path | None, rev: str | None
 ) -> _Side:
     """Returns the policies of a folder, of a revision, or those of the working tree."""
-    from pipeline.cli.offline import policy_folder, read_policies, read_policy_folder
-    from pipeline.judge.rego import RegorusEngine
+    from pipeline.policy.rego import RegorusEngine
+    from pipeline.run.offline import policy_folder, read_policies, read_policy_folder
 
     name = str(folder) if folder else f"policies at {rev}" if rev else "policies"
     try:
@@ -221,7 +221,7 @@ def _judge(
     before: _Side,
     after: _Side,
 ) -> Outcome:
-    from pipeline.cli.offline import all_grants, read_catalogue
+    from pipeline.run.offline import all_grants, read_catalogue
 
     teams = frozenset().union(
         *(teams_named(side.bundle.data.get("settings")) for side in (before, after))
@@ -277,9 +277,9 @@ def _questions_of_tree(
     Their subjects' other grants begin when they were merged, and what was not, now. Comes
     after the whole of *replay*.
     """
-    from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
-    from pipeline.grants.history import lives
+    from pipeline.history.lives import lives
+    from pipeline.run.offline import parse_file
     from pipeline.values.grant import window_of
 
     parsed = {path: parse_file(context.root, path) for path in paths}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context
+from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.cli.run import Estates
+    from pipeline.run.estate import Estates
 
 
 @click.command()
@@ -27,7 +27,7 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
     Exit codes: 0 the clouds agree with the default branch, 1 they differ, 3 something could
     not be listed.
     """
-    from pipeline.cli.run import Estates
+    from pipeline.run.estate import Estates
 
     with Estates(context, both_engines=False) as run:
         rows = [

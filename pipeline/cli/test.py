@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context
-from pipeline.cli.offline import policy_folder, read_policy_files
 from pipeline.errors import UsageError
 from pipeline.output.text import table
+from pipeline.run.offline import policy_folder, read_policy_files
+from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.judge.engine import PolicyBundle
-    from pipeline.judge.rego_tests import Tried
+    from pipeline.policy.engine import PolicyBundle
+    from pipeline.policy_tools.run_tests import Tried
 
 
 _WIDE = 100
@@ -57,9 +57,9 @@ def test(
     Exit codes: 0 all passed; 1 one failed, none was found, or too few lines ran; 2 invalid
     Rego or data.
     """
-    from pipeline.judge.bundle import load_bundle
-    from pipeline.judge.engine import PolicyBundle
-    from pipeline.judge.rego_tests import try_tests
+    from pipeline.policy.bundle import load_bundle
+    from pipeline.policy.engine import PolicyBundle
+    from pipeline.policy_tools.run_tests import try_tests
 
     try:
         wanted = re.compile(pattern)
@@ -120,8 +120,8 @@ _Lines = list[tuple[str, frozenset[int], frozenset[int]]]
 
 def _lines(tried: Iterable[Tried], bundle: PolicyBundle, folder: str) -> _Lines:
     """Returns for each file the lines that ran in any test, and those that ran in none."""
-    from pipeline.judge.bundle import TEST_SUFFIX
-    from pipeline.judge.rego_text import read_module
+    from pipeline.policy.bundle import TEST_SUFFIX
+    from pipeline.policy.rego_text import read_module
 
     ran: dict[str, frozenset[int]] = {}
     missed: dict[str, frozenset[int]] = {}

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import Context
 from pipeline.errors import UsageError
-from pipeline.judge.askers import teams_named
-from pipeline.judge.reach import LONGEST, Answer, Model, Reach, reach
+from pipeline.judge.requesters import teams_named
 from pipeline.output.reach import asked_for, hints, reach_document, reach_table, refusal_lines
+from pipeline.policy_tools.who_can import LONGEST, Answer, Model, Reach, reach
+from pipeline.run.workspace import Context
 from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Role, Target
 from pipeline.values.ids import RoleId, TargetId
 
@@ -61,10 +61,10 @@ def who_can(
     Exit codes: 0 somebody could get something, 1 nobody could, 2 an unknown target or role, or
     malformed files, 3 could not decide.
     """
-    from pipeline.cli.offline import read_catalogue, read_policies
-    from pipeline.judge.bundle import load_rules
-    from pipeline.judge.evaluate import Evaluation, evaluate
-    from pipeline.judge.rego import RegorusEngine
+    from pipeline.policy.answer import Evaluation, evaluate
+    from pipeline.policy.bundle import load_rules
+    from pipeline.policy.rego import RegorusEngine
+    from pipeline.run.offline import read_catalogue, read_policies
 
     catalogue = read_catalogue(context.root)
     place = _target(catalogue, target)
@@ -127,7 +127,7 @@ def _roles(catalogue: Catalogue, target: Target, name: str | None) -> list[Role]
 
 
 def _unknown(what: str, name: str, known: list[str], where: str) -> UsageError:
-    from pipeline.grants.yaml_strict import closest, quote
+    from pipeline.reading.yaml_strict import closest, quote
 
     advice = closest(name, known).removeprefix("; ")
     first = ", ".join(sorted(known)[:5])
@@ -138,7 +138,7 @@ def _unknown(what: str, name: str, known: list[str], where: str) -> UsageError:
 
 
 def _seconds(text: str) -> int:
-    from pipeline.grants.duration import parse_duration
+    from pipeline.reading.duration import parse_duration
 
     found = parse_duration(text)
     if isinstance(found, str):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.grants.history import Life
+from pipeline.history.lives import Life
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import digest
 from pipeline.values.ids import GrantId, TargetId

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from pipeline.grants.history import REVIEWS
+from pipeline.history.lives import REVIEWS
 from pipeline.values.ids import GrantId
 
 BRANCH_PREFIX = "daypass/review-"

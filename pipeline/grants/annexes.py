@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.grants.calendar import begins
-from pipeline.grants.fields import Object
-from pipeline.grants.scalars import NAME, Reading
 from pipeline.grants.tables import TABLE_LIMIT, TABLE_NODES
 from pipeline.grants.timetables import (
     CALENDAR,
@@ -25,7 +23,9 @@ from pipeline.grants.timetables import (
     SLUG,
     STANDING,
 )
-from pipeline.grants.yaml_strict import Table, closest, load, quote
+from pipeline.reading.fields import Object
+from pipeline.reading.scalars import NAME, Reading
+from pipeline.reading.yaml_strict import Table, closest, load, quote
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import (
     Delegation,

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from pipeline.grants.zones import zone
+from pipeline.reading.zones import zone
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Window
 from pipeline.values.timetable import Calendar, Hours, Rotation

@@ -12,11 +12,11 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.grants.annexes import PLACES, Annexes, Known
 from pipeline.grants.forms import PRINCIPAL
-from pipeline.grants.patterns import pattern_problem
-from pipeline.grants.scalars import Reading
 from pipeline.grants.tables import LOCATORS, ROLES, TABLE_LIMIT, TABLE_NODES, TARGETS
 from pipeline.grants.validate import validate_grant
-from pipeline.grants.yaml_strict import Report, Table, closest, load, quote
+from pipeline.reading.patterns import pattern_problem
+from pipeline.reading.scalars import Reading
+from pipeline.reading.yaml_strict import Report, Table, closest, load, quote
 from pipeline.values.catalogue import (
     AwsIdentity,
     AwsMechanism,

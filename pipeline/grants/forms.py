@@ -7,9 +7,9 @@ them, so neither can know a key that the other does not.
 
 from __future__ import annotations
 
-from pipeline.grants.fields import Case, Field, ListOf, MapOf, Object
-from pipeline.grants.patterns import VALUE_LIMIT
-from pipeline.grants.scalars import NAME, Choice, Duration, Flag, Moment, Number, Text, name_of
+from pipeline.reading.fields import Case, Field, ListOf, MapOf, Object
+from pipeline.reading.patterns import VALUE_LIMIT
+from pipeline.reading.scalars import NAME, Choice, Duration, Flag, Moment, Number, Text, name_of
 from pipeline.values.catalogue import Mfa, PrincipalKind
 
 ACCESS_LIMIT = 20

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.grants.duration import format_duration, parse_duration
 from pipeline.grants.forms import GRANT
 from pipeline.grants.legible import Legible, legible
-from pipeline.grants.scalars import Reading, is_name
-from pipeline.grants.yaml_strict import Report, load, quote
+from pipeline.reading.duration import format_duration, parse_duration
+from pipeline.reading.scalars import Reading, is_name
+from pipeline.reading.yaml_strict import Report, load, quote
 from pipeline.values.grant import Access, Grant
 from pipeline.values.ids import GrantId, TargetId
 from pipeline.values.problem import Mark, Problem

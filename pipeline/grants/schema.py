@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.grants.fields import MapOf, Object
 from pipeline.grants.forms import GRANT, PRINCIPAL
 from pipeline.grants.tables import ROLES, TARGETS
 from pipeline.grants.timetables import CALENDAR, DELEGATION, REVIEW, ROTATION, STANDING
+from pipeline.reading.fields import MapOf, Object
 from pipeline.values.ids import Cloud
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.grants.fields import Field, ListOf, MapOf, Object
 from pipeline.grants.forms import GUID, PARAMETER_NAME
-from pipeline.grants.patterns import PATTERN_LIMIT
-from pipeline.grants.scalars import Choice, Duration, Flag, Kind, Tag, Text, name_of
+from pipeline.reading.fields import Field, ListOf, MapOf, Object
+from pipeline.reading.patterns import PATTERN_LIMIT
+from pipeline.reading.scalars import Choice, Duration, Flag, Kind, Tag, Text, name_of
 from pipeline.values.catalogue import AwsMechanism, Expiry, Risk
 from pipeline.values.ids import Cloud
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pipeline.grants.fields import Field, ListOf, MapOf, Object
 from pipeline.grants.forms import PRINCIPAL_NAME, TARGET_ID
-from pipeline.grants.scalars import NAME, Choice, Flag, Kind, Moment, Reading, Text, label, name_of
-from pipeline.grants.yaml_strict import Node, Table, closest, quote
-from pipeline.grants.zones import zone_names
+from pipeline.reading.fields import Field, ListOf, MapOf, Object
+from pipeline.reading.scalars import NAME, Choice, Flag, Kind, Moment, Reading, Text, label, name_of
+from pipeline.reading.yaml_strict import Node, Table, closest, quote
+from pipeline.reading.zones import zone_names
 from pipeline.values.catalogue import Finding
 from pipeline.values.timetable import DAYS
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.grants.legible import Legible, LegibleLine, legible_of
-from pipeline.grants.patterns import matches
-from pipeline.grants.yaml_strict import Report, closest, quote
+from pipeline.reading.patterns import matches
+from pipeline.reading.yaml_strict import Report, closest, quote
 from pipeline.values.catalogue import (
     AwsIdentity,
     AzureIdentity,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 
-from pipeline.grants.duration import format_duration
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.schema import editor_line
-from pipeline.grants.yaml_strict import UNSEEN
+from pipeline.reading.duration import format_duration
+from pipeline.reading.yaml_strict import UNSEEN
 from pipeline.values.canonical import timestamp
 from pipeline.values.grant import Grant
 from pipeline.values.problem import Mark, Problem

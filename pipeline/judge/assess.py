@@ -10,18 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pipeline.approvals.tally import MOST_ORDERS, Approvals, Requirement, tally
+from pipeline.approvals.voters import gather
 from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
-from pipeline.grants.history import GRANTS, REVIEWS
-from pipeline.judge.aftermath import aftermath
-from pipeline.judge.approvals import MOST_ORDERS, Approvals, Requirement, tally
-from pipeline.judge.askers import Askers
+from pipeline.history.lives import GRANTS, REVIEWS
+from pipeline.history.proven import Proven
+from pipeline.history.sources import Sources
+from pipeline.history.subject_past import past
 from pipeline.judge.assessment import Assessment, Item
-from pipeline.judge.bundle import load_rules
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
-from pipeline.judge.electorate import gather
-from pipeline.judge.engine import PolicyBundle, PolicyEngine
-from pipeline.judge.evaluate import (
+from pipeline.judge.grant_changes import read_items, takes_away
+from pipeline.judge.requesters import Askers
+from pipeline.judge.rule_change_effects import aftermath
+from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
+from pipeline.judge.shape import shape_problems
+from pipeline.policy.answer import (
     EnginesDisagree,
     Evaluation,
     Requester,
@@ -29,12 +33,8 @@ from pipeline.judge.evaluate import (
     governance_document,
     input_document,
 )
-from pipeline.judge.items import read_items, takes_away
-from pipeline.judge.past import past
-from pipeline.judge.proofs import Proven
-from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
-from pipeline.judge.shape import shape_problems
-from pipeline.judge.sources import Sources
+from pipeline.policy.bundle import load_rules
+from pipeline.policy.engine import PolicyBundle, PolicyEngine
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant_change import LESS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from pipeline.judge.approvals import Approvals
+from pipeline.approvals.tally import Approvals
+from pipeline.history.proven import Proven
 from pipeline.judge.decide import Decision
-from pipeline.judge.evaluate import Evaluation
-from pipeline.judge.proofs import Proven
+from pipeline.policy.answer import Evaluation
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import digest
 from pipeline.values.catalogue import Entitlement

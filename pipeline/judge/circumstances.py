@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from pipeline.grants.calendar import calendars_for, on_call
-from pipeline.judge.question import Calendars
+from pipeline.policy.question import Calendars
 from pipeline.values.catalogue import Catalogue, Standing
 from pipeline.values.grant import Window
 

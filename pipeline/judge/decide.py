@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.judge.approvals import Approvals
-from pipeline.judge.evaluate import Evaluation
+from pipeline.approvals.tally import Approvals
+from pipeline.policy.answer import Evaluation
 from pipeline.values.problem import Problem
 
 

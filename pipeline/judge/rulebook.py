@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pipeline.errors import EngineError, InvalidInput
-from pipeline.judge.bundle import load_rules
-from pipeline.judge.engine import PolicyBundle, PolicyEngine
-from pipeline.judge.evaluate import Requester, evaluate, governance_document
-from pipeline.judge.sources import Sources, at_top
+from pipeline.history.sources import Sources, at_top
+from pipeline.policy.answer import Requester, evaluate, governance_document
+from pipeline.policy.bundle import load_rules
+from pipeline.policy.engine import PolicyBundle, PolicyEngine
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.problem import Problem
 

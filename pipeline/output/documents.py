@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.provision.clouds.interface import Foreign, Result
+from pipeline.clouds.interface import Foreign, Result
 from pipeline.provision.plan import Plan
 from pipeline.values.binding import Binding, Change, Kind
 from pipeline.values.canonical import canonical, timestamp

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from pipeline.judge.simulate import Finding, Flip, Judged, Outcome, Question, Turn, Undecided
 from pipeline.output.text import table
 from pipeline.output.verdicts import evaluation_document, evaluation_text
+from pipeline.policy_tools.simulate import Finding, Flip, Judged, Outcome, Question, Turn, Undecided
 from pipeline.values.canonical import timestamp
 from pipeline.values.grant_change import LESS, Change
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipeline.grants.duration import format_duration
-from pipeline.judge.approvals import Approvals
+from pipeline.approvals.steps import listed
+from pipeline.approvals.tally import Approvals
+from pipeline.clouds.interface import Result, Status
 from pipeline.judge.assessment import Assessment, Item
 from pipeline.judge.decide import Verdict
-from pipeline.judge.steps import listed
-from pipeline.provision.clouds.interface import Result, Status
+from pipeline.reading.duration import format_duration
 from pipeline.values.catalogue import AwsPermissions, AzurePermissions, GcpPermissions
 from pipeline.values.grant import Window
 from pipeline.values.grant_change import LESS

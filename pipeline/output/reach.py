@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.grants.duration import format_duration
-from pipeline.judge.reach import LONGEST, Answer, Model, Reach, Result
 from pipeline.output.text import table
 from pipeline.output.verdicts import step_document, steps_text
+from pipeline.policy_tools.who_can import LONGEST, Answer, Model, Reach, Result
+from pipeline.reading.duration import format_duration
 
 _SHOWN = 8
 _HEADER = ("ROLE", "RISK", "FOR", "WHO", "ANSWER")

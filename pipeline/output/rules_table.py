@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from pipeline.judge.bundle import RULES, load_rules
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.lint import code_of, says
-from pipeline.judge.rego_text import read_module
+from pipeline.policy.bundle import RULES, load_rules
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego_text import read_module
+from pipeline.policy_tools.lint import code_of, says
 
 _SPECIAL = re.compile(r"([\\|`*_<\[\]])")
 

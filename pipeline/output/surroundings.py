@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from pipeline.judge.names import CALENDARS, ROTATIONS
-from pipeline.judge.surroundings import Duty, Opening, Surroundings
 from pipeline.output.text import table
+from pipeline.policy_tools.setting_names import CALENDARS, ROTATIONS
+from pipeline.policy_tools.surroundings import Duty, Opening, Surroundings
 from pipeline.values.canonical import timestamp
 from pipeline.values.grant import Window
 

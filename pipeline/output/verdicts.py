@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from pipeline.judge.evaluate import Evaluation, Violation
+from pipeline.policy.answer import Evaluation, Violation
 from pipeline.values.grant import Grant
 from pipeline.values.requirement import Requirement
 

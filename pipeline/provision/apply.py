@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from pipeline.provision.clouds.interface import CloudWriter, Result, Status
+from pipeline.clouds.interface import CloudWriter, Result, Status
 from pipeline.provision.plan import Plan
 from pipeline.values.binding import Binding, Change, Kind
 from pipeline.values.ids import Cloud, GrantId

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.clouds.interface import CloudReader, Foreign, Observation, Status
 from pipeline.provision.apply import Outcome
-from pipeline.provision.clouds.interface import CloudReader, Foreign, Observation, Status
 from pipeline.values.binding import Binding, Kind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, GrantId, TargetId

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from pipeline.judge.engine import PolicyBundle, PolicyEngine
-    from pipeline.judge.question import Calendars, OtherLife
+    from pipeline.policy.engine import PolicyBundle, PolicyEngine
+    from pipeline.policy.question import Calendars, OtherLife
     from pipeline.values.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,16 +122,16 @@ def _grant(number: int, subject: str) -> str:
 
 def read_tree(folder: Path) -> tuple[Catalogue, PolicyBundle]:
     """Returns the catalogue of a tree, and the policies that it is judged by: our own."""
-    from pipeline.cli.offline import read_catalogue, read_policies
+    from pipeline.run.offline import read_catalogue, read_policies
 
     return read_catalogue(folder), read_policies(ROOT)
 
 
 def question(folder: Path, path: str, catalogue: Catalogue) -> dict[str, Any]:
     """Returns what the policies are asked about the grant at *path*, read and parsed strictly."""
-    from pipeline.cli.offline import parse_file
     from pipeline.grants.catalogue import entitlements
-    from pipeline.judge.question import Requester, input_document
+    from pipeline.policy.question import Requester, input_document
+    from pipeline.run.offline import parse_file
     from pipeline.values.grant import window_of
 
     parsed = parse_file(folder, path)
@@ -155,7 +155,7 @@ def question(folder: Path, path: str, catalogue: Catalogue) -> dict[str, Any]:
 
 def earlier_lives(subject: str) -> list[OtherLife]:
     """Returns what git's history would tell: two lives in the last days, of other grants."""
-    from pipeline.judge.question import OtherLife
+    from pipeline.policy.question import OtherLife
     from pipeline.values.grant import Window
 
     begun = {ago: NOW - timedelta(days=ago) for ago in (1, 3)}
@@ -174,7 +174,7 @@ def earlier_lives(subject: str) -> list[OtherLife]:
 @cache
 def calendars() -> Calendars:
     """Returns two calendars with office hours on ten days."""
-    from pipeline.judge.question import Calendars
+    from pipeline.policy.question import Calendars
     from pipeline.values.grant import Window
 
     ends = [NOW + timedelta(days=number) for number in range(1, 11)]
@@ -189,7 +189,7 @@ def judge(
     folder: Path, paths: Iterable[str], catalogue: Catalogue, engine: PolicyEngine, rules: Any
 ) -> dict[str, list[str]]:
     """Returns the codes of every violation, by the path of the grant that has some."""
-    from pipeline.judge.evaluate import evaluate
+    from pipeline.policy.answer import evaluate
 
     denied = {}
     for path in paths:
@@ -201,14 +201,14 @@ def judge(
 
 def judge_tree(folder: Path, engine: str, processes: int) -> dict[str, Any]:
     """Judges all grants of a tree; what the processes that are measured do."""
-    from pipeline.cli.offline import all_grants
-    from pipeline.judge.bundle import load_rules
+    from pipeline.policy.bundle import load_rules
+    from pipeline.run.offline import all_grants
 
     catalogue, bundle = read_tree(folder)
     rules = load_rules(bundle)
     paths = list(all_grants(folder))
     if engine == "opa":
-        from pipeline.judge.opa import OpaEngine
+        from pipeline.policy.opa import OpaEngine
 
         with OpaEngine.serve(bundle, binary=shutil.which("opa") or "opa") as opa:
             denied = judge(folder, paths, catalogue, opa, rules)
@@ -227,7 +227,7 @@ def judge_tree(folder: Path, engine: str, processes: int) -> dict[str, Any]:
 def _share(
     folder: Path, paths: list[str], catalogue: Catalogue, bundle: PolicyBundle, rules: Any
 ) -> dict[str, list[str]]:
-    from pipeline.judge.rego import RegorusEngine
+    from pipeline.policy.rego import RegorusEngine
 
     return judge(folder, paths, catalogue, RegorusEngine(bundle), rules)
 
@@ -238,7 +238,7 @@ def prepare_conftest(folder: Path, beside: Path) -> None:
     The catalogue is put together beforehand, by target and role and by subject, and none of it
     is on conftest's clock.
     """
-    from pipeline.cli.offline import all_grants
+    from pipeline.run.offline import all_grants
 
     catalogue, bundle = read_tree(folder)
     for path, text in bundle.modules.items():

@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 # An environment may hold another checkout; what is generated is this one's.
 sys.path.insert(0, str(ROOT))
 
-from pipeline.cli.offline import read_policies  # noqa: E402
 from pipeline.errors import PipelineError  # noqa: E402
 from pipeline.grants.schema import render  # noqa: E402
-from pipeline.judge.evaluate import BECAUSE, WHY  # noqa: E402
 from pipeline.output.rules_table import between, rules_table  # noqa: E402
+from pipeline.policy.answer import BECAUSE, WHY  # noqa: E402
+from pipeline.run.offline import read_policies  # noqa: E402
 from scripts.docs import questions  # noqa: E402
 
 CODES, INPUT = "policies/CODES.md", "policies/INPUT.md"

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.offline import read_catalogue, read_policies
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.parse import parse_grant
 from pipeline.judge.circumstances import circumstances
-from pipeline.judge.question import (
+from pipeline.policy.question import (
     Emergency,
     OtherLife,
     Previous,
@@ -21,7 +20,8 @@ from pipeline.judge.question import (
     governance_document,
     input_document,
 )
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy.rego import RegorusEngine
+from pipeline.run.offline import read_catalogue, read_policies
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import Standing
 from pipeline.values.grant import Grant, Window, window_of

@@ -29,10 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.errors import EngineError, InvalidInput  # noqa: E402
-from pipeline.judge.bundle import TEST_SUFFIX, load_bundle  # noqa: E402
-from pipeline.judge.engine import PolicyBundle  # noqa: E402
-from pipeline.judge.rego_tests import try_tests  # noqa: E402
-from pipeline.judge.rego_text import Token, Tokens, closing, parts, read_module  # noqa: E402
+from pipeline.policy.bundle import TEST_SUFFIX, load_bundle  # noqa: E402
+from pipeline.policy.engine import PolicyBundle  # noqa: E402
+from pipeline.policy.rego_text import Token, Tokens, closing, parts, read_module  # noqa: E402
+from pipeline.policy_tools.run_tests import try_tests  # noqa: E402
 
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 LIMITS = frozenset({"comparison", "integer", "setting"})

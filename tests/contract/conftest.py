@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.engine import PolicyEngine
-from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.opa import OpaEngine
+from pipeline.policy.answer import Evaluation, evaluate
+from pipeline.policy.engine import PolicyEngine
+from pipeline.policy.opa import OpaEngine
 from tests.contract.support_rules import Ask
 from tests.unit.support_policies import embedded, own_bundle, own_rules
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import boto3
 
-from pipeline.provision.clouds.aws import Accounts, AwsReader, AwsWriter
-from pipeline.provision.clouds.interface import Observation, Result
-from pipeline.provision.documents.aws import binding
+from pipeline.clouds.aws.adapter import Accounts, AwsReader, AwsWriter
+from pipeline.clouds.aws.binding import binding
+from pipeline.clouds.interface import Observation, Result
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.clock import Clock
 from pipeline.values.binding import Binding, Change, Kind

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pipeline.judge.evaluate import OtherLife, evaluate
+from pipeline.policy.answer import OtherLife, evaluate
 from pipeline.values.catalogue import Risk
 from pipeline.values.grant import Window
 from tests.contract.support_rules import ROLE, TARGET, lasting, starting

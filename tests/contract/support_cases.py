@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import EngineError
-from pipeline.judge.engine import ENTRYPOINT, PolicyBundle
-from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy.answer import Evaluation, evaluate
+from pipeline.policy.engine import ENTRYPOINT, PolicyBundle
+from pipeline.policy.rego import RegorusEngine
 from pipeline.values.canonical import canonical
 from tests.contract.support_rules import Ask, Case, check
 from tests.unit.support_policies import own_rules

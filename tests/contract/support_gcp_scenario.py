@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.provision.clouds.interface import Result, Status
-from pipeline.provision.documents.gcp import binding
+from pipeline.clouds.gcp.binding import binding
+from pipeline.clouds.interface import Result, Status
 from pipeline.sandbox.cel import allowed
 from pipeline.sandbox.gcp import GcpSandbox
 from pipeline.values.binding import Change, Kind

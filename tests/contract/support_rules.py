@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pipeline.judge.evaluate import Evaluation, OtherLife, Requester
+from pipeline.policy.answer import Evaluation, OtherLife, Requester
 from pipeline.values.grant import Window
 from pipeline.values.pull_request import Actor
 from tests.unit.support_policies import (

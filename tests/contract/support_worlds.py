@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.judge.evaluate import OtherLife, Previous, Requester, input_document
-from pipeline.judge.question import Calendars, Emergency
+from pipeline.policy.answer import OtherLife, Previous, Requester, input_document
+from pipeline.policy.question import Calendars, Emergency
 from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,

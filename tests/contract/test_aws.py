@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from pipeline.provision.clouds.aws import Accounts, AwsReader, AwsWriter
-from pipeline.provision.clouds.interface import Status
+from pipeline.clouds.aws.adapter import Accounts, AwsReader, AwsWriter
+from pipeline.clouds.interface import Status
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.clock import Clock
 from pipeline.values.binding import Change, Kind

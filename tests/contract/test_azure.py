@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.clouds.azure import binding as documents
+from pipeline.clouds.azure.adapter import AzureReader, AzureWriter, StaticToken
+from pipeline.clouds.azure.mark import Mark, request_name
+from pipeline.clouds.interface import Observation, Result, Status
 from pipeline.errors import UsageError
-from pipeline.provision.clouds.azure import AzureReader, AzureWriter, StaticToken
-from pipeline.provision.clouds.interface import Observation, Result, Status
-from pipeline.provision.documents import azure as documents
-from pipeline.provision.documents.azure_mark import Mark, request_name
 from pipeline.sandbox.azure import AzureSandbox
 from pipeline.sandbox.clock import Clock
 from pipeline.values.binding import Binding, Change, Kind
@@ -628,7 +628,7 @@ def test_the_sdk_is_loaded_only_where_it_is_used() -> None:
         [
             sys.executable,
             "-c",
-            "import sys, pipeline.provision.clouds.azure\n"
+            "import sys, pipeline.clouds.azure.adapter\n"
             "print([name for name in sys.modules if name.split('.')[0] == 'azure'])",
         ],
         check=True,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EngineError
-from pipeline.judge.builtins import BUILT_INS
-from pipeline.judge.engine import PolicyBundle, PolicyEngine
-from pipeline.judge.opa import OpaEngine
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy.builtins import BUILT_INS
+from pipeline.policy.engine import PolicyBundle, PolicyEngine
+from pipeline.policy.opa import OpaEngine
+from pipeline.policy.rego import RegorusEngine
 from pipeline.values.canonical import canonical
 
 pytestmark = pytest.mark.opa

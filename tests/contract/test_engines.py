@@ -12,14 +12,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EngineError
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.evaluate import (
-    Requester,
-    evaluate,
-    governance_document,
-)
-from pipeline.judge.opa import OpaEngine
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy.answer import Requester, evaluate, governance_document
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.opa import OpaEngine
+from pipeline.policy.rego import RegorusEngine
 from pipeline.values.catalogue import Risk
 from pipeline.values.grant import Window
 from tests.contract.support_rules import (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EngineError
-from pipeline.judge.evaluate import Previous, Requester, governance_document
-from pipeline.judge.question import Emergency
+from pipeline.policy.answer import Previous, Requester, governance_document
+from pipeline.policy.question import Emergency
 from pipeline.values.catalogue import Risk
 from pipeline.values.grant import Window
 from tests.contract.support_rules import MISSING, ROLE, STRANGER, Ask, Case, check, codes

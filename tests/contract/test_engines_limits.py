@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.evaluate import OtherLife
+from pipeline.policy.answer import OtherLife
 from pipeline.values.catalogue import Risk
 from pipeline.values.grant import Window
 from tests.contract.support_rules import MISSING, ROLE, TARGET, Ask, Case, check, codes

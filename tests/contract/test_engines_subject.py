@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EngineError
-from pipeline.judge.evaluate import OtherLife, Requester
-from pipeline.judge.question import Standing
+from pipeline.policy.answer import OtherLife, Requester
+from pipeline.policy.question import Standing
 from pipeline.values.catalogue import AwsIdentity, Mfa, PrincipalKind, Risk
 from pipeline.values.grant import Window
 from tests.contract.support_rules import (

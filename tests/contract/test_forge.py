@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.approvals.tally import Requirement, tally
+from pipeline.approvals.voters import gather
 from pipeline.errors import Denied, ForgeError
 from pipeline.forge import github as github_module
 from pipeline.forge import github_api as api_module
@@ -24,8 +26,6 @@ from pipeline.forge.github_write import (
     RefMoved,
     shortened,
 )
-from pipeline.judge.approvals import Requirement, tally
-from pipeline.judge.electorate import gather
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import GitHubSandbox
 from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind

@@ -12,8 +12,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.oauth2.credentials import Credentials
 
-from pipeline.provision.clouds.gcp import GcpReader, GcpWriter
-from pipeline.provision.clouds.interface import Status
+from pipeline.clouds.gcp.adapter import GcpReader, GcpWriter
+from pipeline.clouds.interface import Status
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.gcp import LOST, GcpSandbox
 from pipeline.sandbox.server import Server

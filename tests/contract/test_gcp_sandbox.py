@@ -10,7 +10,7 @@ import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
 
-from pipeline.provision.clouds.gcp import GcpWriter
+from pipeline.clouds.gcp.adapter import GcpWriter
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.gcp import Exchange, GcpSandbox
 from tests.contract.support_gcp import Contract

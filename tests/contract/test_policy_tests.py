@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.judge.bundle import load_bundle
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego_tests import try_tests
+from pipeline.policy.bundle import load_bundle
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy_tools.run_tests import try_tests
 from tests.unit.support_policies import POLICIES, policy_files
 
 pytestmark = pytest.mark.opa

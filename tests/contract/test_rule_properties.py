@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import EngineError
-from pipeline.judge.engine import PolicyEngine
-from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.opa import OpaEngine
+from pipeline.policy.answer import Evaluation, evaluate
+from pipeline.policy.engine import PolicyEngine
+from pipeline.policy.opa import OpaEngine
 from tests.contract import support_worlds as worlds
 from tests.unit.support_policies import Keys, drop, embedded, keys, own_bundle, own_rules, put
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.provision.clouds import azure_api, gcp
-from pipeline.provision.clouds.aws import Accounts
+from pipeline.clouds.aws.adapter import Accounts
+from pipeline.clouds.azure import api as azure_api
+from pipeline.clouds.gcp import adapter as gcp
 from pipeline.sandbox.gcp import LOST
 from tests.e2e.support_world import BRANCH, Acme, grant, path_of
 

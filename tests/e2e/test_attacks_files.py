@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.grants.yaml_strict import visible
+from pipeline.reading.yaml_strict import visible
 from tests.e2e.support_world import Acme, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")

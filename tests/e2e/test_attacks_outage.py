@@ -93,7 +93,9 @@ def test_policies_that_nobody_approved_are_not_even_tried(
     )
     number = acme.request("mallory", "slow", {NOTED: endless}, title="Change policies")
     acme.person("mallory").merge(number)
-    monkeypatch.setattr("pipeline.judge.aftermath.unanswered", lambda *_: pytest.fail("tried"))
+    monkeypatch.setattr(
+        "pipeline.judge.rule_change_effects.unanswered", lambda *_: pytest.fail("tried")
+    )
     give_up(acme, "alice", "alice/one")
     applied = acme.apply()
     assert applied.code == 1, applied

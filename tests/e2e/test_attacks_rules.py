@@ -130,7 +130,7 @@ def test_nobody_s_request_is_put_to_policies_that_were_pushed_around_the_review(
     acme.push("mallory", {REVIEWERS: _lenient()})
     asked: list[object] = []
     monkeypatch.setattr(
-        "pipeline.judge.rego.RegorusEngine.decide", lambda _, document: asked.append(document)
+        "pipeline.policy.rego.RegorusEngine.decide", lambda _, document: asked.append(document)
     )
     checked = acme.check(acme.request("mallory", "ask", {MINE: TABLES_GRANT}))
     assert (checked.said["verdict"], asked) == ("denied", [])

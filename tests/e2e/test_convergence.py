@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.provision.clouds.aws import AwsWriter
+from pipeline.clouds.aws.adapter import AwsWriter
 from pipeline.record.journal import AuditJournal
 from pipeline.sandbox.world import START, World
 from tests.e2e.support_faults import (

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.stores import BranchStore
-from pipeline.provision.clouds.aws import AwsWriter
-from pipeline.provision.clouds.azure import AzureWriter
-from pipeline.provision.clouds.gcp import GcpWriter
+from pipeline.clouds.aws.adapter import AwsWriter
+from pipeline.clouds.azure.adapter import AzureWriter
+from pipeline.clouds.gcp.adapter import GcpWriter
+from pipeline.run.audit_store import BranchStore
 from tests.e2e.support_faults import (
     LOST,
     PLACES,

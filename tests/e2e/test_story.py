@@ -64,7 +64,7 @@ def test_both_engines_tell_the_same_story(
     def evidence(folder: str) -> list[dict[str, Any]]:
         return [step.evidence for step in told(tmp_path / folder)]
 
-    from pipeline.judge.opa import OpaEngine
+    from pipeline.policy.opa import OpaEngine
 
     decide = OpaEngine.decide
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from pipeline.history.proven import Proof, Proven, Standing
+from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.proofs import Proof, Proven, Standing
-from pipeline.judge.provenance import Prover
-from pipeline.judge.rego import RegorusEngine
 from pipeline.judge.rulebook import Trial
-from pipeline.judge.sources import Sources
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
+from pipeline.proof.prover import Prover
 from pipeline.values.commits import TreeChange
 from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
 from tests.unit.support_memory import FILE_STATUS, File, Files, Forge, Git

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from pipeline.grants.catalogue import entitlements, load_catalogue
-from pipeline.judge.proofs import Quarantine
+from pipeline.history.proven import Quarantine
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Access, Grant, Window

@@ -14,21 +14,21 @@ from copy import copy
 from datetime import timedelta
 from typing import Any
 
+from pipeline.clouds.desired import desired, render
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.validate import validate_grant
-from pipeline.judge.askers import teams_named
+from pipeline.history.proven import Proven
+from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
-from pipeline.judge.bundle import Rule, load_rules
 from pipeline.judge.decide import decide
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.evaluate import Previous, evaluate
-from pipeline.judge.proofs import Proven
-from pipeline.judge.rego import RegorusEngine
+from pipeline.judge.requesters import teams_named
 from pipeline.judge.rulebook import Trial
-from pipeline.judge.sources import Sources
-from pipeline.judge.suppose import lives_from, suppose
-from pipeline.provision.desired import desired, render
+from pipeline.policy.answer import Previous, evaluate
+from pipeline.policy.bundle import Rule, load_rules
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
+from pipeline.policy_tools.suppose import lives_from, suppose
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import ABSENT_MODE, FILE_MODE, MainlineCommit, TreeChange, TreeEntry

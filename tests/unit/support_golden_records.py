@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.judge.approvals import Approvals, Rejected
+from pipeline.approvals.tally import Approvals, Rejected
+from pipeline.clouds.desired import Desired
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
-from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.provision.desired import Desired
+from pipeline.policy.answer import Evaluation, Violation
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import canonical, timestamp
 from pipeline.values.grant import Window

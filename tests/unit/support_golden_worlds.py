@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from pipeline.judge.bundle import TEST_SUFFIX
+from pipeline.policy.bundle import TEST_SUFFIX
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "pipeline" / "sandbox" / "acme"

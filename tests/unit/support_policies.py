@@ -10,11 +10,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.judge.bundle import Rule, load_bundle, load_rules
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.evaluate import Previous, Requester, input_document
-from pipeline.judge.question import Calendars
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy.answer import Previous, Requester, input_document
+from pipeline.policy.bundle import Rule, load_bundle, load_rules
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.question import Calendars
+from pipeline.policy.rego import RegorusEngine
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import (
     AwsIdentity,

@@ -14,24 +14,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from pipeline.cli import run as room
 from pipeline.cli.apply import Applied, apply, converge
-from pipeline.cli.context import Context
 from pipeline.cli.expire import expire
 from pipeline.cli.plan import plan
-from pipeline.cli.reviews import open_reviews
 from pipeline.cli.status import status
+from pipeline.clouds.desired import render
 from pipeline.config import Settings
-from pipeline.grants.history import Life, lives
 from pipeline.grants.write import render as text_of
-from pipeline.judge.proofs import Proof, Quarantine, Standing
-from pipeline.judge.sources import Sources
+from pipeline.history.lives import Life, lives
+from pipeline.history.proven import Proof, Quarantine, Standing
+from pipeline.history.sources import Sources
 from pipeline.output.text import Painter
-from pipeline.provision.desired import render
 from pipeline.provision.plan import Plan
 from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent, Run
 from pipeline.record.journal import AuditJournal
+from pipeline.run import estate as room
+from pipeline.run.reviews import open_reviews
+from pipeline.run.workspace import Context
 from pipeline.values.binding import Binding
 from pipeline.values.ids import GrantId, TargetId
 from pipeline.values.live import LiveGrant

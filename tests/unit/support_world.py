@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pipeline.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.errors import Denied, ForgeError, RefMoved
 from pipeline.forge.answers import Comment
-from pipeline.provision.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.record.audit import read_chain
 from pipeline.record.vouch import Signature
 from pipeline.values.binding import Binding, Change, Kind

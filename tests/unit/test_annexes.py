@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.offline import read_catalogue
 from pipeline.errors import InvalidInput
 from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.calendar import calendars_for, on_call
 from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.tables import TABLE_LIMIT
-from pipeline.judge.sources import CATALOGUE, Sources
+from pipeline.history.sources import CATALOGUE, Sources
+from pipeline.run.offline import read_catalogue
 from pipeline.values.catalogue import Delegation, Finding, Review, Standing
 from pipeline.values.commits import FILE_MODE, TreeEntry
 from pipeline.values.ids import GrantId, RoleId, TargetId

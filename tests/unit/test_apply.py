@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
+from pipeline.clouds.interface import Result, Status
 from pipeline.errors import ForgeError
 from pipeline.provision.apply import Outcome, apply_plan
-from pipeline.provision.clouds.interface import Result, Status
 from pipeline.provision.plan import Plan, make_plan
 from pipeline.values.binding import Binding, Change, Kind
 from pipeline.values.ids import Cloud, GrantId

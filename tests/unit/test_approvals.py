@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.approvals.tally import Approvals, Requirement, Voter, tally
+from pipeline.approvals.voters import gather
 from pipeline.errors import Denied
-from pipeline.judge.approvals import Approvals, Requirement, Voter, tally
-from pipeline.judge.electorate import gather
 from pipeline.values.catalogue import Catalogue, PrincipalKind
 from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review

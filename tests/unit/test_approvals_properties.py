@@ -11,7 +11,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.judge.approvals import Approvals, Authority, Requirement, Voter, tally
+from pipeline.approvals.tally import Approvals, Authority, Requirement, Voter, tally
 from pipeline.values.catalogue import Delegation
 from pipeline.values.pull_request import Actor, Review
 from tests.unit.support_reviews import HEAD, NOW, OLD, review

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from pipeline.judge.askers import Askers, teams_named
-from pipeline.judge.engine import PolicyBundle
+from pipeline.judge.requesters import Askers, teams_named
+from pipeline.policy.engine import PolicyBundle
 from pipeline.values.catalogue import PrincipalKind
 from pipeline.values.pull_request import Actor, ForgeReader
 from tests.unit.support_policies import own_bundle

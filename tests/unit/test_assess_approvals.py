@@ -11,12 +11,12 @@ import pytest
 
 from pipeline.errors import EngineError, InvalidInput, Unanswerable
 from pipeline.grants.parse import Parsed
+from pipeline.history.sources import Sources, at_top
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
-from pipeline.judge.engine import PolicyBundle
 from pipeline.judge.rulebook import Trial
-from pipeline.judge.sources import Sources, at_top
+from pipeline.policy.engine import PolicyBundle
 from pipeline.values.catalogue import Catalogue, Delegation
 from pipeline.values.commits import TreeChange, TreeEntry
 from pipeline.values.ids import TargetId

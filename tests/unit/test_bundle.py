@@ -7,10 +7,10 @@ import re
 import pytest
 
 from pipeline.errors import InvalidInput
-from pipeline.judge.builtins import BUILT_INS
-from pipeline.judge.bundle import load_bundle, load_rules
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego_text import read_module, references
+from pipeline.policy.builtins import BUILT_INS
+from pipeline.policy.bundle import load_bundle, load_rules
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego_text import read_module, references
 from tests.unit.support_policies import own_bundle, own_rules, policy_files
 
 MODULE = "package access.decision\n\nresult := {}\n"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.grants.calendar import begins, calendars_for, on_call, open_windows
-from pipeline.grants.zones import zone, zone_names
+from pipeline.reading.zones import zone, zone_names
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Window

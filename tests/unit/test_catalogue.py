@@ -9,8 +9,8 @@ import pytest
 from pipeline.errors import InvalidInput
 from pipeline.grants.catalogue import entitlements, load_catalogue
 from pipeline.grants.parse import parse_grant
-from pipeline.grants.patterns import matches, pattern_problem
 from pipeline.grants.tables import TABLE_LIMIT
+from pipeline.reading.patterns import matches, pattern_problem
 from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,

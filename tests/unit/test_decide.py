@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.judge.approvals import Approvals, Rejected
+from pipeline.approvals.steps import Step
+from pipeline.approvals.tally import Approvals, Rejected
 from pipeline.judge.decide import Verdict, decide
-from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.judge.steps import Step
+from pipeline.policy.answer import Evaluation, Violation
 from pipeline.values.problem import Problem
 from pipeline.values.requirement import Requirement
 from tests.unit.support_reviews import review

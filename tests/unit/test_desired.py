@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.clouds.desired import desired, render
 from pipeline.errors import PipelineError
-from pipeline.provision.desired import desired, render
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import (
     AwsIdentity,

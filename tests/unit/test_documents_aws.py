@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.clouds.aws.binding import binding, role_arn, role_name, session_seconds
+from pipeline.clouds.aws.observed import observed
 from pipeline.errors import Denied, PipelineError, UsageError
-from pipeline.provision.documents.aws import binding, role_arn, role_name, session_seconds
-from pipeline.provision.documents.aws_observed import observed
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import (
     AwsIdentity,

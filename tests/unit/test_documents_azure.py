@@ -10,9 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline.errors import UsageError
-from pipeline.provision.documents import azure
-from pipeline.provision.documents.azure_mark import (
+from pipeline.clouds.azure import binding as azure
+from pipeline.clouds.azure.mark import (
     JUSTIFICATION_LIMIT,
     SYSTEM,
     Mark,
@@ -21,14 +20,8 @@ from pipeline.provision.documents.azure_mark import (
     request_name,
     ticket_number,
 )
-from pipeline.provision.documents.azure_state import (
-    ASSIGN,
-    REMOVE,
-    UPDATE,
-    Request,
-    Schedule,
-    read_state,
-)
+from pipeline.clouds.azure.observed import ASSIGN, REMOVE, UPDATE, Request, Schedule, read_state
+from pipeline.errors import UsageError
 from pipeline.values.catalogue import (
     AwsPermissions,
     AzureIdentity,

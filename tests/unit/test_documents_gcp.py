@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import PipelineError, UsageError
-from pipeline.provision.documents.gcp import (
+from pipeline.clouds.gcp.binding import (
     LEGACY_ROLES,
     NotGrantable,
     binding,
@@ -22,7 +21,8 @@ from pipeline.provision.documents.gcp import (
     same_account,
     window_of,
 )
-from pipeline.provision.documents.gcp_policy import edit, holds, survey
+from pipeline.clouds.gcp.iam_policy import edit, holds, survey
+from pipeline.errors import PipelineError, UsageError
 from pipeline.values.binding import Binding, Change, Kind
 from pipeline.values.canonical import canonical, digest
 from pipeline.values.catalogue import (

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.approvals.tally import Requirement
 from pipeline.errors import EngineError
-from pipeline.judge.approvals import Requirement
-from pipeline.judge.evaluate import EnginesDisagree, Requester, evaluate, governance_document
-from pipeline.judge.wording import word
+from pipeline.policy.answer import EnginesDisagree, Requester, evaluate, governance_document
+from pipeline.policy.wording import word
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import (
     AzureIdentity,

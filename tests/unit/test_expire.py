@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pipeline.ending.expire import BRANCH_PREFIX, ended, retire, revert_text
-from pipeline.grants.history import Life, lives
+from pipeline.history.lives import Life, lives
 from pipeline.values.grant import Grant
 from pipeline.values.ids import GrantId, TargetId
 from pipeline.values.live import LiveGrant

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.judge.bundle import load_rules
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.evaluate import evaluate
-from pipeline.judge.explain import explain, probed
-from pipeline.judge.facts import facts
-from pipeline.judge.pack import Pack
-from pipeline.judge.rego import RegorusEngine
-from pipeline.judge.rego_text import read_module
+from pipeline.policy.answer import evaluate
+from pipeline.policy.bundle import load_rules
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
+from pipeline.policy.rego_text import read_module
+from pipeline.policy_tools.explain import explain, probed
+from pipeline.policy_tools.pack import Pack
+from pipeline.policy_tools.rule_facts import facts
 from tests.unit.support_policies import own_bundle, own_rules, policy_files, request
 
 ROOT = Path(__file__).parents[2]

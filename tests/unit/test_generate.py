@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from pipeline.errors import InvalidInput
-from pipeline.judge.engine import PolicyBundle
 from pipeline.output.rules_table import between, rules_table
+from pipeline.policy.engine import PolicyBundle
 from tests.unit.support_policies import own_bundle, own_rules
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.grants.history import governing, grant_id, is_governed, lives
+from pipeline.history.lives import governing, grant_id, is_governed, lives
 from pipeline.values.grant import Grant, window_of
 from pipeline.values.ids import GrantId
 from tests.unit.support_values import HOUR, NOON, change, commit

@@ -12,10 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipeline.cli.main import run
-from pipeline.cli.offline import read_catalogue
 from pipeline.grants.schema import editor_line, render
 from pipeline.grants.starter import person_lines, target_lines
 from pipeline.grants.write import text_of
+from pipeline.run.offline import read_catalogue
 from pipeline.values.ids import Cloud
 from tests.unit.test_schema import accepted
 

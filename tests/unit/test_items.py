@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.judge.items import read_items
-from pipeline.judge.proofs import Proven
-from pipeline.judge.sources import Sources
+from pipeline.history.proven import Proven
+from pipeline.history.sources import Sources
+from pipeline.judge.grant_changes import read_items
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import TreeChange
 from tests.unit.support_policies import entitlement, grant

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from pipeline.clouds.interface import Result, Status
 from pipeline.errors import ForgeError, RefMoved, Undecided
 from pipeline.provision.apply import Outcome
-from pipeline.provision.clouds.interface import Result, Status
 from pipeline.provision.plan import Plan, make_plan
 from pipeline.record.audit import AuditEvent, Run, read_chain
 from pipeline.record.journal import AuditJournal

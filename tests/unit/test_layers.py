@@ -1,10 +1,12 @@
-"""Who may import whom. Read from the source, so that no import has to happen to be seen."""
+"""Who may import whom: the folder is the layer. Read from the source, so that no import has to
+happen to be seen, and none is hidden inside a function or behind `TYPE_CHECKING`."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,48 +15,50 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "pipeline"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# The drawing, from the inside out: each layer may import itself and those before it. The
-# longest name that fits decides.
-LAYERS = (
-    ("values", ("errors", "values")),
-    ("pure", ("grants", "judge", "provision.plan", "provision.desired", "provision.documents")),
-    ("pure", ("ending", "record", "forge.plumbing")),
-    ("interface", ("provision.clouds.interface",)),
-    ("effects", ("provision.apply", "provision.verify", "record.journal")),
-    (
-        "effects",
-        ("judge.aftermath", "judge.arrival", "judge.askers", "judge.assess", "judge.electorate"),
-    ),
-    ("effects", ("judge.items", "judge.leftover", "judge.past", "judge.replay")),
-    ("effects", ("judge.provenance", "judge.rulebook", "judge.shape", "judge.sources")),
-    (
-        "adapters",
-        ("provision.clouds", "judge.rego", "judge.rego_tests", "judge.opa", "forge", "output"),
-    ),
-    ("top", ("cli", "config", "")),
-    ("sandbox", ("sandbox",)),
+ROOMS = (
+    "values",
+    "errors",
+    "reading",
+    "clouds",
+    "grants",
+    "policy",
+    "approvals",
+    "history",
+    "provision",
+    "record",
+    "judge",
+    "proof",
+    "policy_tools",
+    "ending",
+    "forge",
+    "output",
+    "config",
+    "run",
+    "cli",
 )
-ORDER = ("values", "pure", "interface", "effects", "adapters", "top")
+"""From the ground up. A file imports from its own room and from those before it."""
+
+SANDBOX = "sandbox"
+"""Stand-ins for clouds and GitHub: they share the product's values, and only `cli` starts them."""
+
+QUIET = frozenset(ROOMS) - {"forge", "config", "run", "cli"}
+"""Rooms that reach nothing outside, but for the files that hold a library."""
 
 # The only files that may know a library, and then only inside functions.
 LIBRARIES = {
-    "boto3": ("provision.clouds.aws", "cli.clouds"),
-    "botocore": ("provision.clouds.aws", "cli.clouds"),
-    "azure": ("provision.clouds.azure_api", "provision.clouds.azure", "cli.clouds"),
-    "google": ("provision.clouds.gcp", "cli.clouds"),
-    "grpc": ("provision.clouds.gcp",),
+    "boto3": ("clouds.aws.adapter", "run.connect"),
+    "botocore": ("clouds.aws.adapter", "run.connect"),
+    "azure": ("clouds.azure.adapter", "clouds.azure.api", "run.connect"),
+    "google": ("clouds.gcp.adapter", "run.connect"),
+    "grpc": ("clouds.gcp.adapter",),
     "github": ("forge.github_api",),
-    "opa_client": ("judge.opa",),
-    "regorus": ("judge.rego",),
+    "opa_client": ("policy.opa",),
+    "regorus": ("policy.rego",),
     # What the clients raise when the network fails comes from it.
-    "requests": (
-        "judge.opa",
-        "provision.clouds.gcp",
-        "forge.github_api",
-    ),
+    "requests": ("policy.opa", "clouds.gcp.adapter", "forge.github_api"),
 }
 # These load fast and are needed at once.
-EARLY = {"yaml": ("grants.yaml_strict",), "click": ("cli", "output.text")}
+EARLY = {"yaml": ("reading.yaml_strict",), "click": ("cli", "output.text")}
 
 OUTSIDE_WORLD = {
     *("asyncio", "concurrent", "ftplib", "http", "multiprocessing", "os", "random", "secrets"),
@@ -77,6 +81,11 @@ def module_name(path: Path) -> str:
     """Returns the dotted name below `pipeline`."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
+
+
+def room_of(module: str) -> str:
+    """Returns the room of a module below `pipeline`: its folder, or its own name at the top."""
+    return module.partition(".")[0]
 
 
 def imports(tree: ast.AST) -> Iterator[Import]:
@@ -107,17 +116,6 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def layer(module: str) -> str:
-    """Returns the layer of a module below `pipeline`; the most exact name wins."""
-    fitting = [
-        (len(prefix), name)
-        for name, prefixes in LAYERS
-        for prefix in prefixes
-        if module == prefix or module.startswith(f"{prefix}.") or not prefix
-    ]
-    return max(fitting)[1]
-
-
 def own(found: Import) -> str | None:
     """Returns the module of ours that an import names, below `pipeline`."""
     if found.module != "pipeline" and not found.module.startswith("pipeline."):
@@ -128,41 +126,87 @@ def own(found: Import) -> str | None:
     return longer if path.with_suffix(".py").exists() or path.is_dir() else module
 
 
-def family(module: str) -> str:
-    """Returns which adapter a file belongs to: one service may take several files."""
-    for several in ("forge.github", "judge.rego", "provision.clouds.azure"):
-        if module.startswith(several):
-            return several
-    return {"forge.answers": "forge.github"}.get(module, module)
+def circles(edges: Mapping[str, Set[str]]) -> list[list[str]]:
+    """Returns every group of names that reach each other, sorted (Tarjan's algorithm)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        stack.append(name)
+        for other in sorted(edges.get(name, ())):
+            if other not in order:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], order[other])
+        if lowest[name] == order[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1 or name in edges.get(name, ()):
+                found.append(sorted(group))
+
+    for name in sorted(edges):
+        if name not in order:
+            visit(name)
+    return sorted(found)
 
 
 each_file = pytest.mark.parametrize("path", FILES, ids=[module_name(path) or "." for path in FILES])
 
 
 @each_file
-def test_imports_point_inwards(path: Path) -> None:
+def test_a_file_imports_from_its_own_room_and_those_above_it(path: Path) -> None:
     importer = module_name(path)
-    here = layer(importer)
+    here = room_of(importer)
     for found in imports(parsed(path)):
         imported = own(found)
         if imported is None:
             continue
-        there = layer(imported)
-        where = f"{path}:{found.line}: {importer} ({here}) imports {imported} ({there})"
-        if here == "sandbox":
-            assert there in ("sandbox", "values"), where
-        elif there == "sandbox":
-            assert importer.startswith("cli.demo"), where
-        else:
-            assert ORDER.index(there) <= ORDER.index(here), where
-            if here == there == "adapters" and not imported.startswith("output"):
-                assert family(importer) == family(imported), where
+        there = room_of(imported)
+        where = f"{path}:{found.line}: {importer} imports {imported}"
+        if here == SANDBOX:
+            assert there in (SANDBOX, "values"), where
+        elif there == SANDBOX:
+            assert here == "cli", where
+        elif importer:
+            assert ROOMS.index(there) <= ROOMS.index(here), where
+
+
+def test_no_file_reaches_itself_not_even_for_types() -> None:
+    edges: dict[str, set[str]] = defaultdict(set)
+    for path in FILES:
+        for found in imports(parsed(path)):
+            if (imported := own(found)) is not None:
+                edges[module_name(path)].add(imported)
+    assert circles(edges) == []
+
+
+def test_circles_of_two_of_three_and_of_one_are_found() -> None:
+    edges = {
+        "a": {"b"},
+        "b": {"a"},
+        "c": {"d", "a"},
+        "d": {"e"},
+        "e": {"c"},
+        "f": {"f"},
+        "g": {"a"},
+    }
+    assert circles(edges) == [["a", "b"], ["c", "d", "e"], ["f"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_every_room_is_drawn_and_every_drawn_room_is_there() -> None:
+    there = {room_of(module_name(path)) for path in FILES} - {"", SANDBOX}
+    assert there == set(ROOMS)
 
 
 @each_file
 def test_libraries_stay_in_their_own_file(path: Path) -> None:
     importer = module_name(path)
-    if layer(importer) == "sandbox":
+    if room_of(importer) == SANDBOX:
         return
     for found in imports(parsed(path)):
         library = found.module.partition(".")[0]
@@ -175,9 +219,24 @@ def test_libraries_stay_in_their_own_file(path: Path) -> None:
         assert found.inside_function or found.for_types, f"{where} when it is loaded"
 
 
+HOLDERS = frozenset(module for modules in LIBRARIES.values() for module in modules)
+
+
+def test_files_that_hold_libraries_exist_and_know_only_their_own_service() -> None:
+    modules = {module_name(path): path for path in FILES}
+    assert HOLDERS - modules.keys() == set()
+    for module in HOLDERS - {"run.connect"}:
+        for found in imports(parsed(modules[module])):
+            imported = own(found)
+            if imported in HOLDERS:
+                same = imported.rpartition(".")[0] == module.rpartition(".")[0]
+                assert same, f"{module} imports {imported}"
+
+
 @each_file
-def test_pure_steps_reach_nothing_outside(path: Path) -> None:
-    if layer(module_name(path)) not in ("values", "pure", "interface"):
+def test_quiet_rooms_reach_nothing_outside(path: Path) -> None:
+    module = module_name(path)
+    if room_of(module) not in QUIET or module in HOLDERS:
         return
     for found in imports(parsed(path)):
         names = {found.module, found.module.partition(".")[0], f"{found.module}.{found.name}"}
@@ -198,7 +257,7 @@ def test_only_the_configuration_reads_the_environment(path: Path) -> None:
 
 @each_file
 def test_only_commands_read_the_clock(path: Path) -> None:
-    if module_name(path).startswith("cli"):
+    if room_of(module_name(path)) in ("cli", "run"):
         return
     for node in ast.walk(parsed(path)):
         where = f"{path}:{getattr(node, 'lineno', 0)}: reads the clock"
@@ -210,29 +269,6 @@ def test_only_commands_read_the_clock(path: Path) -> None:
             }, where
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             assert not {alias.name for alias in node.names} & {"time", "time_ns"}, where
-
-
-def test_the_drawing_names_files_that_exist() -> None:
-    modules = {module_name(path) for path in FILES}
-    named = [prefix for _, prefixes in LAYERS for prefix in prefixes]
-    assert [name for name in named if name not in modules] == []
-
-
-@pytest.mark.parametrize(
-    "module, expected",
-    [
-        ("judge.decide", "pure"),
-        ("judge.opa", "adapters"),
-        ("provision.clouds.interface", "interface"),
-        ("provision.clouds.aws", "adapters"),
-        ("provision.documents.aws", "pure"),
-        ("record.journal", "effects"),
-        ("sandbox.github.pulls", "sandbox"),
-        ("config", "top"),
-    ],
-)
-def test_the_most_exact_name_decides_the_layer(module: str, expected: str) -> None:
-    assert layer(module) == expected
 
 
 def test_imports_in_functions_and_for_types_are_told_apart() -> None:

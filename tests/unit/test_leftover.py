@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.judge.leftover import left_behind
-from pipeline.judge.sources import Sources
+from pipeline.history.sources import Sources
+from pipeline.judge.abandoned_access import left_behind
 from pipeline.values.catalogue import Target
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.ids import Cloud, TargetId

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.judge.lint import lint
+from pipeline.policy_tools.lint import lint
 from tests.unit.support_policies import POLICIES, policy_files
 
 RULE = "access/rules/moon/moon.rego"

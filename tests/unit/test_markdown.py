@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from pipeline.approvals.tally import Authority, Requirement, Voter, tally
 from pipeline.cli.check import _assessment_document, _say
-from pipeline.judge.approvals import Authority, Requirement, Voter, tally
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
 from pipeline.output.markdown import check_comment

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import Denied, ForgeError
-from pipeline.grants.history import CLOCK_TOLERANCE
-from pipeline.judge.arrival import altered, misshapen, unshown
-from pipeline.judge.sources import Sources
+from pipeline.history.lives import CLOCK_TOLERANCE
+from pipeline.history.sources import Sources
+from pipeline.proof.merge_checks import altered, misshapen, unshown
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
 from pipeline.values.pull_request import PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch

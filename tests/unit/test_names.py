@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.judge.names import unknown_names
+from pipeline.policy_tools.setting_names import unknown_names
 
 SETTINGS = {
     "settings/schedule/data.yaml": """\

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import offline
 from pipeline.grants.parse import Parsed
+from pipeline.run import offline
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EngineError, Unanswerable, Undecided, UsageError
-from pipeline.judge import opa
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.evaluate import evaluate
-from pipeline.judge.opa import OpaEngine, refusals
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy import opa
+from pipeline.policy.answer import evaluate
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.opa import OpaEngine, refusals
+from pipeline.policy.rego import RegorusEngine
 from tests.unit.support_policies import own_bundle, own_rules, request
 
 

@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.grants import yaml_strict
-from pipeline.grants.duration import LONGEST, SHORTEST, format_duration, parse_duration
 from pipeline.grants.legible import legible_of
 from pipeline.grants.parse import Parsed, parse_grant, path_problem
-from pipeline.grants.yaml_strict import load_strict
+from pipeline.reading import yaml_strict
+from pipeline.reading.duration import LONGEST, SHORTEST, format_duration, parse_duration
+from pipeline.reading.yaml_strict import load_strict
 from pipeline.values.grant import Access
 from pipeline.values.ids import TargetId
 from pipeline.values.problem import Mark, Problem

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.judge.past import LOOK_BACK, Memory, Past, past
-from pipeline.judge.sources import Sources
+from pipeline.history.sources import Sources
+from pipeline.history.subject_past import LOOK_BACK, Memory, Past, past
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant import Grant
 from tests.unit.support_values import HOUR, NOON, change, commit

@@ -10,11 +10,11 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.grants.history import GRANTS, Life, Step, grant_id, is_grant
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.judge.past import LOOK_BACK, Memory, Past, _held, past, versions
-from pipeline.judge.question import Emergency, OtherLife
-from pipeline.judge.sources import Sources
+from pipeline.history.lives import GRANTS, Life, Step, grant_id, is_grant
+from pipeline.history.sources import Sources
+from pipeline.history.subject_past import LOOK_BACK, Memory, Past, _held, past, versions
+from pipeline.policy.question import Emergency, OtherLife
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant import Grant
 from pipeline.values.ids import RoleId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.grants.patterns import example_of
+from pipeline.reading.patterns import example_of
 
 
 @pytest.mark.parametrize(

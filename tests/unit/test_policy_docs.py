@@ -16,11 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import cli, run
-from pipeline.cli.offline import read_policies
-from pipeline.judge.bundle import load_rules
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.evaluate import Evaluation, evaluate
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy.answer import Evaluation, evaluate
+from pipeline.policy.bundle import load_rules
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
+from pipeline.run.offline import read_policies
 from tests.contract import support_rules
 from tests.unit.support_git import Work
 from tests.unit.support_policies import own_settings

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.cli.offline import policy_folder
 from pipeline.errors import UsageError
+from pipeline.run.offline import policy_folder
 from tests.unit.support_simulate import Scene
 
 OPTIONS = (("test", "--dir"), ("lint", "--dir"), ("simulate", "--policies"))

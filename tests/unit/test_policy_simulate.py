@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.judge.rego import RegorusEngine
-from pipeline.judge.replay import Replay, versions
-from pipeline.judge.simulate import Question
-from pipeline.judge.sources import Sources
+from pipeline.history.sources import Sources
+from pipeline.policy.rego import RegorusEngine
+from pipeline.policy_tools.replay import Replay, versions
+from pipeline.policy_tools.simulate import Question
 from pipeline.values.timetable import Calendar, Hours, Weekly
 from tests.unit.support_git import Work
 from tests.unit.support_simulate import ACME, DATABASE, LOGS, ROOT, Scene, grant, only_flip

@@ -10,13 +10,13 @@ import pytest
 
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.parse import parse_grant
+from pipeline.history.proven import Proven
+from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
-from pipeline.judge.proofs import Proven
-from pipeline.judge.rego import RegorusEngine
-from pipeline.judge.replay import Replay, versions
 from pipeline.judge.rulebook import Trial
-from pipeline.judge.simulate import Question
-from pipeline.judge.sources import Sources
+from pipeline.policy.rego import RegorusEngine
+from pipeline.policy_tools.replay import Replay, versions
+from pipeline.policy_tools.simulate import Question
 from pipeline.values.grant import window_of
 from pipeline.values.pull_request import Actor, PullRequest
 from tests.unit.support_reviews import Desk

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Denied, EngineError, ForgeError, Incomplete, Unanswerable
-from pipeline.judge.provenance import PATIENCE
+from pipeline.proof.prover import PATIENCE
 from pipeline.values.commits import EXECUTABLE_MODE
 from pipeline.values.grant import Window
 from pipeline.values.pull_request import PullFile

@@ -9,9 +9,9 @@ import pytest
 import regorus
 
 from pipeline.errors import EngineError
-from pipeline.judge import rego
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego import RegorusEngine
+from pipeline.policy import rego
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
 
 
 def engine(body: str, data: dict[str, Any] | None = None) -> RegorusEngine:

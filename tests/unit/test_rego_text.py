@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.judge.pack import Pack, settings_of
-from pipeline.judge.rego_text import (
-    bound,
-    keys,
-    parts,
-    read_module,
-    references,
-    texts,
-    tokens,
-)
+from pipeline.policy.rego_text import bound, keys, parts, read_module, references, texts, tokens
+from pipeline.policy_tools.pack import Pack, settings_of
 
 TEXT = r"""# METADATA
 # title: x := 1 if {

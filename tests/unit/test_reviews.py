@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.ending.reviews import Use, review_text, unreviewed
 from pipeline.grants.annexes import Annexes
-from pipeline.grants.scalars import Reading
-from pipeline.grants.yaml_strict import Report
+from pipeline.reading.scalars import Reading
+from pipeline.reading.yaml_strict import Report
 from pipeline.values.ids import GrantId
 
 FIRE = Use(grant=GrantId("alice/fire"), commit="1" * 40)

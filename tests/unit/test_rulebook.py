@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.errors import InvalidInput
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego import RegorusEngine
+from pipeline.history.sources import Sources, at_top
 from pipeline.judge.rulebook import Rulebooks, Trial
-from pipeline.judge.sources import Sources, at_top
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
 from pipeline.values.catalogue import Catalogue, Delegation
 from pipeline.values.problem import Problem
 from tests.unit.support_policies import own_bundle, principal

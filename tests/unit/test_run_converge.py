@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.clouds.interface import Status
 from pipeline.errors import ForgeError, Undecided, UsageError
-from pipeline.provision.clouds.interface import Status
 from pipeline.provision.plan import SurprisingPlan
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds

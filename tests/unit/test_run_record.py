@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli.facts import proof_data, read_facts
 from pipeline.errors import Undecided, UsageError
-from pipeline.judge.proofs import Proof
+from pipeline.history.proven import Proof
 from pipeline.record.audit import AuditEvent
+from pipeline.record.recorded import proof_data, read_facts
 from tests.unit.support_estate import a_grant, quarantine
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli.facts import ENDED, PROVISIONED, ROLLED_BACK
-from pipeline.provision.desired import desired
+from pipeline.clouds.desired import desired
+from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK
 from pipeline.values.binding import Binding
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, unknown_to_the_clouds

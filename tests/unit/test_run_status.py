@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.provision.clouds.interface import Foreign
-from pipeline.provision.desired import desired
+from pipeline.clouds.desired import desired
+from pipeline.clouds.interface import Foreign
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
 from tests.unit.support_run import OneRun, a_run
 from tests.unit.support_values import HOUR, NOON, binding, window

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.clouds.desired import desired
 from pipeline.errors import Undecided
-from pipeline.provision.desired import desired
 from pipeline.values.binding import Kind
 from pipeline.values.grant import Window
 from pipeline.values.live import LiveGrant

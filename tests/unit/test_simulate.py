@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.approvals import Requirement
-from pipeline.judge.evaluate import Evaluation, Violation
-from pipeline.judge.simulate import (
+from pipeline.approvals.tally import Requirement
+from pipeline.policy.answer import Evaluation, Violation
+from pipeline.policy_tools.simulate import (
     Finding,
     Flip,
     Judged,

@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.errors import ForgeError, InvalidInput
 from pipeline.grants.tables import TABLE_LIMIT
-from pipeline.grants.yaml_strict import FILE_LIMIT
-from pipeline.judge.sources import Sources
+from pipeline.history.sources import Sources
+from pipeline.reading.yaml_strict import FILE_LIMIT
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, TreeChange
 from tests.unit.support_branch import NOON, PAYOUTS, REPORTS
 from tests.unit.support_memory import File, Files, Git

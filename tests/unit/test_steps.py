@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pipeline.judge import seating
-from pipeline.judge.approvals import Approvals, Authority, Requirement, Voter, tally
-from pipeline.judge.electorate import gather
+from pipeline.approvals import seating
+from pipeline.approvals.tally import Approvals, Authority, Requirement, Voter, tally
+from pipeline.approvals.voters import gather
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
 from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review

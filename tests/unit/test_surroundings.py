@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.names import named, named_for
-from pipeline.judge.surroundings import Surroundings, surroundings
 from pipeline.output.surroundings import surroundings_lines
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy_tools.setting_names import named, named_for
+from pipeline.policy_tools.surroundings import Surroundings, surroundings
 from pipeline.values.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[2]

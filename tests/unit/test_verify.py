@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from pipeline.clouds.interface import Result, Status
 from pipeline.provision.apply import Outcome
-from pipeline.provision.clouds.interface import Result, Status
 from pipeline.provision.plan import Plan
 from pipeline.provision.verify import Estate, observe, verify
 from pipeline.values.binding import Binding, Change, Kind

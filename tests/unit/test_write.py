@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from pipeline.grants.schema import schemas
 from pipeline.grants.write import lines_of, marked, quoted, render, unreadable, word, written
-from pipeline.grants.yaml_strict import UNSEEN
+from pipeline.reading.yaml_strict import UNSEEN
 from pipeline.values.grant import Access, Grant
 from pipeline.values.ids import GrantId, TargetId
 

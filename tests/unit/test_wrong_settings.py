@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.engine import PolicyBundle
-from pipeline.judge.rego import RegorusEngine
-from pipeline.judge.wrong_settings import wrong_settings
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy.rego import RegorusEngine
+from pipeline.policy_tools.setting_checks import wrong_settings
 from tests.unit.support_policies import policy_files
 
 LIMITS = "settings/limits/data.yaml"

@@ -1,0 +1,132 @@
+"""Asks the forge what must be known of a pull request's reviewers before they are counted.
+
+Whom they may stand for is asked too: who lends a right must have it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from pipeline.approvals.tally import Authority, Requirement, Voter
+from pipeline.errors import Denied
+from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
+from pipeline.values.pull_request import Actor, ForgeReader, PullRequest, Review
+
+_DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
+
+
+class Gathered(NamedTuple):
+    """What `tally` needs, as of now."""
+
+    reviews: tuple[Review, ...]
+    electorate: Mapping[int, Voter]
+    excluded: Mapping[int, str]
+
+
+def gather(
+    reader: ForgeReader,
+    pull: PullRequest,
+    catalogue: Catalogue,
+    required: Sequence[Requirement],
+    *,
+    interested: Mapping[int, str] | None = None,
+) -> Gathered:
+    """Returns the reviews of *pull*, what is known of those who wrote them, and who may not
+    approve it.
+
+    *interested* says by GitHub id why someone is party to the request ("is the subject",
+    "asked for it"); the author and everyone who pushed to the branch are added here.
+
+    Raises `Denied` where the author or the pushers cannot be known (a deleted account, a
+    fork), `ForgeError` where the forge did not answer in full.
+    """
+    if pull.author is None:
+        raise Denied(
+            f"#{pull.number} was opened by an account that is gone, so nobody can be told "
+            f"from its author",
+            hint="open it again",
+        )
+    if not pull.same_repository:
+        raise Denied(
+            f"#{pull.number} comes from a fork: who pushed to it is unknowable",
+            hint="push the branch to this repository",
+        )
+    excluded = dict(interested or {})
+    excluded.setdefault(pull.author.id, "opened the pull request")
+    for actor in reader.pushers(pull.head_ref, until=pull.merged_at):
+        excluded.setdefault(actor.id, "pushed to its branch")
+    reviews = reader.reviews(pull.number)
+    teams = sorted({team for requirement in required for team in requirement.teams})
+    authors = {
+        review.author.id: review.author
+        for review in reviews
+        if review.author is not None and review.state in _DECISIVE
+    }
+    approved: dict[int, list[datetime]] = {}
+    for review in reviews:
+        if review.author and review.state == "APPROVED" and review.commit == pull.head_sha:
+            approved.setdefault(review.author.id, []).append(review.submitted_at)
+    electorate = {
+        number: _voter(reader, actor, catalogue, teams, approved.get(number, ()), excluded)
+        for number, actor in sorted(authors.items())
+        if number not in excluded
+    }
+    return Gathered(reviews, electorate, excluded)
+
+
+def _voter(
+    reader: ForgeReader,
+    actor: Actor,
+    catalogue: Catalogue,
+    teams: Sequence[str],
+    approved: Sequence[datetime],
+    excluded: Mapping[int, str],
+) -> Voter:
+    person = catalogue.person(actor.id)
+    if person is None or actor.type != "User" or not reader.can_write(actor):
+        # Nothing more is asked of GitHub about someone who cannot count.
+        return Voter(principal=person.name if person else None)
+    return Voter(
+        principal=person.name,
+        teams=frozenset(team for team in teams if reader.in_team(team, actor)),
+        can_write=True,
+        stands_for=tuple(
+            _authority(reader, one, catalogue, teams, approved, excluded)
+            for one in catalogue.delegations
+            if approved and one.delegate == person.name and one.delegator != person.name
+        ),
+    )
+
+
+def _authority(
+    reader: ForgeReader,
+    delegation: Delegation,
+    catalogue: Catalogue,
+    teams: Sequence[str],
+    approved: Sequence[datetime],
+    excluded: Mapping[int, str],
+) -> Authority:
+    """What *delegation* passes on now. Nothing is asked of GitHub where it is of no use."""
+    name = delegation.delegator
+    delegator = catalogue.principals.get(name)
+    number = delegator.github_id if delegator else None
+    if delegator is None or delegator.kind is not PrincipalKind.PERSON or delegator.disabled:
+        bar = f"{name} is no enabled person in access/principals"
+        return Authority(delegation=delegation, account=number, bar=bar)
+    if number is None or number in excluded or not any(map(delegation.holds, approved)):
+        return Authority(delegation=delegation, account=number)
+    # A login that changed hands must not bring its new owner's teams along.
+    account = reader.account(number)
+    if account is None or account.type != "User":
+        bar = f"{name}'s GitHub account is gone or no person's"
+        return Authority(delegation=delegation, account=number, bar=bar)
+    if not reader.can_write(account):
+        bar = f"{name} has no write permission on the repository"
+        return Authority(delegation=delegation, account=number, bar=bar)
+    return Authority(
+        delegation=delegation,
+        account=number,
+        teams=frozenset(team for team in teams if reader.in_team(team, account)),
+    )

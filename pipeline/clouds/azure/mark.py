@@ -1,0 +1,146 @@
+"""The mark that tells our Privileged Identity Management requests from everybody else's.
+
+A request is ours when all of it agrees with itself:
+- `ticketInfo.ticketSystem` is `daypass`;
+- `justification` reads `daypass <principal> <role>: <grant> <grant> …`, each part
+  percent-encoded, with ` +<n>` at its end where *n* grants did not fit;
+- its name is the version-5 UUID of what it asks for (scope, principal, role definition, kind,
+  end, justification and `ticketInfo.ticketNumber`), so a request that somebody edits, copies
+  to another principal, or labels by hand is not ours.
+The start is left out: PIM may record the moment of provisioning instead of a past start.
+
+Names can be computed by anybody who reads this. Who may write requests at a scope is for the
+cloud's own access control; where the pipeline's object id is known, `requestorId`, which
+Azure itself fills in, is compared as well (see `pipeline.clouds.azure.adapter`).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, unquote
+
+from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.ids import GrantId
+
+SYSTEM = "daypass"
+"""The value of `ticketInfo.ticketSystem`."""
+
+JUSTIFICATION_LIMIT = 480
+"""Characters. Ours: no limit is published, and portals cut longer texts."""
+
+_NAMESPACE = uuid.UUID("6f0d3c0e-6c3b-5e0e-9a54-1b6f5a3f7a11")
+_JUSTIFICATION = re.compile(r"daypass (?P<principal>\S+) (?P<role>\S+):(?P<grants>(?: \S+)*)")
+_UNLISTED = re.compile(r"\+[1-9][0-9]*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """What a request says of its reasons."""
+
+    principal: str
+    """Name in the catalogue."""
+
+    role: str
+    """Name in the catalogue."""
+
+    grants: tuple[GrantId, ...]
+    """Sorted; as many as fit."""
+
+    unlisted: int = 0
+    """How many more the assignment serves."""
+
+    @property
+    def justification(self) -> str:
+        """The text of the request."""
+        words = [_encode(grant) for grant in self.grants]
+        if self.unlisted:
+            words.append(f"+{self.unlisted}")
+        return " ".join([f"daypass {_encode(self.principal)} {_encode(self.role)}:", *words])
+
+
+def mark(*, principal: str, role: str, grants: Iterable[GrantId]) -> Mark:
+    """Returns the mark that names *grants*, sorted, as far as `JUSTIFICATION_LIMIT` allows.
+
+    Raises `ValueError` when there is no grant: nothing is assigned without a reason.
+    """
+    ordered = tuple(sorted(set(grants)))
+    if not ordered:
+        raise ValueError("an assignment needs a grant that it serves")
+    for count in range(len(ordered), 0, -1):
+        tried = Mark(
+            principal=principal,
+            role=role,
+            grants=ordered[:count],
+            unlisted=len(ordered) - count,
+        )
+        if len(tried.justification) <= JUSTIFICATION_LIMIT:
+            return tried
+    return Mark(principal=principal, role=role, grants=(), unlisted=len(ordered))
+
+
+def read_mark(justification: str | None) -> Mark | None:
+    """Returns what *justification* says, or None where `Mark.justification` did not write it."""
+    match = _JUSTIFICATION.fullmatch(justification or "")
+    if match is None:
+        return None
+    words = match["grants"].split()
+    unlisted = 0
+    if words and _UNLISTED.fullmatch(words[-1]):
+        unlisted = int(words.pop())
+    found = Mark(
+        principal=unquote(match["principal"]),
+        role=unquote(match["role"]),
+        grants=tuple(GrantId(unquote(word)) for word in words),
+        unlisted=unlisted,
+    )
+    return found if found.justification == justification else None
+
+
+def request_name(
+    *,
+    scope: str,
+    principal_id: str,
+    role_definition: str,
+    kind: str,
+    end: datetime | None,
+    justification: str,
+    ticket_number: str,
+) -> str:
+    """Returns the GUID that a request of ours with these contents carries as its name.
+
+    *role_definition* is the GUID alone; letter case of ids does not count; *end* counts in
+    whole seconds.
+    """
+    contents = [
+        scope.lower().strip("/"),
+        principal_id.lower(),
+        role_definition.lower(),
+        kind,
+        timestamp(end) if end else None,
+        justification,
+        ticket_number,
+    ]
+    return str(uuid.uuid5(_NAMESPACE, canonical(contents)))
+
+
+def ticket_number(now: datetime, known: Iterable[str]) -> str:
+    """Returns a ticket number not among *known*: the moment, a dot, and a count from 1.
+
+    It makes the names of requests that ask for the same thing again differ, and orders ours.
+    """
+    moment = timestamp(now)
+    used = [0]
+    for number in known:
+        at, _, ordinal = number.rpartition(".")
+        if at == moment and ordinal.isdecimal():
+            used.append(int(ordinal))
+    return f"{moment}.{max(used) + 1}"
+
+
+def _encode(text: str) -> str:
+    # `+` would read as the count of unlisted grants; `quote` encodes it.
+    return quote(text, safe="/")

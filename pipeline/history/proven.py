@@ -1,0 +1,105 @@
+"""What proving the default branch gives: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipeline.history.lives import Life
+from pipeline.policy.question import Previous
+from pipeline.reading.yaml_strict import visible
+from pipeline.values.catalogue import Entitlement
+from pipeline.values.grant import Grant
+from pipeline.values.ids import GrantId
+from pipeline.values.live import LiveGrant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """Why a commit counts. Recorded once, as of the merge; facts outside git included."""
+
+    commit: str
+    pull: int
+    head: str
+    merged_at: datetime
+    requester: str | None
+    """The principal who opened the pull request; None for an App or a stranger."""
+
+    approvers: tuple[str, ...]
+    """Principals, sorted; empty where policy let it merge by itself."""
+
+    decision: str
+    """Digest of the decision, which names every rule that ran."""
+
+    previous: str | None = None
+    """The commit of the proven version that it was held against; None where there was none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proven(Previous):
+    """The last proven version of a grant, and what it gives."""
+
+    commit: str
+    """The one that brought it."""
+
+    entitlements: tuple[Entitlement, ...]
+    """One for each line of access, in its order: as the catalogue had it when access was last
+    asked for. Narrowing keeps them, so that it never brings what a role has come to hold since.
+    """
+
+    @property
+    def live(self) -> LiveGrant:
+        """What it is while its window lasts."""
+        return LiveGrant(grant=self.grant, window=self.window, entitlements=self.entitlements)
+
+    def left_by(self, grant: Grant) -> tuple[Entitlement, ...]:
+        """Returns those that *grant*, which narrows this version, leaves."""
+        known = dict(zip(self.grant.access, self.entitlements, strict=True))
+        return tuple(known[line] for line in grant.access)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unproven:
+    """Why a commit does not count."""
+
+    commit: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quarantine:
+    """Something on the default branch that is not applied, in words that print."""
+
+    path: str
+    commit: str
+    reasons: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        # Whoever pushes chooses the path: bytes that are no text, or a terminal's commands.
+        object.__setattr__(self, "path", visible(self.path))
+        object.__setattr__(self, "reasons", tuple(visible(reason) for reason in self.reasons))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What the default branch amounts to at one moment."""
+
+    tip: str
+    live: tuple[LiveGrant, ...]
+    """Proven, not past their end, subject not offboarded."""
+
+    lapsed: tuple[Life, ...]
+    """Still on the branch, past their end (or never proven and past it by their own dates)."""
+
+    quarantined: tuple[Quarantine, ...]
+    ungoverned: tuple[Quarantine, ...]
+    """Unproven changes to policies, catalogue or workflows: while there are any, nothing is
+    added."""
+
+    proofs: Mapping[GrantId, tuple[Proof, ...]] = field(default_factory=dict)
+    fresh: tuple[Proof, ...] = ()
+    """Proofs made in this run, to be recorded."""
+
+    lives: Mapping[GrantId, Life] = field(default_factory=dict)
+    """The present life of every grant on the branch."""

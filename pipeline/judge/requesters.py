@@ -1,0 +1,94 @@
+"""Who asks, for whom, and which teams they are in: asked of the forge, for one pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.policy.question import Requester
+
+if TYPE_CHECKING:
+    from pipeline.policy.engine import PolicyBundle
+    from pipeline.values.catalogue import Catalogue, Entitlement, Principal
+    from pipeline.values.pull_request import Actor, ForgeReader, PullRequest
+
+
+class Askers:
+    """The people of one pull request."""
+
+    def __init__(
+        self,
+        forge: ForgeReader,
+        pull: PullRequest,
+        catalogue: Catalogue,
+        bundle: PolicyBundle,
+        *,
+        app_id: int | None,
+    ) -> None:
+        """*app_id* is the account id of the App that may ask for less access."""
+        self._forge = forge
+        self._pull = pull
+        self._catalogue = catalogue
+        self._named = teams_named(bundle.data.get("settings"))
+        self._app_id = app_id
+
+    def author(self, entitlements: Sequence[Entitlement] = ()) -> Requester:
+        """Who opened the pull request."""
+        return self._requester(self._pull.author, entitlements)
+
+    def others(self, entitlements: Sequence[Entitlement]) -> tuple[Requester, ...]:
+        """Who else pushed: asks too where the author's word alone lets something merge.
+
+        Whoever can write can push to another's branch. A say in a grant, or the App's, must
+        not carry what a stranger put there: each of them is judged as if asking alone.
+        """
+        return tuple(
+            self._requester(actor, entitlements)
+            for actor in self._forge.pushers(self._pull.head_ref, until=self._pull.merged_at)
+            if actor != self._pull.author
+        )
+
+    def subject_teams(self, subject: Principal | None) -> frozenset[str]:
+        """The teams named in the settings that *subject* is an active member of, now.
+
+        A login can change hands: it is read anew by the id. A workload is in no team.
+        """
+        if subject is None or subject.github_id is None:
+            return frozenset()
+        author = self._pull.author
+        known = author is not None and author.id == subject.github_id
+        actor = author if known else self._forge.account(subject.github_id)
+        return frozenset() if actor is None else self._teams(actor, self._named)
+
+    def _requester(self, actor: Actor | None, entitlements: Sequence[Entitlement]) -> Requester:
+        if actor is None:
+            return Requester(actor=None, principal=None)
+        person = self._catalogue.person(actor.id)
+        owners = {team for line in entitlements for team in line.target.owners}
+        return Requester(
+            actor=actor,
+            principal=person.name if person else None,
+            teams=self._teams(actor, owners | self._named),
+            is_app=self._app_id is not None and actor.id == self._app_id,
+        )
+
+    def _teams(self, actor: Actor, asked: Iterable[str]) -> frozenset[str]:
+        return frozenset(team for team in sorted(asked) if self._forge.in_team(team, actor))
+
+
+def teams_named(settings: Any) -> frozenset[str]:
+    """Returns every team that *settings* name: texts in lists called `teams` or `…_teams`.
+
+    Who asks and who would get access is or is not in one of these: a fact that policies get.
+    """
+    found: set[str] = set()
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            if (key == "teams" or str(key).endswith("_teams")) and isinstance(value, list):
+                found |= {team for team in value if isinstance(team, str)}
+            else:
+                found |= teams_named(value)
+    elif isinstance(settings, list):
+        for value in settings:
+            found |= teams_named(value)
+    return frozenset(found)

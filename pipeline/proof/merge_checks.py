@@ -1,0 +1,78 @@
+"""How a commit came to the default branch, held against the pull request that brought it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pipeline.history.lives import CLOCK_TOLERANCE
+from pipeline.history.sources import Sources
+from pipeline.judge.assessment import Assessment
+from pipeline.values.commits import MainlineCommit
+from pipeline.values.pull_request import ForgeReader, PullRequest
+
+
+def misshapen(commit: MainlineCommit, pull: PullRequest, default_branch: str) -> list[str]:
+    """Returns what is wrong with how *commit* came to the default branch."""
+    reasons = []
+    if pull.base_ref != default_branch:
+        reasons.append(f"#{pull.number} was merged into {pull.base_ref}")
+    if not pull.same_repository:
+        reasons.append(f"#{pull.number} came from a fork: who pushed to it is unknowable")
+    if len(commit.parents) not in (1, 2):
+        reasons.append(f"it has {len(commit.parents)} parents")
+    elif len(commit.parents) == 2 and commit.parents[1] != pull.head_sha:
+        reasons.append(
+            f"its second parent is {commit.parents[1][:7]}, #{pull.number} ends at "
+            f"{pull.head_sha[:7]}"
+        )
+    if pull.merged_at is None or abs(commit.committed_at - pull.merged_at) > CLOCK_TOLERANCE:
+        reasons.append(
+            f"its committer date {commit.committed_at.isoformat()} is more than five minutes "
+            f"from the merge"
+        )
+    return reasons
+
+
+def altered(
+    sources: Sources, forge: ForgeReader, commit: MainlineCommit, pull: PullRequest
+) -> list[str]:
+    """Returns where *commit* differs from what was approved: paths, modes, blobs.
+
+    The head of *pull* must be at hand as git objects. Raises `ForgeError` and `Denied`.
+    """
+    reasons = []
+    named = {path for file in forge.files(pull.number) for path in file.paths}
+    changed = {change.path for change in commit.changes}
+    for path in sorted(changed ^ named):
+        where = "the commit" if path in changed else f"#{pull.number}"
+        reasons.append(f"{path} is changed in {where} only")
+    for change in commit.changes:
+        entry = sources.entry(pull.head_sha, change.path)
+        approved = (entry.mode, entry.blob) if entry else None
+        merged = (change.new_mode, change.new_blob) if change.status != "D" else None
+        if approved != merged:
+            reasons.append(f"{change.path} is not what was approved at {pull.head_sha[:7]}")
+    return reasons
+
+
+def unshown(
+    forge: ForgeReader, assessment: Assessment, *, checker: tuple[str, int], merged_at: datetime
+) -> str:
+    """Returns why what would be applied is not what the pull request showed; empty if it is.
+
+    *checker* is the name of our check run and the id of the App that posts it. Raises
+    `ForgeError` and `Denied`.
+    """
+    name, app = checker
+    pull = assessment.pull
+    head = pull.head_sha[:7]
+    shown = [
+        run
+        for run in forge.check_runs(pull.head_sha, name=name, app=app)
+        if run.completed_at <= merged_at
+    ]
+    if not shown:
+        return f"no check of ours ran on {head} before the merge: nobody saw what it gives"
+    if shown[-1].external_id != assessment.offer:
+        return f"what the check showed on {head} is not what it would give: ask again"
+    return ""

@@ -1,0 +1,86 @@
+"""What the record says of earlier runs, as the next run needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.history.proven import Proof
+from pipeline.record.audit import unanswered
+from pipeline.values.canonical import timestamp
+
+PROVISIONED = "provisioned"
+ROLLED_BACK = "rolled-back"
+ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the record says of earlier runs."""
+
+    proofs: Mapping[str, Proof]
+    states: Mapping[tuple[str, str], str]
+    """(grant, commit of its addition) to its last recorded state."""
+
+    alerts: frozenset[tuple[str, str]]
+    """(path, commit) of what was reported as quarantined before."""
+
+    untold: frozenset[tuple[str, str]] = frozenset()
+    """Keys of `states` whose pull request could not be told."""
+
+    unanswered: tuple[Mapping[str, Any], ...] = ()
+    """Intents without an outcome: their runs ended in between."""
+
+
+def read_facts(events: Sequence[Mapping[str, Any]]) -> Facts:
+    """Returns what *events*, a verified chain's, say."""
+    proofs: dict[str, Proof] = {}
+    states: dict[tuple[str, str], str] = {}
+    alerts: set[tuple[str, str]] = set()
+    untold: dict[tuple[str, str], bool] = {}
+    for event in events:
+        if event["kind"] == "proof":
+            proof = _proof(event)
+            proofs[proof.commit] = proof
+        elif event["kind"] == "grant":
+            states[(event["grant"], event["life"])] = event["state"]
+            untold[(event["grant"], event["life"])] = not event.get("told", True)
+        elif event["kind"] == "alert":
+            alerts.add((event.get("path", ""), event.get("commit", "")))
+    return Facts(
+        proofs=proofs,
+        states=states,
+        alerts=frozenset(alerts),
+        untold=frozenset(key for key, still in untold.items() if still),
+        unanswered=unanswered(events),
+    )
+
+
+def proof_data(proof: Proof) -> dict[str, Any]:
+    """Returns *proof* as the record keeps it."""
+    return {
+        "commit": proof.commit,
+        "pull": proof.pull,
+        "head": proof.head,
+        "merged_at": timestamp(proof.merged_at),
+        "requester": proof.requester,
+        "approvers": list(proof.approvers),
+        "decision": proof.decision,
+        "previous": proof.previous,
+    }
+
+
+def _proof(event: Mapping[str, Any]) -> Proof:
+    return Proof(
+        commit=event["commit"],
+        pull=event["pull"],
+        head=event["head"],
+        merged_at=datetime.fromisoformat(event["merged_at"]),
+        requester=event["requester"],
+        approvers=tuple(event["approvers"]),
+        decision=event["decision"],
+        # Proofs of what changes a grant are made anew where an older record does not say.
+        previous=event.get("previous"),
+    )

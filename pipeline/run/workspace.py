@@ -1,0 +1,273 @@
+"""What commands share: settings, the clock, and the adapters, each made when first used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import Settings, load_settings
+from pipeline.errors import Undecided, UsageError
+from pipeline.output.text import Painter, stderr, stdout
+
+if TYPE_CHECKING:
+    from pipeline.forge.git import Repository
+    from pipeline.forge.github import GitHubReader
+    from pipeline.forge.github_write import GitHubWriter
+    from pipeline.history.sources import Sources
+    from pipeline.judge.assess import Assessor
+    from pipeline.policy.engine import PolicyBundle, PolicyEngine
+    from pipeline.record.journal import AuditStore
+
+_ELSEWHERE = ("http://", "https://")
+
+
+class Context:
+    """One command's surroundings."""
+
+    def __init__(self, *, root: Path, sandbox_file: Path | None, verbose: bool) -> None:
+        self.root = root.resolve()
+        self.verbose = verbose
+        self._sandbox_file = sandbox_file
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read once."""
+        return load_settings(sandbox=self._sandbox_file)
+
+    @cached_property
+    def err(self) -> Painter:
+        """Progress and diagnostics."""
+        return stderr()
+
+    @cached_property
+    def out(self) -> Painter:
+        """Results."""
+        return stdout()
+
+    def progress(self, text: str) -> None:
+        """Says what is going on, to a terminal or when asked to be verbose."""
+        if self.verbose or self.err.stream.isatty():
+            self.err.line(f"… {text}", "dim")
+
+    def now(self) -> datetime:
+        """The present moment: the sandbox's where there is one."""
+        sandbox = self.settings.sandbox
+        if sandbox is None:
+            return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
+        return _sandbox_moment(sandbox.clock)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The local clone."""
+        from pipeline.forge.git import Repository
+
+        if not (self.root / ".git").exists() and not (self.root / "HEAD").exists():
+            raise UsageError(f"{self.root} is no git repository", hint="give one with --repo DIR")
+        return Repository(self.root, environment=self.settings.environment)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Catalogue, policies and grants at commits."""
+        from pipeline.history.sources import Sources
+
+        return Sources(self.repository)
+
+    @property
+    def slug(self) -> str:
+        """`owner/name`. Raises `UsageError` where it is not known."""
+        if not self.settings.repository:
+            raise UsageError(
+                "which GitHub repository is not known", hint="set GITHUB_REPOSITORY=owner/name"
+            )
+        return self.settings.repository
+
+    @cached_property
+    def reader(self) -> GitHubReader:
+        """GitHub, reading."""
+        from pipeline.forge.github import GitHubReader
+
+        token = self.settings.reader_token
+        if token is None:
+            raise UsageError(
+                "no token to read GitHub with",
+                hint="set DAYPASS_CHECKER_TOKEN (or DAYPASS_KEEPER_TOKEN in the apply job)",
+            )
+        return GitHubReader(
+            self.slug, token, api_url=self.settings.github_api, pace=self._on_github
+        )
+
+    def writer(self, who: str) -> GitHubWriter:
+        """GitHub, writing, as *who*: `checker` or `keeper`."""
+        from pipeline.forge.github_write import GitHubWriter
+
+        token = {
+            "checker": self.settings.checker_token,
+            "keeper": self.settings.keeper_token,
+        }[who]
+        if token is None:
+            raise UsageError(
+                f"no token of the {who}", hint=f"set DAYPASS_{who.upper()}_TOKEN in its job"
+            )
+        return GitHubWriter(
+            self.slug, token, api_url=self.settings.github_api, pace=self._on_github
+        )
+
+    @property
+    def _on_github(self) -> bool:
+        return self.settings.sandbox is None
+
+    @property
+    def remote(self) -> str:
+        """URL of the repository for git."""
+        base = "https://github.com" if self._on_github else self.settings.github_api
+        return f"{base}/{self.slug}.git"
+
+    def fetch(self, refspecs: Sequence[str]) -> None:
+        """Fetches refs of the repository on GitHub into the local clone."""
+        self.repository.fetch(self.remote, refspecs, token=self.settings.reader_token)
+
+    def fetch_main(self) -> str:
+        """Fetches the default branch and returns its tip."""
+        branch = self.settings.default_branch
+        ref = f"refs/daypass/{branch}"
+        self.fetch([f"+refs/heads/{branch}:{ref}"])
+        return self.repository.resolve(ref)
+
+    def fetch_head(self, number: int, sha: str) -> None:
+        """Makes the head of a pull request available. Raises `Undecided` when it moved."""
+        ref = f"refs/daypass/pull/{number}"
+        self.fetch([f"+refs/pull/{number}/head:{ref}"])
+        found = self.repository.resolve(ref)
+        if found != sha:
+            raise Undecided(
+                f"#{number} is at {found[:7]} in git and at {sha[:7]} in the API",
+                hint="it was pushed to a moment ago: run again",
+            )
+
+    @property
+    def checker_app(self) -> int:
+        """The checker App's id. Raises `UsageError` where it is not known."""
+        if self.settings.checker_app is None:
+            raise UsageError(
+                "which App posts the check is not known",
+                hint="set DAYPASS_CHECKER_APP_ID to its App id, the one the ruleset pins",
+            )
+        return self.settings.checker_app
+
+    @property
+    def anchor(self) -> str:
+        """The trusted commit. Raises `UsageError` where none is set."""
+        if self.settings.anchor is None:
+            raise UsageError(
+                "no trusted commit is set, so nothing can be proven",
+                hint="set DAYPASS_ANCHOR to the commit of the default branch that you trust, "
+                "in the protected environment",
+            )
+        return self.settings.anchor
+
+    @contextmanager
+    def engines(self, *, both: bool) -> Iterator[Callable[[PolicyBundle], Sequence[PolicyEngine]]]:
+        """Gives a function from policies to engines: regorus, and OPA where it is found.
+
+        With *both*, under GitHub Actions, an OPA must be there: two engines decide what is
+        applied. Elsewhere regorus decides alone where there is none, and that is said.
+        """
+        from pipeline.policy.opa import OpaEngine
+        from pipeline.policy.rego import RegorusEngine
+
+        opa = self._opa if both else None
+        if both and opa is None:
+            if self.settings.on_actions:
+                raise Undecided(
+                    "no OPA was found, and two engines decide what is applied",
+                    hint="install OPA in the job, or name it in DAYPASS_OPA",
+                )
+            self.err.line("policies are judged by regorus alone: no OPA was found", "yellow")
+        made: dict[str, Sequence[PolicyEngine]] = {}
+        with ExitStack() as stack:
+
+            def engines_for(bundle: PolicyBundle) -> Sequence[PolicyEngine]:
+                if bundle.digest not in made:
+                    engines: list[PolicyEngine] = [RegorusEngine(bundle)]
+                    if opa is not None and opa.startswith(_ELSEWHERE):
+                        engines.append(
+                            stack.enter_context(
+                                OpaEngine.connect(
+                                    opa,
+                                    token=self.settings.opa_token,
+                                    ca=self.settings.opa_ca,
+                                )
+                            )
+                        )
+                    elif opa is not None:
+                        binary = Path(opa).resolve()
+                        engines.append(stack.enter_context(OpaEngine.serve(bundle, binary=binary)))
+                    made[bundle.digest] = engines
+                return made[bundle.digest]
+
+            yield engines_for
+
+    @cached_property
+    def _opa(self) -> str | None:
+        """The OPA that is configured or installed: a binary, or where one runs."""
+        import shutil
+
+        return self.settings.opa or shutil.which("opa")
+
+    def assessor(self, engines: Callable[[PolicyBundle], Sequence[PolicyEngine]]) -> Assessor:
+        """The judge of pull requests."""
+        from pipeline.judge.assess import Assessor
+        from pipeline.judge.rulebook import Trial
+        from pipeline.policy.opa import refusals
+        from pipeline.policy.rego import RegorusEngine
+
+        opa = self._opa
+        # An OPA that runs elsewhere holds policies of its own, and takes none from here.
+        binary = Path(opa).resolve() if opa and not opa.startswith(_ELSEWHERE) else None
+        return Assessor(
+            sources=self.sources,
+            forge=self.reader,
+            engines=engines,
+            trial=Trial(
+                RegorusEngine,
+                lambda bundle: refusals(bundle, binary=binary) if binary else (),
+            ),
+            default_branch=self.settings.default_branch,
+            app_id=self.settings.keeper_id,
+        )
+
+    @cached_property
+    def audit_store(self) -> AuditStore:
+        """The audit branch on GitHub, read through git."""
+        from pipeline.run.audit_store import BranchStore
+
+        return BranchStore(
+            reader=self.reader,
+            repository=self.repository,
+            fetch=self.fetch,
+            writer=lambda: self.writer("keeper"),
+        )
+
+    def emit(self, document: Any) -> None:
+        """Writes one JSON document, on one line, to stdout."""
+        self.out.stream.write(json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n")
+        self.out.stream.flush()
+
+
+def _sandbox_moment(url: str) -> datetime:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback, checked in config
+            text = answer.read(64).decode("ascii")
+        return datetime.fromisoformat(text.strip())
+    except (URLError, OSError, ValueError) as error:
+        raise Undecided(
+            f"the sandbox clock at {url} did not answer", hint="is the sandbox running?"
+        ) from error
