@@ -59,7 +59,7 @@ class Seat(NamedTuple):
         return f"{self.principal} for {self.authority}"
 
 
-class Step(NamedTuple):
+class ApprovalStep(NamedTuple):
     """How far a requirement is filled."""
 
     requirement: Requirement
@@ -103,7 +103,9 @@ def ballots_of(
     return tuple(ballots)
 
 
-def steps_of(required: Sequence[Requirement], places: Mapping[str, Place]) -> tuple[Step, ...]:
+def steps_of(
+    required: Sequence[Requirement], places: Mapping[str, Place]
+) -> tuple[ApprovalStep, ...]:
     """Returns how far each of *required* is filled, in the order required."""
     seats = [
         tuple(Seat(name, place.authority) for name, place in places.items() if place.step == index)
@@ -111,7 +113,7 @@ def steps_of(required: Sequence[Requirement], places: Mapping[str, Place]) -> tu
     ]
     missing = [one.count - len(sitting) for one, sitting in zip(required, seats, strict=True)]
     return tuple(
-        Step(
+        ApprovalStep(
             requirement,
             seats[index],
             missing[index],
@@ -130,7 +132,7 @@ def steps_of(required: Sequence[Requirement], places: Mapping[str, Place]) -> tu
 
 
 def too_early(
-    steps: Sequence[Step],
+    steps: Sequence[ApprovalStep],
     places: Mapping[str, Place],
     ballots: Mapping[str, Sequence[Ballot]],
 ) -> dict[str, str]:

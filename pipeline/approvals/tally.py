@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.approvals.seating import MOST_ORDERS, Ask, Moment, seat
 from pipeline.approvals.steps import (
+    ApprovalStep,
     Authority,
     Seat,
-    Step,
     Voter,
     ballots_of,
     listed,
@@ -40,7 +40,7 @@ __all__ = [
     "Rejected",
     "Requirement",
     "Seat",
-    "Step",
+    "ApprovalStep",
     "Voter",
     "tally",
 ]
@@ -81,7 +81,7 @@ class Approvals:
     blocking: tuple[Rejected, ...]
     """Standing requests for changes; also in *rejected*."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ApprovalStep, ...]
     """In the order required."""
 
     complete: bool

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pipeline.provision.apply import Outcome
     from pipeline.provision.plan import Plan
     from pipeline.provision.verify import Drift, Estate
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Applied:
+class Converged:
     """What one apply did and saw."""
 
     outcome: Outcome
@@ -48,10 +48,10 @@ def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
     Exit codes: 0 converged, 1 something is quarantined, failed, pending or drifted,
     3 something could not be reached.
     """
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
     from pipeline.run.reviews import open_reviews
 
-    with Estates(context, both_engines=True) as run:
+    with EstateRun(context, both_engines=True) as run:
         applied = converge(run, run.plan, accept_surprise=accept_surprise)
         reviews = open_reviews(run)
         if as_json:
@@ -61,13 +61,13 @@ def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
         return applied.code
 
 
-def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Applied:
+def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Converged:
     """Applies *plan*: findings, intents, writes, outcomes, read back, comments.
 
     Raises `SurprisingPlan` before anything is written.
     """
     from pipeline.provision.apply import apply_plan
-    from pipeline.provision.verify import verify
+    from pipeline.provision.verify import verify_outcome
     from pipeline.record.audit import AuditEvent
 
     context = run.context
@@ -90,7 +90,7 @@ def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Appl
         ),
     )
     after = run.look() if outcome.results or outcome.rolled_back else run.estate
-    drift = verify(outcome, after)
+    drift = verify_outcome(outcome, after)
     states = run.states(after, outcome.incomplete)
     untold = _comment(run, outcome, drift, states)
     # After the comments: a run that ends in between tells again, it never forgets to.
@@ -104,10 +104,10 @@ def converge(run: Estates, plan: Plan, *, accept_surprise: bool = False) -> Appl
     ]
     if events:
         journal.record(events, f"Record the state of {len(events)} grants")
-    return Applied(outcome=outcome, drift=drift, after=after, code=_code(run, outcome, drift))
+    return Converged(outcome=outcome, drift=drift, after=after, code=_code(run, outcome, drift))
 
 
-def _code(run: Estates, outcome: Outcome, drift: Sequence[Drift]) -> int:
+def _code(run: EstateRun, outcome: Outcome, drift: Sequence[Drift]) -> int:
     if run.estate.unreachable:
         return 3
     standing = run.standing
@@ -118,7 +118,7 @@ def _code(run: Estates, outcome: Outcome, drift: Sequence[Drift]) -> int:
 
 
 def _comment(
-    run: Estates,
+    run: EstateRun,
     outcome: Outcome,
     drift: Sequence[Drift],
     states: Mapping[tuple[str, str], str],
@@ -171,7 +171,7 @@ def _comment(
     return frozenset(untold)
 
 
-def _lost(run: Estates, pull: int, bot: int) -> list[str]:
+def _lost(run: EstateRun, pull: int, bot: int) -> list[str]:
     """Tips that comments on *pull* anchor and the record lacks: traces of what was cut off it.
 
     Editing a comment must not wipe them out.
@@ -188,7 +188,7 @@ def _lost(run: Estates, pull: int, bot: int) -> list[str]:
     return sorted(found - known)
 
 
-def _emit(run: Estates, applied: Applied, reviews: Mapping[str, int]) -> None:
+def _emit(run: EstateRun, applied: Converged, reviews: Mapping[str, int]) -> None:
     from pipeline.output.documents import foreign_document, plan_document, result_document
 
     standing, outcome = run.standing, applied.outcome
@@ -218,7 +218,7 @@ def _emit(run: Estates, applied: Applied, reviews: Mapping[str, int]) -> None:
     )
 
 
-def _say(run: Estates, applied: Applied, reviews: Mapping[str, int]) -> None:
+def _say(run: EstateRun, applied: Converged, reviews: Mapping[str, int]) -> None:
     from pipeline.output.documents import change_line
 
     out, err = run.context.out, run.context.err

@@ -121,10 +121,10 @@ def assess_pull(context: Context, number: int) -> Assessment:
     While something on the default branch that decides is unproven, nothing is added.
     """
     from pipeline.judge.decide import Decision, Verdict
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
     from pipeline.values.grant_change import LESS
 
-    with Estates(context, both_engines=True) as run:
+    with EstateRun(context, both_engines=True) as run:
         base = run.tip
         pull = context.reader.pull(number)
         if pull.state != "open":

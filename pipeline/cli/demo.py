@@ -20,7 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.sandbox.story import Ran, Step
+    from pipeline.sandbox.story import Ran, StoryStep
     from pipeline.sandbox.world import World
 
 
@@ -73,7 +73,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _tell(context: Context, steps: Callable[[], Iterator[Step]], as_json: bool) -> bool:
+def _tell(context: Context, steps: Callable[[], Iterator[StoryStep]], as_json: bool) -> bool:
     """Tells each step as it happens; returns whether every one held."""
     out = context.out
     held = True

@@ -11,7 +11,7 @@ import click
 from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
 
 _TIDY = "expire only takes away; apply adds"
 
@@ -31,10 +31,10 @@ def expire(context: Context, as_json: bool) -> int:
     """
     from pipeline.cli.apply import converge
     from pipeline.ending.expire import retire, revert_text
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
     from pipeline.run.reviews import open_reviews
 
-    with Estates(context, both_engines=True) as run:
+    with EstateRun(context, both_engines=True) as run:
         applied = converge(run, run.plan.removals_only(_TIDY))
         opened = _opened(run)
         found = retire(
@@ -73,7 +73,7 @@ def expire(context: Context, as_json: bool) -> int:
         return 1 if found.waiting or applied.outcome.failed or applied.drift else 0
 
 
-def _opened(run: Estates) -> dict[int, tuple[str, ...]]:
+def _opened(run: EstateRun) -> dict[int, tuple[str, ...]]:
     """Open revert pull requests of the keeper, and the files that each deletes."""
     from pipeline.ending.expire import BRANCH_PREFIX
 

@@ -57,7 +57,7 @@ def explain(context: Context, file: Path, code: str | None, as_json: bool) -> in
     from pipeline.output.surroundings import surroundings_document, surroundings_lines
     from pipeline.policy.bundle import load_rules
     from pipeline.policy.rego import RegorusEngine
-    from pipeline.policy_tools.explain import explain as explained
+    from pipeline.policy_tools.explain import explain_rules as explained
     from pipeline.policy_tools.explain import probed
     from pipeline.policy_tools.surroundings import surroundings
 

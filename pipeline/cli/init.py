@@ -8,7 +8,7 @@ import click
 
 from pipeline.errors import UsageError, WrongArguments
 from pipeline.grants.catalogue import load_catalogue
-from pipeline.grants.schema import FOLDER, render
+from pipeline.grants.schema import FOLDER, render_schemas
 from pipeline.grants.starter import person_lines, person_path, target_lines, targets_path
 from pipeline.grants.tables import LOCATORS
 from pipeline.grants.write import Lines, plainly, text_of
@@ -80,7 +80,7 @@ def init(
     new = {path: lines for path, lines in start.made.items() if path not in kept}
     start.finish(catalogue_files(context.root), new)
     texts = {path: text_of(lines) for path, lines in new.items()}
-    for path, text in render().items():
+    for path, text in render_schemas().items():
         if is_taken(context.root, path):
             kept.append(path)
         else:

@@ -41,7 +41,7 @@ def lint(context: Context, given: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 nothing found; 1 something found; 2 usage; 3 OPA did not answer.
     """
-    from pipeline.policy_tools.lint import lint as find
+    from pipeline.policy_tools.lint import lint_files as find
 
     place = policy_folder(context.root, given, option="--dir")
     files = read_policy_files(place)

@@ -31,7 +31,7 @@ def plan(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
 
 
 def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int:
-    from pipeline.clouds.desired import render
+    from pipeline.clouds.desired import render_bindings
     from pipeline.grants.catalogue import entitlements
     from pipeline.reading.duration import format_duration
     from pipeline.values.grant import window_of
@@ -45,7 +45,9 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
     for grant in grants:
         window = window_of(grant, merged_at=now)
         lines = entitlements(grant, catalogue)
-        bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+        bindings = render_bindings(
+            LiveGrant(grant=grant, window=window, entitlements=lines), now=now
+        )
         changes += len(bindings)
         for binding in bindings:
             if as_json:
@@ -74,10 +76,10 @@ def _plan_estate(context: Context, as_json: bool) -> int:
         foreign_document,
         plan_document,
     )
-    from pipeline.run.estate import Estates
-    from pipeline.values.binding import Kind
+    from pipeline.run.estate import EstateRun
+    from pipeline.values.binding import ChangeKind
 
-    with Estates(context, both_engines=True) as run:
+    with EstateRun(context, both_engines=True) as run:
         found, standing, estate = run.plan, run.standing, run.estate
         if as_json:
             context.emit(
@@ -95,7 +97,11 @@ def _plan_estate(context: Context, as_json: bool) -> int:
                 }
             )
         else:
-            styles = {Kind.CREATE: "green", Kind.UPDATE: "yellow", Kind.DELETE: "red"}
+            styles = {
+                ChangeKind.CREATE: "green",
+                ChangeKind.UPDATE: "yellow",
+                ChangeKind.DELETE: "red",
+            }
             for change in found.changes:
                 context.out.line(change_line(change), styles[change.kind])
             for grant, why in (*found.held, *run.desired.refused):

@@ -13,7 +13,7 @@ from urllib.parse import quote as url_quote
 import click
 from click.shell_completion import CompletionItem
 
-from pipeline.run.draft import Draft
+from pipeline.run.draft import GrantDraft
 from pipeline.run.files import write_new
 from pipeline.run.offline import judge_offline, read_catalogue, supposed
 from pipeline.run.workspace import Context
@@ -112,7 +112,7 @@ def request(
     from pipeline.output.verdicts import grant_document
 
     catalogue = read_catalogue(context.root)
-    draft = Draft(context, catalogue)
+    draft = GrantDraft(context, catalogue)
     draft.read_access(access)
     draft.read_subject(subject)
     draft.read_start(start)

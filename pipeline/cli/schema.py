@@ -30,7 +30,7 @@ def schema(
 
     Exit codes: 0 fine; 1 what is written differs; 2 usage.
     """
-    from pipeline.grants.schema import FOLDER, render, schemas
+    from pipeline.grants.schema import FOLDER, render_schemas, schemas
     from pipeline.reading.yaml_strict import closest
 
     if sum((write, check, file is not None)) > 1 or (file is not None and kind is not None):
@@ -47,7 +47,7 @@ def schema(
             if as_json:
                 context.emit(known[kind])
             else:
-                context.out.stream.write(render()[f"{FOLDER}/{kind}.schema.json"])
+                context.out.stream.write(render_schemas()[f"{FOLDER}/{kind}.schema.json"])
         elif as_json:
             context.emit(
                 {"kinds": [{"name": name, "title": known[name]["title"]} for name in sorted(known)]}
@@ -59,7 +59,7 @@ def schema(
         return 0
     wanted = {
         path: text
-        for path, text in render().items()
+        for path, text in render_schemas().items()
         if kind is None or path == f"{FOLDER}/{kind}.schema.json"
     }
     differing = [path for path, text in wanted.items() if _text(context.root / path) != text]

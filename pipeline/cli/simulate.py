@@ -16,14 +16,14 @@ from pipeline.output.flips import flip_table, not_judged_lines, outcome_document
 from pipeline.policy.answer import Evaluation, evaluate
 from pipeline.policy.bundle import Rule, load_rules
 from pipeline.policy.engine import PolicyBundle, PolicyEngine
-from pipeline.policy_tools.replay import Replay, Version, versions
+from pipeline.policy_tools.replay import Replay, Version, replayed_versions
 from pipeline.policy_tools.simulate import (
     Judged,
-    Outcome,
-    Question,
+    NoDecision,
+    ReplayedQuestion,
+    Simulation,
     Turn,
     Unasked,
-    Undecided,
     compare,
     first_told,
 )
@@ -210,7 +210,7 @@ def _wanted(
                 hint="see git log --first-parent; give at least 7 digits",
             )
         commits = commits[places[0] + 1 :]
-    found = versions(commits)
+    found = replayed_versions(commits)
     return frozenset(found if last is None else found[-last:])
 
 
@@ -220,7 +220,7 @@ def _judge(
     wanted: frozenset[Version],
     before: _Side,
     after: _Side,
-) -> Outcome:
+) -> Simulation:
     from pipeline.run.offline import all_grants, read_catalogue
 
     teams = frozenset().union(
@@ -230,7 +230,7 @@ def _judge(
     replay = Replay(context.sources, commits, today=catalogue)
     paths = tuple(all_grants(context.root))
     total = len(wanted) + len(paths)
-    results: list[Judged | Unasked | Undecided] = []
+    results: list[Judged | Unasked | NoDecision] = []
     for questions in (
         replay.questions(wanted, teams=teams),
         _questions_of_tree(
@@ -243,17 +243,17 @@ def _judge(
             )
             if len(results) % 100 == 0 or len(results) == total:
                 context.progress(f"judged {len(results)} of {total}")
-    return Outcome(results=tuple(results))
+    return Simulation(results=tuple(results))
 
 
-def _put(question: Question, before: _Side, after: _Side) -> Judged | Undecided:
+def _put(question: ReplayedQuestion, before: _Side, after: _Side) -> Judged | NoDecision:
     answers: list[Evaluation] = []
     # The same policies say the same of the same question.
     for side in (before,) if after is before else (before, after):
         try:
             answers.append(evaluate(question.document, [side.engine], side.rules))
         except EngineError as error:
-            return Undecided(
+            return NoDecision(
                 commit=question.commit,
                 path=question.grant.path,
                 reason=f"{side.name} gave no decision: {error.message}",
@@ -271,7 +271,7 @@ def _questions_of_tree(
     *,
     catalogue: Catalogue,
     now: datetime,
-) -> Iterator[Question | Unasked]:
+) -> Iterator[ReplayedQuestion | Unasked]:
     """The grants at *paths*, each as if asked for *now*, with the folder's *catalogue*.
 
     Their subjects' other grants begin when they were merged, and what was not, now. Comes
@@ -314,14 +314,14 @@ def _questions_of_tree(
             why = f"it does not fit the catalogue: {first_told(error.problems)}"
             yield Unasked(commit=None, path=path, reason=why)
             continue
-        yield Question(commit=None, at=now, grant=grant, document=document)
+        yield ReplayedQuestion(commit=None, at=now, grant=grant, document=document)
 
 
 def _side_document(side: _Side) -> dict[str, str]:
     return {"name": side.name, "digest": side.bundle.digest}
 
 
-def _say(context: Context, outcome: Outcome) -> None:
+def _say(context: Context, outcome: Simulation) -> None:
     out = context.out
     header, *lines = flip_table(outcome)
     if lines:

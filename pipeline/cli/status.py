@@ -9,7 +9,7 @@ import click
 from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
 
 
 @click.command()
@@ -27,9 +27,9 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
     Exit codes: 0 the clouds agree with the default branch, 1 they differ, 3 something could
     not be listed.
     """
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
 
-    with Estates(context, both_engines=False) as run:
+    with EstateRun(context, both_engines=False) as run:
         rows = [
             row
             for row in _rows(run)
@@ -46,7 +46,7 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
         return 0 if all(row["state"] in ("live", "scheduled") for row in rows) else 1
 
 
-def _rows(run: Estates) -> list[dict[str, Any]]:
+def _rows(run: EstateRun) -> list[dict[str, Any]]:
     from pipeline.output.text import left
     from pipeline.values.canonical import timestamp
 
@@ -96,7 +96,7 @@ def _rows(run: Estates) -> list[dict[str, Any]]:
     return rows
 
 
-def _say(run: Estates, rows: list[dict[str, Any]]) -> None:
+def _say(run: EstateRun, rows: list[dict[str, Any]]) -> None:
     from pipeline.output.text import table
 
     out = run.context.out

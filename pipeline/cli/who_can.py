@@ -10,7 +10,7 @@ import click
 from pipeline.errors import UsageError
 from pipeline.judge.requesters import teams_named
 from pipeline.output.reach import asked_for, hints, reach_document, reach_table, refusal_lines
-from pipeline.policy_tools.who_can import LONGEST, Answer, Model, Reach, reach
+from pipeline.policy_tools.who_can import LONGEST, ModelRequest, Obtainable, Reach, reach
 from pipeline.run.workspace import Context
 from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Role, Target
 from pipeline.values.ids import RoleId, TargetId
@@ -72,7 +72,7 @@ def who_can(
     bundle = read_policies(context.root)
     rules, engine = load_rules(bundle), RegorusEngine(bundle)
     settings = bundle.data.get("settings")
-    model = Model(
+    model = ModelRequest(
         catalogue=catalogue,
         target=place,
         settings=settings if isinstance(settings, Mapping) else {},
@@ -105,7 +105,7 @@ def who_can(
         )
     else:
         _say(context, model, found, advice, source)
-    return 0 if any(one.result.answer is not Answer.NO for one in found) else 1
+    return 0 if any(one.result.answer is not Obtainable.NO for one in found) else 1
 
 
 def _target(catalogue: Catalogue, name: str) -> Target:
@@ -187,14 +187,18 @@ def _nothing(target: Target, roles: list[Role]) -> str:
 
 
 def _say(
-    context: Context, model: Model, found: list[Reach], advice: list[str], source: str
+    context: Context, model: ModelRequest, found: list[Reach], advice: list[str], source: str
 ) -> None:
     out = context.out
     if not found:
         for text in advice:
             out.line(text, "red")
         return
-    styles = {Answer.BY_ITSELF: ("green",), Answer.APPROVALS: ("yellow",), Answer.NO: ("red",)}
+    styles = {
+        Obtainable.BY_ITSELF: ("green",),
+        Obtainable.APPROVALS: ("yellow",),
+        Obtainable.NO: ("red",),
+    }
     for line, answer in reach_table(found):
         out.line(line, *(("bold",) if answer is None else styles[answer]))
     for line in refusal_lines(found):

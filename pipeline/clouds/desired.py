@@ -38,7 +38,7 @@ class Desired:
     """Grants that no cloud object can carry, with the reason; none of their parts is wanted."""
 
 
-def render(one: LiveGrant, *, now: datetime) -> tuple[Binding, ...]:
+def render_bindings(one: LiveGrant, *, now: datetime) -> tuple[Binding, ...]:
     """Returns what the clouds would hold because of one grant alone.
 
     Raises `PipelineError` where a part cannot be put into a cloud object.
@@ -70,7 +70,7 @@ def desired(live: Iterable[LiveGrant], *, now: datetime) -> Desired:
         if one.window.ended(now):
             continue
         try:
-            alone = render(one, now=now)
+            alone = render_bindings(one, now=now)
         except PipelineError as error:
             refused.append((one.grant.id, str(error)))
             continue

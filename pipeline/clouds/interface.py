@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.values.binding import Binding, Change
+from pipeline.values.binding import Binding, BindingChange
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, TargetId
 
@@ -68,7 +68,7 @@ class Status(StrEnum):
 class Result:
     """One change and how it came out."""
 
-    change: Change
+    change: BindingChange
     status: Status
     message: str = ""
 
@@ -83,6 +83,6 @@ class CloudWriter(Protocol):
     cloud: Cloud
 
     def write(
-        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """Returns one result per change, in the order given; raises nothing for a failed one."""

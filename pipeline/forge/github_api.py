@@ -28,7 +28,7 @@ _ADVICE = {
 }
 
 
-class Refused(ForgeError):
+class GitHubRefused(ForgeError):
     """Raised when GitHub answered with an error *status*."""
 
     def __init__(self, message: str, *, status: int, hint: str = "") -> None:
@@ -89,7 +89,7 @@ class Api:
         """Returns the JSON at *path*; None where GitHub says there is nothing."""
         try:
             return self.get(path)
-        except Refused as error:
+        except GitHubRefused as error:
             if error.status == 404:
                 return None
             raise
@@ -163,7 +163,7 @@ class Api:
             hint = _ADVICE.get(error.status, "")
             if error.status >= 500 or error.status == 429:
                 hint = "GitHub has trouble or limits the rate: run it again later"
-            raise Refused(
+            raise GitHubRefused(
                 f"GitHub answered {error.status} to {where}: {text}",
                 status=error.status,
                 hint=hint,

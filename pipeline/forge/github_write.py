@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ForgeError, RefMoved
 from pipeline.forge.answers import number_at, text_at, value_at
-from pipeline.forge.github_api import API_URL, Api, Refused, comments_of, ref_path, tip_of
+from pipeline.forge.github_api import API_URL, Api, GitHubRefused, comments_of, ref_path, tip_of
 from pipeline.forge.plumbing import inner_path, object_id, ref_name
 
 BODY_CAP = 65_536
@@ -64,7 +64,7 @@ class GitHubWriter:
         body = {"sha": object_id(sha), "merge_method": method, "commit_title": title[:_TITLE_CAP]}
         try:
             done = self._api.send("PUT", f"{self._root}/pulls/{number:d}/merge", body)
-        except Refused as error:
+        except GitHubRefused as error:
             if error.status not in (405, 409):
                 raise
             # A lost answer, or another run: the same head merged is what was asked for.
@@ -224,7 +224,7 @@ class GitHubWriter:
                 self._make_ref(branch, commit)
             else:
                 self._move_ref(branch, commit, force=False)
-        except Refused as error:
+        except GitHubRefused as error:
             if error.status not in (404, 409, 422):
                 raise
             tip = tip_of(self._api, branch)
@@ -244,7 +244,7 @@ class GitHubWriter:
         """Deletes a branch; one that is gone already is fine."""
         try:
             self._api.send("DELETE", f"{self._root}/git/{ref_path(name)}")
-        except Refused:
+        except GitHubRefused:
             if tip_of(self._api, name) is not None:
                 raise
 

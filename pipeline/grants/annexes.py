@@ -29,11 +29,11 @@ from pipeline.reading.yaml_strict import Table, closest, load, quote
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import (
     Delegation,
-    Finding,
+    EmergencyReview,
     Principal,
     PrincipalKind,
-    Review,
-    Standing,
+    ReviewFinding,
+    StandingAccess,
 )
 from pipeline.values.ids import GrantId, RoleId, TargetId
 from pipeline.values.timetable import (
@@ -77,8 +77,8 @@ class Annexes:
         self._calendars: dict[str, Calendar] = {}
         self._rotations: dict[str, Rotation] = {}
         self._delegations: list[tuple[Delegation, Reading]] = []
-        self._standing: list[tuple[str, int, Standing, Reading]] = []
-        self._reviews: list[Review] = []
+        self._standing: list[tuple[str, int, StandingAccess, Reading]] = []
+        self._reviews: list[EmergencyReview] = []
         # Who is named where, and must be an enabled person: field and name.
         self._people: list[tuple[str, str, Reading]] = []
 
@@ -104,7 +104,7 @@ class Annexes:
 
     def parts(self) -> dict[str, Any]:
         """Returns the fields of a `Catalogue` that are read here."""
-        standing: dict[str, set[Standing]] = {}
+        standing: dict[str, set[StandingAccess]] = {}
         for name, _, one, _ in self._standing:
             standing.setdefault(name, set()).add(one)
         return {
@@ -221,7 +221,7 @@ class Annexes:
         for name, lines in STANDING.entries(node, "", reading).items():
             for index, line in enumerate(lines or ()):
                 cloud = line["target"].partition("/")[0]
-                held = Standing(
+                held = StandingAccess(
                     target=TargetId(line["target"]), role=RoleId(f"{cloud}/{line['role']}")
                 )
                 self._standing.append((name, index, held, reading))
@@ -235,12 +235,12 @@ class Annexes:
             )
             reading.refuse(reading.marks["grant"], "folder", message)
         self._reviews.append(
-            Review(
+            EmergencyReview(
                 path=reading.report.path,
                 subject=subject,
                 grant=GrantId(found["grant"]),
                 commit=found["commit"],
-                finding=Finding(found["finding"]),
+                finding=ReviewFinding(found["finding"]),
                 notes=found["notes"],
             )
         )

@@ -41,7 +41,7 @@ def schemas() -> Mapping[str, dict[str, Any]]:
     }
 
 
-def render() -> Mapping[str, str]:
+def render_schemas() -> Mapping[str, str]:
     """Returns the text of every schema file by repository path, the same on every run."""
     return {
         f"{FOLDER}/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pipeline.grants.schema import editor_line
 from pipeline.grants.tables import LOCATORS
-from pipeline.grants.write import HEAD, Lines, quoted, word
+from pipeline.grants.write import HEAD, Lines, quoted, yaml_word
 from pipeline.values.ids import Cloud
 
 _CALLED = {
@@ -36,7 +36,7 @@ def person_lines(name: str, *, github: str, github_id: str) -> Lines:
         (HEAD, str(editor_line(person_path(name)))),
         ("", "# A file for each person and each workload, named as grants name them."),
         ("", "kind: person"),
-        ("github", f"github: {word(github)}"),
+        ("github", f"github: {yaml_word(github)}"),
         # Anything but digits in quotes, where the parser refuses it as what it is.
         ("github_id", f"github_id: {github_id if _digits(github_id) else quoted(github_id)}"),
         ("", "# Who that is in each cloud: correct the lines of those where access is ever asked,"),
@@ -68,12 +68,12 @@ def target_lines(
     ]
     for name, value in locators.items():
         # An account number without quotes would be a number to other readers.
-        said = quoted(value) if cloud is Cloud.AWS else word(value)
+        said = quoted(value) if cloud is Cloud.AWS else yaml_word(value)
         found += [
-            (f"targets.{name}", f"{word(name)}:"),
+            (f"targets.{name}", f"{yaml_word(name)}:"),
             (f"targets.{name}", f"  {locator.name}: {said}"),
-            ("environment", f"  environment: {word(environment)}"),
-            ("owner", f"  owners: [{word(owner)}]"),
+            ("environment", f"  environment: {yaml_word(environment)}"),
+            ("owner", f"  owners: [{yaml_word(owner)}]"),
         ]
     return tuple(found)
 

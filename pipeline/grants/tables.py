@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.grants.forms import GUID, PARAMETER_NAME
 from pipeline.reading.fields import Field, ListOf, MapOf, Object
 from pipeline.reading.patterns import PATTERN_LIMIT
-from pipeline.reading.scalars import Choice, Duration, Flag, Kind, Tag, Text, name_of
+from pipeline.reading.scalars import Choice, Duration, FieldKind, Flag, Tag, Text, name_of
 from pipeline.values.catalogue import AwsMechanism, Expiry, Risk
 from pipeline.values.ids import Cloud
 
@@ -95,7 +95,7 @@ def _targets(cloud: Cloud) -> MapOf:
 TARGETS: dict[Cloud, MapOf] = {cloud: _targets(cloud) for cloud in Cloud}
 """`access/targets/<cloud>.yaml`."""
 
-_PERMISSIONS: dict[Cloud, Kind] = {
+_PERMISSIONS: dict[Cloud, FieldKind] = {
     Cloud.AWS: Object(
         about="Actions on resources, given by a role of the grant's own.",
         fields=(

@@ -9,10 +9,20 @@ from typing import Any
 
 from pipeline.grants.forms import PRINCIPAL_NAME, TARGET_ID
 from pipeline.reading.fields import Field, ListOf, MapOf, Object
-from pipeline.reading.scalars import NAME, Choice, Flag, Kind, Moment, Reading, Text, label, name_of
+from pipeline.reading.scalars import (
+    NAME,
+    Choice,
+    FieldKind,
+    Flag,
+    Moment,
+    Reading,
+    Text,
+    label,
+    name_of,
+)
 from pipeline.reading.yaml_strict import Node, Table, closest, quote
 from pipeline.reading.zones import zone_names
-from pipeline.values.catalogue import Finding
+from pipeline.values.catalogue import ReviewFinding
 from pipeline.values.timetable import DAYS
 
 SLUG = r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,99}"
@@ -26,7 +36,7 @@ class Zone:
     """The name of a time zone of the IANA database."""
 
     def read(self, node: Node, name: str, reading: Reading) -> str | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         expected = "a time zone of the IANA database such as Europe/London"
         scalar = reading.scalar(node, name, expected)
         if scalar is None:
@@ -39,7 +49,7 @@ class Zone:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`: the form only, the names change with the database."""
+        """See `FieldKind.schema`: the form only, the names change with the database."""
         return {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_+/-]{1,63}$"}
 
 
@@ -49,7 +59,7 @@ class Day:
     _form = re.compile(r"(2[01][0-9]{2})-([0-9]{2})-([0-9]{2})")
 
     def read(self, node: Node, name: str, reading: Reading) -> date | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         scalar = reading.scalar(node, name, "a date such as 2026-12-25")
         if scalar is None:
             return None
@@ -64,12 +74,12 @@ class Day:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"type": "string", "format": "date", "pattern": f"^{self._form.pattern}$"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Clock:
+class TimeOfDay:
     """A local time of day, in quotes, kept as minutes after midnight."""
 
     up_to_24: bool = False
@@ -88,12 +98,12 @@ class Clock:
         )
 
     def read(self, node: Node, name: str, reading: Reading) -> int | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         found = self._text.read(node, name, reading)
         return None if found is None else int(found[:2]) * 60 + int(found[3:])
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return self._text.schema()
 
 
@@ -103,7 +113,7 @@ class LocalStart:
     _form = re.compile(r"(2[01][0-9]{2}-[0-9]{2}-[0-9]{2})T((?:[01][0-9]|2[0-3]):[0-5][0-9])")
 
     def read(self, node: Node, name: str, reading: Reading) -> tuple[date, int] | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         expected = "a local date and time such as 2026-01-05T09:00"
         scalar = reading.scalar(node, name, expected)
         if scalar is None:
@@ -120,7 +130,7 @@ class LocalStart:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"type": "string", "pattern": f"^{self._form.pattern}$"}
 
 
@@ -131,7 +141,7 @@ class Shift:
     _most = 365
 
     def read(self, node: Node, name: str, reading: Reading) -> int | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         expected = f"whole days such as 1d or 7d, up to {self._most}d"
         scalar = reading.scalar(node, name, expected)
         if scalar is None:
@@ -144,7 +154,7 @@ class Shift:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         most = r"(?:[1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-5])"
         return {"type": "string", "pattern": f"^{most}d$"}
 
@@ -153,7 +163,7 @@ class OnlyTrue(Flag):
     """Plain `true`: the key says something by being there."""
 
     def read(self, node: Node, name: str, reading: Reading) -> bool | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         found = Flag.read(self, node, name, reading)
         if found is False:
             message = f"{label(name)} is never false; write true or leave the line out"
@@ -162,7 +172,7 @@ class OnlyTrue(Flag):
         return found
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"const": True}
 
 
@@ -173,13 +183,13 @@ class FormByKey:
     forms: tuple[tuple[str, Object], ...]
 
     def read(self, node: Node, name: str, reading: Reading) -> dict[str, Any] | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         present = {key.value for key, _ in node.entries} if isinstance(node, Table) else set()
         form = next((form for key, form in self.forms if key in present), self.forms[-1][1])
         return form.read(node, name, reading)
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"oneOf": [form.schema() for _, form in self.forms]}
 
 
@@ -187,17 +197,17 @@ _TITLE = Field(
     name="title", kind=Text(expected="what it is for, in one line", longest=120), about="for people"
 )
 _TIMEZONE = Field(name="timezone", kind=Zone(), about="IANA name: local times are of this zone")
-_OPENS = Field(name="from", kind=Clock(), about="local time it opens at, in quotes")
+_OPENS = Field(name="from", kind=TimeOfDay(), about="local time it opens at, in quotes")
 _CLOSES = Field(
     name="to",
-    kind=Clock(up_to_24=True),
+    kind=TimeOfDay(up_to_24=True),
     about="local time it closes at, in quotes; not after from means on the next day",
 )
 _DATE = Field(name="date", kind=Day(), about="a local date, midnight to midnight")
 _FROM = Field(name="from", kind=Moment(), about="from this moment on, with offset")
 _TO = Field(name="to", kind=Moment(), about="up to this moment, with offset")
 
-_EXCEPTION: Kind = FormByKey(
+_EXCEPTION: FieldKind = FormByKey(
     forms=(
         (
             "closed",
@@ -362,7 +372,7 @@ REVIEW = Object(
         ),
         Field(
             name="finding",
-            kind=Choice(words=tuple(Finding)),
+            kind=Choice(words=tuple(ReviewFinding)),
             about="justified or misused",
         ),
         Field(

@@ -25,7 +25,7 @@ _TAKEN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _ESCAPED = re.compile(rf'["\\\n{UNSEEN}]')
 
 
-def word(text: str) -> str:
+def yaml_word(text: str) -> str:
     """Returns *text* as a YAML value on one line: as it is where every reader reads it so."""
     plain = _WORD.fullmatch(text) and text.lower() not in _TAKEN
     return text if plain else quoted(text)
@@ -53,31 +53,31 @@ def lines_of(grant: Grant) -> Lines:
         raise ValueError(f"{grant.path!r} is no place for a grant")
     found = [
         (HEAD, head),
-        ("subject", f"subject: {word(grant.subject)}"),
+        ("subject", f"subject: {yaml_word(grant.subject)}"),
         ("reason", f"reason: {quoted(grant.reason)}"),
     ]
     if grant.ticket is not None:
-        found.append(("ticket", f"ticket: {word(grant.ticket)}"))
+        found.append(("ticket", f"ticket: {yaml_word(grant.ticket)}"))
     found.append(("duration", f"duration: {format_duration(grant.duration)}"))
     if grant.start is not None:
         found.append(("start", f"start: {timestamp(grant.start)}"))
     found.append(("access", "access:"))
     for index, line in enumerate(grant.access):
         name = f"access.{index}"
-        found.append((f"{name}.target", f"  - target: {word(line.target)}"))
-        found.append((f"{name}.role", f"    role: {word(line.role)}"))
+        found.append((f"{name}.target", f"  - target: {yaml_word(line.target)}"))
+        found.append((f"{name}.role", f"    role: {yaml_word(line.role)}"))
         found += (
-            (f"{name}.parameters.{key}", f"    {word(key)}: {word(value)}")
+            (f"{name}.parameters.{key}", f"    {yaml_word(key)}: {yaml_word(value)}")
             for key, value in line.parameters
         )
     if grant.emergency:
         found.append(("emergency", "emergency: true"))
     if grant.requested_by is not None:
-        found.append(("requested_by", f"requested_by: {word(grant.requested_by)}"))
+        found.append(("requested_by", f"requested_by: {yaml_word(grant.requested_by)}"))
     return tuple(found)
 
 
-def render(grant: Grant) -> str:
+def render_grant(grant: Grant) -> str:
     """Returns the text of the file of *grant*; see `lines_of`."""
     return text_of(lines_of(grant))
 
@@ -88,7 +88,7 @@ def text_of(lines: Lines) -> str:
 
 
 def marked(grant: Grant) -> Grant:
-    """Returns *grant* with the places that its fields have in what `render` writes."""
+    """Returns *grant* with the places that its fields have in what `render_grant` writes."""
     marks = {}
     for number, (name, text) in enumerate(lines_of(grant), start=1):
         column = len(text) - len(text.lstrip(" -")) + 1
@@ -135,7 +135,7 @@ def written(grant: Grant) -> tuple[str, Grant]:
 
     Raises `ValueError` where that would be another grant or none.
     """
-    text = render(grant)
+    text = render_grant(grant)
     found = parse_grant(text.encode(), path=grant.path).grant
     if found != grant or found is None:
         raise ValueError(f"{grant.path} would not be read back as it was asked for")

@@ -64,7 +64,7 @@ def grant_id(path: str) -> GrantId:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class LifeStep:
     """One commit of the default branch that touched a grant's file."""
 
     commit: MainlineCommit
@@ -76,7 +76,7 @@ class Life:
     """One life of a grant's path, from its addition on."""
 
     path: str
-    steps: tuple[Step, ...]
+    steps: tuple[LifeStep, ...]
     """Oldest first; the first one adds the file, a removal is always the last."""
 
     @property
@@ -103,7 +103,7 @@ class Lives:
     """
 
     def __init__(self) -> None:
-        self._steps: dict[str, list[Step]] = defaultdict(list)
+        self._steps: dict[str, list[LifeStep]] = defaultdict(list)
 
     def add(self, commit: MainlineCommit, change: TreeChange) -> Life | None:
         """Returns the life that *change*, one of *commit*'s, is a step of, up to now."""
@@ -114,7 +114,7 @@ class Lives:
             steps.clear()
         elif not steps:
             return None
-        steps.append(Step(commit=commit, change=change))
+        steps.append(LifeStep(commit=commit, change=change))
         life = Life(path=change.path, steps=tuple(steps))
         if not life.present:
             steps.clear()

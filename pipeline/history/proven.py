@@ -82,7 +82,7 @@ class Quarantine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class BranchState:
     """What the default branch amounts to at one moment."""
 
     tip: str

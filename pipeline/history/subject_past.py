@@ -183,7 +183,7 @@ def _last(told: _Told) -> datetime:
 
 def _told(sources: Sources, life: Life) -> _Told | None:
     """Returns what is to be told of *life*; None where no version of it can be read."""
-    said = list(versions(sources, life))
+    said = list(readable_versions(sources, life))
     if not said:
         return None
     start = life.added.committed_at
@@ -206,7 +206,7 @@ def _told(sources: Sources, life: Life) -> _Told | None:
     )
 
 
-def versions(sources: Sources, life: Life) -> Iterator[Grant]:
+def readable_versions(sources: Sources, life: Life) -> Iterator[Grant]:
     """Every version of a life that can be read, oldest first."""
     for step in life.steps:
         if step.change.status == "D":
@@ -254,7 +254,7 @@ def latest_end(sources: Sources, life: Life) -> datetime | None:
     """
     ends = []
     latest = life.added.committed_at + CLOCK_TOLERANCE
-    for version in versions(sources, life):
+    for version in readable_versions(sources, life):
         window = window_of(version, merged_at=latest)
         # Leaving `start` out of an edit keeps the one there was.
         latest = max(latest, window.start)

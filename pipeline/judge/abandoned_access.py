@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from pipeline.history.lives import lives
 from pipeline.history.sources import Sources, at_top
-from pipeline.history.subject_past import latest_end, versions
+from pipeline.history.subject_past import latest_end, readable_versions
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import Target
 from pipeline.values.commits import MainlineCommit
@@ -46,7 +46,7 @@ def left_behind(
             end = min(end, life.steps[-1].commit.committed_at + CLEANING)
         if end is None or end <= now:
             continue
-        named = {line.target for one in versions(sources, life) for line in one.access}
+        named = {line.target for one in readable_versions(sources, life) for line in one.access}
         for target in named & gone.keys():
             held.setdefault(target, []).append((end, life.id))
     return tuple(

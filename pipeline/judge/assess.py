@@ -17,7 +17,7 @@ from pipeline.history.lives import GRANTS, REVIEWS
 from pipeline.history.proven import Proven
 from pipeline.history.sources import Sources
 from pipeline.history.subject_past import past
-from pipeline.judge.assessment import Assessment, Item
+from pipeline.judge.assessment import Assessment, ChangedGrant
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.grant_changes import read_items, takes_away
@@ -101,7 +101,7 @@ class Assessor:
         """
         problems = shape_problems(pull, changes, default_branch=self._default_branch)
         kind = "grant" if any(c.path.startswith(GRANTS) for c in changes) else "governance"
-        items: tuple[Item, ...] = ()
+        items: tuple[ChangedGrant, ...] = ()
         findings = _Findings()
         policies = ""
         requester: str | None = None
@@ -191,7 +191,7 @@ class Assessor:
         pull: PullRequest,
         kind: str,
         changes: Sequence[TreeChange],
-        items: Sequence[Item],
+        items: Sequence[ChangedGrant],
         history: Sequence[MainlineCommit],
         catalogue: Catalogue,
         bundle: PolicyBundle,
@@ -219,7 +219,7 @@ class Assessor:
         pull: PullRequest,
         kind: str,
         changes: Sequence[TreeChange],
-        items: Sequence[Item],
+        items: Sequence[ChangedGrant],
         history: Sequence[MainlineCommit],
         catalogue: Catalogue,
         bundle: PolicyBundle,
@@ -319,7 +319,7 @@ class Assessor:
 
     def _facts(
         self,
-        item: Item,
+        item: ChangedGrant,
         history: Sequence[MainlineCommit],
         catalogue: Catalogue,
         people: Askers,
@@ -363,7 +363,7 @@ def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
     ]
 
 
-def _interested(items: Sequence[Item], catalogue: Catalogue) -> dict[int, str]:
+def _interested(items: Sequence[ChangedGrant], catalogue: Catalogue) -> dict[int, str]:
     """Who is party to the request, by GitHub id."""
     found: dict[int, str] = {}
     for item in items:

@@ -12,17 +12,17 @@ from pipeline.values.binding import Binding
 from pipeline.values.canonical import digest
 from pipeline.values.catalogue import Entitlement
 from pipeline.values.grant import Grant, Window
-from pipeline.values.grant_change import Change
+from pipeline.values.grant_change import GrantChange
 from pipeline.values.problem import Problem
 from pipeline.values.pull_request import PullRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class ChangedGrant:
     """One grant that a pull request changes."""
 
     path: str
-    change: Change
+    change: GrantChange
     grant: Grant
     """As asked for; of a deletion, as it was."""
 
@@ -44,7 +44,7 @@ class Assessment:
     kind: str
     """`grant` or `governance`."""
 
-    items: tuple[Item, ...]
+    items: tuple[ChangedGrant, ...]
     evaluations: tuple[Evaluation, ...]
     approvals: Approvals | None
     problems: tuple[Problem, ...]

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from pipeline.grants.calendar import calendars_for, on_call
 from pipeline.policy.question import Calendars
-from pipeline.values.catalogue import Catalogue, Standing
+from pipeline.values.catalogue import Catalogue, StandingAccess
 from pipeline.values.grant import Window
 
 HORIZON = timedelta(days=35)
@@ -18,7 +18,7 @@ class Circumstances(TypedDict):
     """By the names that `question.input_document` takes."""
 
     on_call: frozenset[str]
-    standing: tuple[Standing, ...]
+    standing: tuple[StandingAccess, ...]
     calendars: Calendars
 
 

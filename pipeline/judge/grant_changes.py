@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pipeline.clouds.desired import render
+from pipeline.clouds.desired import render_bindings
 from pipeline.errors import PipelineError
 from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.parse import Parsed
@@ -13,7 +13,7 @@ from pipeline.grants.validate import validate_grant, validate_legible
 from pipeline.history.lives import is_grant
 from pipeline.history.proven import Proven
 from pipeline.history.sources import Sources, at_top
-from pipeline.judge.assessment import Item
+from pipeline.judge.assessment import ChangedGrant
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import TreeChange
 from pipeline.values.grant import Grant, window_of
@@ -31,13 +31,13 @@ def read_items(
     previous: Mapping[str, Proven | None],
     catalogue: Catalogue,
     now: datetime,
-) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[ChangedGrant, ...], tuple[Problem, ...]]:
     """Returns the grants that *changes* from *base* to *head* are about, and what is wrong.
 
     *previous* holds the last proven version of every grant that is modified. The windows are
     those of a merge at *now*.
     """
-    items: list[Item] = []
+    items: list[ChangedGrant] = []
     problems: list[Problem] = []
     for change in changes:
         if not is_grant(change.path):
@@ -49,7 +49,7 @@ def read_items(
                 # What never was a grant gave nothing; taking it away changes no access.
                 continue
             items.append(
-                Item(
+                ChangedGrant(
                     path=change.path,
                     change="delete",
                     grant=parsed.grant,
@@ -65,7 +65,7 @@ def read_items(
             problems.extend(_refused(parsed, previous.get(change.path), catalogue))
             continue
         found = _asked(change, parsed.grant, previous, catalogue, now)
-        if isinstance(found, Item):
+        if isinstance(found, ChangedGrant):
             items.append(found)
         else:
             problems.extend(found)
@@ -106,7 +106,7 @@ def _asked(
     previous: Mapping[str, Proven | None],
     catalogue: Catalogue,
     now: datetime,
-) -> Item | tuple[Problem, ...]:
+) -> ChangedGrant | tuple[Problem, ...]:
     before = previous.get(change.path)
     kind = classify(before.grant if before else None, grant)
     # Less access needs no catalogue that still knows it.
@@ -125,10 +125,12 @@ def _asked(
     start = before.window.start if before and grant.start is None else now
     window = window_of(grant, merged_at=start)
     try:
-        bindings = render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+        bindings = render_bindings(
+            LiveGrant(grant=grant, window=window, entitlements=lines), now=now
+        )
     except PipelineError as error:
         return (at_top(change.path, "cannot-be-provisioned", str(error)),)
-    return Item(
+    return ChangedGrant(
         path=change.path,
         change=kind,
         grant=grant,

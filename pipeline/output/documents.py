@@ -6,10 +6,10 @@ from typing import Any
 
 from pipeline.clouds.interface import Foreign, Result
 from pipeline.provision.plan import Plan
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical, timestamp
 
-_SIGNS = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "-"}
+_SIGNS = {ChangeKind.CREATE: "+", ChangeKind.UPDATE: "~", ChangeKind.DELETE: "-"}
 
 
 def binding_document(binding: Binding) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def binding_document(binding: Binding) -> dict[str, Any]:
     }
 
 
-def change_document(change: Change) -> dict[str, Any]:
+def change_document(change: BindingChange) -> dict[str, Any]:
     """Returns a change as tools read it."""
     return {
         "kind": change.kind,
@@ -61,7 +61,7 @@ def foreign_document(foreign: Foreign) -> dict[str, Any]:
     return {"target": foreign.target, "handle": foreign.handle, "why": foreign.why}
 
 
-def change_line(change: Change) -> str:
+def change_line(change: BindingChange) -> str:
     """Returns a change as people read it: `+ aws/payments-prod rds-reader alice until …`."""
     binding = change.binding
     until = f"until {timestamp(binding.window.end)}" if binding.window else "without an end"

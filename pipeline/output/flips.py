@@ -8,14 +8,22 @@ from typing import Any, get_args
 
 from pipeline.output.text import table
 from pipeline.output.verdicts import evaluation_document, evaluation_text
-from pipeline.policy_tools.simulate import Finding, Flip, Judged, Outcome, Question, Turn, Undecided
+from pipeline.policy_tools.simulate import (
+    Flip,
+    Judged,
+    NoDecision,
+    ReplayedQuestion,
+    RuleFinding,
+    Simulation,
+    Turn,
+)
 from pipeline.values.canonical import timestamp
-from pipeline.values.grant_change import LESS, Change
+from pipeline.values.grant_change import LESS, GrantChange
 
 _HEADER = ("GRANT", "WHERE", "AS OF", "WHAT", "BEFORE", "AFTER", "CODES")
 
 
-def flip_table(outcome: Outcome) -> list[str]:
+def flip_table(outcome: Simulation) -> list[str]:
     """Returns a header and one line for each flip."""
     return table(
         _HEADER,
@@ -34,13 +42,15 @@ def flip_table(outcome: Outcome) -> list[str]:
     )
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: Simulation) -> str:
     """Returns how many were judged, how many flip, and how, and how many of them take access
     away."""
     text = f"{len(outcome.judged)} judged, {_flips(outcome)}"
     changes = _changes(outcome)
     less = [
-        f"{changes[name]} {name}" for name in get_args(Change) if name in LESS and changes[name]
+        f"{changes[name]} {name}"
+        for name in get_args(GrantChange)
+        if name in LESS and changes[name]
     ]
     if less:
         text += f"; less access among them: {', '.join(less)}"
@@ -49,7 +59,7 @@ def summary(outcome: Outcome) -> str:
     return text
 
 
-def not_judged_lines(outcome: Outcome) -> list[str]:
+def not_judged_lines(outcome: Simulation) -> list[str]:
     """Returns one line for each grant that was not judged, with the reason."""
     return [
         f"not judged: {_text(one.path)} ({_place(one.commit)}): {_text(one.reason)}"
@@ -57,7 +67,7 @@ def not_judged_lines(outcome: Outcome) -> list[str]:
     ]
 
 
-def _flips(outcome: Outcome) -> str:
+def _flips(outcome: Simulation) -> str:
     """Returns how many flips there are, and of which kinds: a single one may be of several."""
     many = len(outcome.flips)
     counts = Counter(turn for _, flip in outcome.flips for turn in flip.turns)
@@ -69,11 +79,11 @@ def _flips(outcome: Outcome) -> str:
     return f"{many} flips ({told}{several})"
 
 
-def _changes(outcome: Outcome) -> Counter[str]:
+def _changes(outcome: Simulation) -> Counter[str]:
     return Counter(one.question.document["change"] for one in outcome.judged)
 
 
-def _where(question: Question) -> str:
+def _where(question: ReplayedQuestion) -> str:
     """Returns where a version is found; what takes access away there is named."""
     place, change = _place(question.commit), question.document["change"]
     return f"{place} {change}" if change in LESS else place
@@ -83,7 +93,7 @@ def _place(commit: str | None) -> str:
     return "working tree" if commit is None else commit[:7]
 
 
-def outcome_document(outcome: Outcome) -> dict[str, Any]:
+def outcome_document(outcome: Simulation) -> dict[str, Any]:
     """Returns everything, what does not flip included, as tools read it."""
     counts = Counter(turn for _, flip in outcome.flips for turn in flip.turns)
     changes = _changes(outcome)
@@ -91,14 +101,14 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "judged": len(outcome.judged),
         "flipped": len(outcome.flips),
         "turns": {turn: counts[turn] for turn in Turn},
-        "changes": {name: changes[name] for name in get_args(Change)},
+        "changes": {name: changes[name] for name in get_args(GrantChange)},
         "grants": [_judged_document(one) for one in outcome.judged],
         "not_judged": [
             {
                 "path": _text(one.path),
                 "commit": one.commit,
                 "reason": _text(one.reason),
-                "undecided": isinstance(one, Undecided),
+                "undecided": isinstance(one, NoDecision),
             }
             for one in outcome.not_judged
         ],
@@ -125,7 +135,7 @@ def _judged_document(one: Judged) -> dict[str, Any]:
     }
 
 
-def _finding_documents(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+def _finding_documents(findings: Iterable[RuleFinding]) -> list[dict[str, Any]]:
     return [{"code": one.code, "binding": one.binding, "warning": one.warning} for one in findings]
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pipeline.approvals.steps import listed
 from pipeline.approvals.tally import Approvals
 from pipeline.clouds.interface import Result, Status
-from pipeline.judge.assessment import Assessment, Item
+from pipeline.judge.assessment import Assessment, ChangedGrant
 from pipeline.judge.decide import Verdict
 from pipeline.reading.duration import format_duration
 from pipeline.values.catalogue import AwsPermissions, AzurePermissions, GcpPermissions
@@ -73,7 +73,7 @@ def check_comment(assessment: Assessment) -> str:
     return "\n".join(lines)
 
 
-def _item(item: Item) -> list[str]:
+def _item(item: ChangedGrant) -> list[str]:
     grant = item.grant
     verb = {
         "create": "asks for",

@@ -7,22 +7,22 @@ from typing import Any
 
 from pipeline.output.text import table
 from pipeline.output.verdicts import step_document, steps_text
-from pipeline.policy_tools.who_can import LONGEST, Answer, Model, Reach, Result
+from pipeline.policy_tools.who_can import LONGEST, ModelRequest, ModelResult, Obtainable, Reach
 from pipeline.reading.duration import format_duration
 
 _SHOWN = 8
 _HEADER = ("ROLE", "RISK", "FOR", "WHO", "ANSWER")
 
 
-def reach_table(found: Iterable[Reach]) -> list[tuple[str, Answer | None]]:
+def reach_table(found: Iterable[Reach]) -> list[tuple[str, Obtainable | None]]:
     """Returns a header and a line for each group of equal answers, with the answer."""
-    groups: dict[tuple[str, str, str, Answer, str], list[str]] = {}
+    groups: dict[tuple[str, str, str, Obtainable, str], list[str]] = {}
     for one in found:
         role = one.role
         duration = format_duration(one.duration)
         key = (role.name, role.risk.value, duration, one.result.answer, _answer(one.result))
         groups.setdefault(key, []).append(_who(one))
-    order = list(Answer)
+    order = list(Obtainable)
     keys = sorted(groups, key=lambda key: (key[0], order.index(key[3]), key[4]))
     lines = table(
         _HEADER,
@@ -31,7 +31,7 @@ def reach_table(found: Iterable[Reach]) -> list[tuple[str, Answer | None]]:
             for name, risk, duration, kind, text in keys
         ],
     )
-    answers: list[Answer | None] = [None, *(key[3] for key in keys)]
+    answers: list[Obtainable | None] = [None, *(key[3] for key in keys)]
     return list(zip(lines, answers, strict=True))
 
 
@@ -55,7 +55,7 @@ def hints(found: Iterable[Reach]) -> list[str]:
     ]
 
 
-def asked_for(model: Model) -> str:
+def asked_for(model: ModelRequest) -> str:
     """Returns for how long was asked."""
     if model.duration is not None:
         return f"asked for {format_duration(model.duration)}, as --duration says"
@@ -83,10 +83,10 @@ def reach_document(one: Reach) -> dict[str, Any]:
     }
 
 
-def _answer(result: Result) -> str:
-    if result.answer is Answer.NO:
+def _answer(result: ModelResult) -> str:
+    if result.answer is Obtainable.NO:
         return f"no: {', '.join(sorted({refusal.code for refusal in result.refusals}))}"
-    if result.answer is Answer.APPROVALS:
+    if result.answer is Obtainable.APPROVALS:
         return steps_text(result.approvals)
     return "merges by itself"
 

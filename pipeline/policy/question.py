@@ -17,12 +17,12 @@ from pipeline.values.catalogue import (
     GcpIdentity,
     GcpPermissions,
     Principal,
-    Standing,
+    StandingAccess,
 )
 from pipeline.values.grant import Grant, Window
 
 if TYPE_CHECKING:
-    from pipeline.values.grant_change import Change
+    from pipeline.values.grant_change import GrantChange
     from pipeline.values.pull_request import Actor, PullRequest
 
 
@@ -98,7 +98,7 @@ class Emergency:
 
 def input_document(
     *,
-    change: Change,
+    change: GrantChange,
     grant: Grant,
     entitlements: Sequence[Entitlement],
     window: Window | None,
@@ -111,7 +111,7 @@ def input_document(
     pull: PullRequest | None = None,
     approvals: Iterable[str] = (),
     on_call: Iterable[str] = (),
-    standing: Iterable[Standing] = (),
+    standing: Iterable[StandingAccess] = (),
     emergencies: Iterable[Emergency] = (),
     calendars: Calendars | None = None,
     revives: bool = False,

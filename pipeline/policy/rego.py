@@ -36,7 +36,7 @@ class RegorusEngine:
         """Compiles *bundle*. Raises `Unanswerable` when it is no valid Rego."""
         self._thread = threading.get_ident()
         drop_strays()
-        self._engine = guarded("loading the policies", lambda: load(bundle))
+        self._engine = guarded("loading the policies", lambda: compiled_engine(bundle))
 
     def __del__(self) -> None:
         """Leaves the engine to its own thread, wherever the garbage collector runs."""
@@ -68,7 +68,7 @@ class RegorusEngine:
         return answer
 
 
-def load(bundle: PolicyBundle, prefix: str = "") -> Any:
+def compiled_engine(bundle: PolicyBundle, prefix: str = "") -> Any:
     """Returns a compiled engine; *prefix* stands before the names of files in its errors."""
     from regorus import Engine
 

@@ -98,7 +98,7 @@ def probed(bundle: PolicyBundle) -> tuple[PolicyBundle, Mapping[str, str]]:
     return PolicyBundle(modules=modules, data=bundle.data), names
 
 
-def explain(
+def explain_rules(
     bundle: PolicyBundle,
     files: Mapping[str, str],
     rules: Mapping[str, Rule],

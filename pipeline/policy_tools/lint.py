@@ -45,7 +45,7 @@ class _Work:
     one is every topic."""
 
 
-def lint(files: Mapping[str, str]) -> tuple[Problem, ...]:
+def lint_files(files: Mapping[str, str]) -> tuple[Problem, ...]:
     """Returns every problem of the policies in *files*, path below `policies/` to text."""
     problems: set[Problem] = set()
     try:

@@ -20,12 +20,12 @@ from pipeline.history.sources import CATALOGUE, Sources
 from pipeline.history.subject_past import Memory, Past
 from pipeline.judge.rulebook import readable_catalogue
 from pipeline.policy.question import Previous
-from pipeline.policy_tools.simulate import Question, Unasked, first_told
+from pipeline.policy_tools.simulate import ReplayedQuestion, Unasked, first_told
 from pipeline.policy_tools.suppose import suppose
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant import Grant, window_of
-from pipeline.values.grant_change import LESS, Change, classify
+from pipeline.values.grant_change import LESS, GrantChange, classify
 
 
 class Version(NamedTuple):
@@ -35,7 +35,7 @@ class Version(NamedTuple):
     path: str
 
 
-def versions(commits: Sequence[MainlineCommit]) -> list[Version]:
+def replayed_versions(commits: Sequence[MainlineCommit]) -> list[Version]:
     """Returns every version of a grant that *commits* brought and every one that they deleted,
     in their order."""
     return [
@@ -71,7 +71,7 @@ class Replay:
 
     def questions(
         self, wanted: Collection[Version], *, teams: frozenset[str]
-    ) -> Iterator[Question | Unasked]:
+    ) -> Iterator[ReplayedQuestion | Unasked]:
         """Yields one question, or why there is none, for each of *wanted*, oldest first.
 
         Subjects are taken to be in all *teams*; that every version was merged as it stands is
@@ -121,7 +121,7 @@ class Replay:
         left: Parsed,
         previous: Previous | None,
         teams: frozenset[str],
-    ) -> Question | Unasked:
+    ) -> ReplayedQuestion | Unasked:
         grant = left.grant
         if grant is None:
             return self._none(commit, change, f"it is no grant: {first_told(left.problems)}")
@@ -170,7 +170,7 @@ class Replay:
         except InvalidInput as error:
             why = f"it does not fit the catalogue before it: {first_told(error.problems)}"
             return self._none(commit, change, why)
-        return Question(commit=commit.sha, at=at, grant=grant, document=document)
+        return ReplayedQuestion(commit=commit.sha, at=at, grant=grant, document=document)
 
     def _ask_end(
         self,
@@ -179,7 +179,7 @@ class Replay:
         grant: Grant | None,
         previous: Previous | None,
         teams: frozenset[str],
-    ) -> Question | Unasked:
+    ) -> ReplayedQuestion | Unasked:
         """The question about deleting *grant*, which needs neither a catalogue that can be read
         nor one that still knows it."""
         if grant is None:
@@ -197,7 +197,9 @@ class Replay:
             teams=teams,
             previous=previous,
         )
-        return Question(commit=commit.sha, at=commit.committed_at, grant=grant, document=document)
+        return ReplayedQuestion(
+            commit=commit.sha, at=commit.committed_at, grant=grant, document=document
+        )
 
     def _readable(self, base: str) -> Catalogue | None:
         # The nearest first.
@@ -207,7 +209,7 @@ class Replay:
         return Unasked(commit=commit.sha, path=change.path, reason=reason)
 
 
-def _kind(previous: Previous | None, grant: Grant) -> Change:
+def _kind(previous: Previous | None, grant: Grant) -> GrantChange:
     return classify(previous.grant if previous else None, grant)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import EngineError, InvalidInput
 from pipeline.policy.bundle import TEST_SUFFIX
 from pipeline.policy.engine import PolicyBundle
-from pipeline.policy.rego import drop_strays, guarded, load, place_of
+from pipeline.policy.rego import compiled_engine, drop_strays, guarded, place_of
 from pipeline.policy.rego_text import Module, read_module, references
 from pipeline.values.canonical import canonical
 from pipeline.values.problem import Mark, Problem
@@ -118,7 +118,7 @@ def _try_file(
 
 def _loaded(bundle: PolicyBundle, folder: str) -> Any:
     try:
-        return guarded("loading the policies", lambda: load(bundle, f"{folder}/"))
+        return guarded("loading the policies", lambda: compiled_engine(bundle, f"{folder}/"))
     except EngineError as error:
         raise _misplaced(error) from error
 
@@ -175,7 +175,7 @@ def _unmet(bundle: PolicyBundle, module: Module, name: str) -> Condition | None:
     text = "\n".join([bundle.modules[module.path], *probes])
     probed = PolicyBundle(modules={**bundle.modules, module.path: text}, data=bundle.data)
     try:
-        engine = guarded("testing", lambda: load(probed))
+        engine = guarded("testing", lambda: compiled_engine(probed))
     except EngineError:
         # A condition may need a variable that a later one sets.
         return None

@@ -43,7 +43,7 @@ class Turn(StrEnum):
     """Rules speak that were silent, or are silent that spoke."""
 
 
-class Finding(NamedTuple):
+class RuleFinding(NamedTuple):
     """A rule that spoke, without its words."""
 
     code: str
@@ -60,8 +60,8 @@ class Flip:
     turns: tuple[Turn, ...]
     """At least one, in the order of `Turn`."""
 
-    appeared: tuple[Finding, ...]
-    disappeared: tuple[Finding, ...]
+    appeared: tuple[RuleFinding, ...]
+    disappeared: tuple[RuleFinding, ...]
 
 
 def compare(before: Evaluation, after: Evaluation) -> Flip | None:
@@ -110,16 +110,16 @@ def _people(steps: Sequence[Requirement]) -> Counter[tuple[int, tuple[str, ...],
     return found
 
 
-def _findings(evaluation: Evaluation) -> set[Finding]:
+def _findings(evaluation: Evaluation) -> set[RuleFinding]:
     return {
-        Finding(code=one.code, binding=one.binding, warning=warning)
+        RuleFinding(code=one.code, binding=one.binding, warning=warning)
         for ones, warning in ((evaluation.violations, False), (evaluation.warnings, True))
         for one in ones
     }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class ReplayedQuestion:
     """A request that can be put to any policies."""
 
     commit: str | None
@@ -143,7 +143,7 @@ class Unasked:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Undecided:
+class NoDecision:
     """A question on which policies gave no decision."""
 
     commit: str | None
@@ -155,17 +155,17 @@ class Undecided:
 class Judged:
     """A question that both policies answered."""
 
-    question: Question
+    question: ReplayedQuestion
     before: Evaluation
     after: Evaluation
     flip: Flip | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Simulation:
     """What came of all requests, in their order."""
 
-    results: tuple[Judged | Unasked | Undecided, ...]
+    results: tuple[Judged | Unasked | NoDecision, ...]
 
     @property
     def judged(self) -> tuple[Judged, ...]:
@@ -178,7 +178,7 @@ class Outcome:
         return tuple((one, one.flip) for one in self.judged if one.flip is not None)
 
     @property
-    def not_judged(self) -> tuple[Unasked | Undecided, ...]:
+    def not_judged(self) -> tuple[Unasked | NoDecision, ...]:
         """Everything else."""
         return tuple(one for one in self.results if not isinstance(one, Judged))
 
@@ -186,7 +186,7 @@ class Outcome:
     def unsure(self) -> bool:
         """Whether no conclusion may be drawn: policies gave no decision on something, or
         nothing could be judged of all that there is, or of the history that there is."""
-        if any(isinstance(one, Undecided) for one in self.not_judged):
+        if any(isinstance(one, NoDecision) for one in self.not_judged):
             return True
         lost = any(one.commit for one in self.not_judged)
         known = any(one.question.commit for one in self.judged)

@@ -10,7 +10,7 @@ from pipeline.judge.circumstances import circumstances
 from pipeline.policy.question import Emergency, OtherLife, Previous, Requester, input_document
 from pipeline.values.catalogue import Catalogue, Entitlement, Principal, PrincipalKind
 from pipeline.values.grant import Grant, Window, window_of
-from pipeline.values.grant_change import LESS, Change
+from pipeline.values.grant_change import LESS, GrantChange
 
 ASSUMED = (
     "whoever asks is taken for the subject, of a workload for its owner, and for the App where "
@@ -23,7 +23,7 @@ ASSUMED = (
 def suppose(
     grant: Grant,
     *,
-    change: Change,
+    change: GrantChange,
     entitlements: Sequence[Entitlement],
     window: Window | None,
     now: datetime,

@@ -28,7 +28,7 @@ _WRITING = frozenset({"reason", "ticket"})
 _OF_PARAMETERS = frozenset({"missing-parameter", "parameter-form"})
 
 
-class Answer(StrEnum):
+class Obtainable(StrEnum):
     """What a request comes to."""
 
     BY_ITSELF = "by itself"
@@ -36,7 +36,7 @@ class Answer(StrEnum):
     NO = "no"
 
 
-class Refusal(NamedTuple):
+class NotObtainable(NamedTuple):
     """One reason why not."""
 
     code: str
@@ -46,11 +46,11 @@ class Refusal(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class ModelResult:
     """What one model request comes to."""
 
-    answer: Answer
-    refusals: tuple[Refusal, ...] = ()
+    answer: Obtainable
+    refusals: tuple[NotObtainable, ...] = ()
     """Sorted; of `NO` only."""
 
     approvals: tuple[Requirement, ...] = ()
@@ -69,7 +69,7 @@ class Reach:
     teams: frozenset[str] | None
     """Membership with which it is so; None where it is so whatever the membership."""
 
-    result: Result
+    result: ModelResult
 
     @property
     def only_too_long(self) -> bool:
@@ -79,7 +79,7 @@ class Reach:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
+class ModelRequest:
     """What model requests have in common."""
 
     catalogue: Catalogue
@@ -129,11 +129,11 @@ class Model:
             teams=teams,
         )
 
-    def malformed(self, principal: Principal, role: Role) -> tuple[Refusal, ...]:
+    def malformed(self, principal: Principal, role: Role) -> tuple[NotObtainable, ...]:
         """Returns why no such request could be written, whatever the policies say."""
         return tuple(
             sorted(
-                Refusal(problem.code, problem.message)
+                NotObtainable(problem.code, problem.message)
                 for problem in validate_grant(self.asks(principal, role), self.catalogue)
                 if problem.code not in _OF_PARAMETERS
             )
@@ -157,7 +157,7 @@ class Model:
 
 
 def reach(
-    model: Model,
+    model: ModelRequest,
     principal: Principal,
     role: Role,
     *,
@@ -174,7 +174,7 @@ def reach(
     Raises `EngineError` when *ask* does.
     """
 
-    def entry(result: Result, teams: frozenset[str] | None) -> Reach:
+    def entry(result: ModelResult, teams: frozenset[str] | None) -> Reach:
         return Reach(
             principal=principal,
             role=role,
@@ -183,12 +183,12 @@ def reach(
             result=result,
         )
 
-    def tried(teams: frozenset[str]) -> Result:
+    def tried(teams: frozenset[str]) -> ModelResult:
         return result_of(ask(model.document(principal, role, teams)))
 
     refusals = model.malformed(principal, role)
     if refusals:
-        return [entry(Result(answer=Answer.NO, refusals=refusals), None)]
+        return [entry(ModelResult(answer=Obtainable.NO, refusals=refusals), None)]
     if member_of is not None:
         return [entry(tried(member_of), member_of)]
     nowhere = tried(frozenset())
@@ -202,15 +202,15 @@ def reach(
     return [entry(nowhere, frozenset()), *(entry(one, teams) for teams, one in found.items())]
 
 
-def result_of(evaluation: Evaluation) -> Result:
+def result_of(evaluation: Evaluation) -> ModelResult:
     """Returns what *evaluation* comes to once the request is well written."""
     refusals = sorted(
-        Refusal(one.code, str(one), one.field)
+        NotObtainable(one.code, str(one), one.field)
         for one in evaluation.violations
         if one.field not in _WRITING
     )
     if refusals:
-        return Result(answer=Answer.NO, refusals=tuple(refusals))
+        return ModelResult(answer=Obtainable.NO, refusals=tuple(refusals))
     if evaluation.approvals:
-        return Result(answer=Answer.APPROVALS, approvals=evaluation.approvals)
-    return Result(answer=Answer.BY_ITSELF)
+        return ModelResult(answer=Obtainable.APPROVALS, approvals=evaluation.approvals)
+    return ModelResult(answer=Obtainable.BY_ITSELF)

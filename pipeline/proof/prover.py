@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pipeline.errors import Denied, Incomplete, InvalidInput
 from pipeline.grants.catalogue import entitlements
 from pipeline.history.lives import GRANTS, Life, governing, is_governed, is_grant, lives
-from pipeline.history.proven import Proof, Proven, Quarantine, Standing, Unproven
+from pipeline.history.proven import BranchState, Proof, Proven, Quarantine, Unproven
 from pipeline.history.sources import Sources
 from pipeline.history.subject_past import latest_end
 from pipeline.judge.assess import Assessor
@@ -70,7 +70,7 @@ class Prover:
         # once for all of them makes a run's cost grow with changes, not with grants.
         self._same_rules: dict[str, str] = {}
 
-    def stand(self, *, anchor: str, tip: str, now: datetime) -> Standing:
+    def stand(self, *, anchor: str, tip: str, now: datetime) -> BranchState:
         """Returns what the default branch at *tip* amounts to at *now*.
 
         Raises `ForgeError` when git or GitHub did not answer: an outage is no verdict.
@@ -122,7 +122,7 @@ class Prover:
             for entry in on_branch
             if entry.path not in known
         )
-        return Standing(
+        return BranchState(
             tip=tip,
             live=tuple(live),
             lapsed=tuple(lapsed),

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pipeline.clouds.interface import CloudWriter, Result, Status
 from pipeline.provision.plan import Plan
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.ids import Cloud, GrantId
 
 
@@ -75,13 +75,13 @@ def apply_plan(
         return Outcome(plan=plan, results=())
     journal.intents(plan)
     results: list[Result] = []
-    for kind in (Kind.DELETE, Kind.UPDATE, Kind.CREATE):
+    for kind in (ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE):
         stage = [change for change in plan.changes if change.kind is kind]
         results.extend(_write(stage, writers, clock, progress))
     broken = {
         grant
         for result in results
-        if result.status is Status.FAILED and result.change.kind is not Kind.DELETE
+        if result.status is Status.FAILED and result.change.kind is not ChangeKind.DELETE
         for grant in result.change.binding.grants
         if grant not in established
     }
@@ -102,12 +102,12 @@ def _reversals(
     results: Sequence[Result],
     present: Sequence[Binding],
     without: Callable[[frozenset[GrantId]], Iterable[Binding]],
-) -> list[Change]:
+) -> list[BindingChange]:
     """Returns what takes the *broken* grants out of what the clouds hold after *results*."""
     held = {binding.identity: binding for binding in present}
     for result in results:
         binding = result.change.binding
-        if result.change.kind is not Kind.DELETE:
+        if result.change.kind is not ChangeKind.DELETE:
             # Also where it failed: what failed may have taken effect in part.
             held[binding.identity] = binding
         elif result.status is not Status.FAILED:
@@ -120,19 +120,19 @@ def _reversals(
         # A binding that also serves a healthy grant keeps what that one needs.
         wanted = remaining.get(identity)
         if wanted is None:
-            undo.append(Change(kind=Kind.DELETE, binding=binding))
+            undo.append(BindingChange(kind=ChangeKind.DELETE, binding=binding))
         elif wanted.document != binding.document:
-            undo.append(Change(kind=Kind.UPDATE, binding=wanted, before=binding))
+            undo.append(BindingChange(kind=ChangeKind.UPDATE, binding=wanted, before=binding))
     return undo
 
 
 def _write(
-    changes: Sequence[Change],
+    changes: Sequence[BindingChange],
     writers: Mapping[Cloud, CloudWriter],
     clock: Callable[[], datetime],
     progress: Callable[[Result], None],
 ) -> tuple[Result, ...]:
-    by_cloud: dict[Cloud, list[Change]] = defaultdict(list)
+    by_cloud: dict[Cloud, list[BindingChange]] = defaultdict(list)
     for change in changes:
         by_cloud[change.binding.cloud].append(change)
     results: list[Result] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.errors import NotConverged
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import digest
 from pipeline.values.ids import GrantId, TargetId
 
@@ -21,7 +21,7 @@ SURPRISING_SHARE = 0.3
 """A larger share of what is alive than this, removed or altered in one plan, surprises."""
 
 
-_ORDER = {Kind.DELETE: 0, Kind.UPDATE: 1, Kind.CREATE: 2}
+_ORDER = {ChangeKind.DELETE: 0, ChangeKind.UPDATE: 1, ChangeKind.CREATE: 2}
 
 
 class SurprisingPlan(NotConverged):
@@ -32,7 +32,7 @@ class SurprisingPlan(NotConverged):
 class Plan:
     """Ordered changes: deletes first, then updates, then creates."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[BindingChange, ...]
     held: tuple[tuple[GrantId, str], ...] = ()
     """Grants that wait, with the reason: a target of theirs could not be listed."""
 
@@ -74,7 +74,7 @@ class Plan:
         disturbed = sum(
             1
             for change in self.changes
-            if change.kind is not Kind.CREATE and _alive(change.before or change.binding, now)
+            if change.kind is not ChangeKind.CREATE and _alive(change.before or change.binding, now)
         )
         if disturbed < SURPRISING_CHANGES or disturbed <= self.alive * SURPRISING_SHARE:
             return
@@ -134,18 +134,18 @@ def make_plan(
     held = waiting(wanted.values(), down.items(), established)
     present = list(observed)
     first: dict[tuple[str, str, str], Binding] = {}
-    changes: list[Change] = []
+    changes: list[BindingChange] = []
     for binding in present:
         if binding.target in down:
             continue
         twin = first.setdefault(binding.identity, binding)
         want = wanted.get(binding.identity)
         if want is None or twin is not binding:
-            changes.append(Change(kind=Kind.DELETE, binding=binding))
+            changes.append(BindingChange(kind=ChangeKind.DELETE, binding=binding))
         elif want.document != binding.document:
-            changes.append(Change(kind=Kind.UPDATE, binding=want, before=binding))
+            changes.append(BindingChange(kind=ChangeKind.UPDATE, binding=want, before=binding))
     changes.extend(
-        Change(kind=Kind.CREATE, binding=binding)
+        BindingChange(kind=ChangeKind.CREATE, binding=binding)
         for identity, binding in wanted.items()
         if identity not in first
         and binding.target not in down

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pipeline.clouds.interface import CloudReader, Foreign, Observation, Status
 from pipeline.provision.apply import Outcome
-from pipeline.values.binding import Binding, Kind
+from pipeline.values.binding import Binding, ChangeKind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, GrantId, TargetId
 
@@ -56,7 +56,7 @@ def observe(
     )
 
 
-def verify(outcome: Outcome, estate: Estate) -> tuple[Drift, ...]:
+def verify_outcome(outcome: Outcome, estate: Estate) -> tuple[Drift, ...]:
     """Returns where *estate*, listed after the writes, differs from what they reported.
 
     Changes that failed or are pending are known not to hold and are no drift.
@@ -67,7 +67,7 @@ def verify(outcome: Outcome, estate: Estate) -> tuple[Drift, ...]:
     for result in (*outcome.results, *outcome.rolled_back):
         binding = result.change.binding
         if result.status is Status.DONE:
-            expected[binding.identity] = (binding, result.change.kind is not Kind.DELETE)
+            expected[binding.identity] = (binding, result.change.kind is not ChangeKind.DELETE)
         else:
             expected.pop(binding.identity, None)
     drifts = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.reading.scalars import Kind, Reading, Text, label
+from pipeline.reading.scalars import FieldKind, Reading, Text, label
 from pipeline.reading.yaml_strict import Items, Node, Scalar, Table, closest, quote
 
 
@@ -14,12 +14,12 @@ from pipeline.reading.yaml_strict import Items, Node, Scalar, Table, closest, qu
 class ListOf:
     """At least one and at most *most* values."""
 
-    item: Kind
+    item: FieldKind
     most: int
     unique: bool = True
 
     def read(self, node: Node, name: str, reading: Reading) -> tuple[Any, ...] | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         if not isinstance(node, Items):
             reading.wrong_type(node, name, "a list")
             return None
@@ -42,7 +42,7 @@ class ListOf:
         return tuple(found) if len(reading.report) == before and None not in found else None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         found: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": self.most}
         return found | {"uniqueItems": self.unique, "items": self.item.schema()}
 
@@ -52,11 +52,11 @@ class MapOf:
     """Names, each with a value."""
 
     key: Text
-    item: Kind
+    item: FieldKind
     most: int
 
     def read(self, node: Node, name: str, reading: Reading) -> dict[str, Any] | None:
-        """See `Kind.read`; reads as None when one entry of it does."""
+        """See `FieldKind.read`; reads as None when one entry of it does."""
         if not isinstance(node, Table):
             reading.wrong_type(node, name, "a map of names and values")
             return None
@@ -81,7 +81,7 @@ class MapOf:
         return found
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {
             "type": "object",
             "maxProperties": self.most,
@@ -95,7 +95,7 @@ class Field:
     """One key of an `Object`."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
     about: str
     """One line for people who edit: the description in the schema."""
 
@@ -131,7 +131,7 @@ class Object:
     cases: tuple[Case, ...] = ()
 
     def read(self, node: Node, name: str, reading: Reading) -> dict[str, Any] | None:
-        """See `Kind.read`; keys that are absent are absent in the result."""
+        """See `FieldKind.read`; keys that are absent are absent in the result."""
         if not isinstance(node, Table):
             reading.wrong_type(node, name, "a map of keys and values")
             return None
@@ -203,7 +203,7 @@ class Object:
                     reading.refuse(mark, "misplaced-key", f"{said} has no {key}; remove it")
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         found: dict[str, Any] = {"type": "object"}
         if self.about:
             found["description"] = self.about

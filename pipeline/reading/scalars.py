@@ -66,7 +66,7 @@ def label(name: str) -> str:
     return next((part for part in reversed(name.split(".")) if part and not part.isdigit()), "file")
 
 
-class Kind(Protocol):
+class FieldKind(Protocol):
     """What a field may hold."""
 
     def read(self, node: Node, name: str, reading: Reading) -> Any:
@@ -95,7 +95,7 @@ class Text:
     """Must be ASCII: names, whose letters other letters can imitate."""
 
     def read(self, node: Node, name: str, reading: Reading) -> str | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         scalar = reading.scalar(node, name, self.expected)
         if scalar is None:
             return None
@@ -136,7 +136,7 @@ class Text:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         found: dict[str, Any] = {"type": "string", "maxLength": self.longest}
         if self.pattern is not None:
             found["pattern"] = f"^(?:{self.pattern})$"
@@ -162,7 +162,7 @@ class Choice:
     words: tuple[str, ...]
 
     def read(self, node: Node, name: str, reading: Reading) -> str | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         expected = "one of " + ", ".join(self.words)
         scalar = reading.scalar(node, name, expected)
         if scalar is None:
@@ -175,7 +175,7 @@ class Choice:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"enum": list(self.words)}
 
 
@@ -183,7 +183,7 @@ class Flag:
     """Plain `true` or `false`."""
 
     def read(self, node: Node, name: str, reading: Reading) -> bool | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         scalar = reading.scalar(node, name, "true or false")
         if scalar is None:
             return None
@@ -194,7 +194,7 @@ class Flag:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"type": "boolean"}
 
 
@@ -206,7 +206,7 @@ class Number:
     most: int
 
     def read(self, node: Node, name: str, reading: Reading) -> int | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         bounds = str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
         expected = f"a whole number, {bounds}"
         scalar = reading.scalar(node, name, f"{expected}, without quotes")
@@ -220,7 +220,7 @@ class Number:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
@@ -228,7 +228,7 @@ class Duration:
     """How long, in seconds; see `duration`."""
 
     def read(self, node: Node, name: str, reading: Reading) -> int | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         scalar = reading.scalar(node, name, "how long: 30m, 2h, 1h30m or 3d")
         if scalar is None:
             return None
@@ -240,7 +240,7 @@ class Duration:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"type": "string", "pattern": PATTERN}
 
 
@@ -277,7 +277,7 @@ class Moment:
     """A time with its offset (RFC 3339), whole seconds, kept as UTC."""
 
     def read(self, node: Node, name: str, reading: Reading) -> datetime | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         scalar = reading.scalar(node, name, "a time such as 2026-11-20T22:00:00Z")
         if scalar is None:
             return None
@@ -288,7 +288,7 @@ class Moment:
         return None
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"type": "string", "format": "date-time", "pattern": f"^{_MOMENT.pattern}$"}
 
 
@@ -298,9 +298,9 @@ class Tag:
     _text = Text(expected="text, true or false", longest=128)
 
     def read(self, node: Node, name: str, reading: Reading) -> str | None:
-        """See `Kind.read`."""
+        """See `FieldKind.read`."""
         return self._text.read(node, name, reading)
 
     def schema(self) -> dict[str, Any]:
-        """See `Kind.schema`."""
+        """See `FieldKind.schema`."""
         return {"oneOf": [self._text.schema(), {"type": "boolean"}]}

@@ -152,7 +152,7 @@ def read_chain(files: Mapping[str, bytes]) -> Chain:
     )
 
 
-def unanswered(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+def unanswered_intents(events: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
     """Returns the intents among *events* that no outcome after them answers."""
     waiting: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for event in events:

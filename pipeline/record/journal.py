@@ -11,7 +11,7 @@ from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Plan
 from pipeline.record.audit import AuditEvent, Chain, Run, Tip, batch, read_chain
 from pipeline.record.vouch import vouching
-from pipeline.values.binding import Binding, Change
+from pipeline.values.binding import Binding, BindingChange
 from pipeline.values.canonical import timestamp
 from pipeline.values.ids import GrantId
 
@@ -125,7 +125,7 @@ class AuditJournal:
             )
         return head, chain
 
-    def _grants(self, change: Change) -> list[dict[str, Any]]:
+    def _grants(self, change: BindingChange) -> list[dict[str, Any]]:
         return [{"id": grant, **self.facts.get(grant, {})} for grant in sorted(change.grants)]
 
 
@@ -133,7 +133,7 @@ def _count(changes: int) -> str:
     return f"{changes} change{'' if changes == 1 else 's'}"
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: BindingChange) -> dict[str, Any]:
     return {
         "change": change.kind,
         "binding": _binding(change.binding),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.history.proven import Proof
-from pipeline.record.audit import unanswered
+from pipeline.record.audit import unanswered_intents
 from pipeline.values.canonical import timestamp
 
 PROVISIONED = "provisioned"
@@ -17,7 +17,7 @@ ENDED = "ended"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Recorded:
     """What the record says of earlier runs."""
 
     proofs: Mapping[str, Proof]
@@ -34,7 +34,7 @@ class Facts:
     """Intents without an outcome: their runs ended in between."""
 
 
-def read_facts(events: Sequence[Mapping[str, Any]]) -> Facts:
+def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     """Returns what *events*, a verified chain's, say."""
     proofs: dict[str, Proof] = {}
     states: dict[tuple[str, str], str] = {}
@@ -49,12 +49,12 @@ def read_facts(events: Sequence[Mapping[str, Any]]) -> Facts:
             untold[(event["grant"], event["life"])] = not event.get("told", True)
         elif event["kind"] == "alert":
             alerts.add((event.get("path", ""), event.get("commit", "")))
-    return Facts(
+    return Recorded(
         proofs=proofs,
         states=states,
         alerts=frozenset(alerts),
         untold=frozenset(key for key, still in untold.items() if still),
-        unanswered=unanswered(events),
+        unanswered=unanswered_intents(events),
     )
 
 

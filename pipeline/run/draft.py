@@ -30,7 +30,7 @@ _ANY = "any"
 _ANY_REASON = "the reason that is asked for"
 
 
-class Draft:
+class GrantDraft:
     """What was given, read part by part; what is wrong with any part is told with the rest."""
 
     def __init__(self, context: Context, catalogue: Catalogue) -> None:

@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING, Any
 from pipeline.clouds.desired import Desired, desired
 from pipeline.errors import Denied, InvalidInput, Undecided
 from pipeline.history.lives import Life
-from pipeline.history.proven import Standing
+from pipeline.history.proven import BranchState
 from pipeline.proof.prover import Prover
 from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate, observe
 from pipeline.record.audit import BRANCH, AuditEvent, Chain, Run
 from pipeline.record.journal import AuditJournal
-from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK, Facts, proof_data, read_facts
+from pipeline.record.recorded import (
+    ENDED,
+    PROVISIONED,
+    ROLLED_BACK,
+    Recorded,
+    proof_data,
+    read_recorded,
+)
 from pipeline.record.vouch import authentic
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import Target
@@ -38,7 +45,7 @@ CHECK_NAME = "daypass"
 """Name of the check run that the ruleset requires, pinned to the checker App."""
 
 
-class Estates:
+class EstateRun:
     """A run: lazily, each question asked once. Use as a context manager."""
 
     def __init__(self, context: Context, *, both_engines: bool) -> None:
@@ -47,7 +54,7 @@ class Estates:
         self._both = both_engines
         self._stack = ExitStack()
 
-    def __enter__(self) -> Estates:
+    def __enter__(self) -> EstateRun:
         return self
 
     def __exit__(
@@ -119,9 +126,9 @@ class Estates:
             return False
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> Recorded:
         """What earlier runs recorded. Proofs count only where GitHub vouches for the writer."""
-        found = read_facts(self.chain.events)
+        found = read_recorded(self.chain.events)
         if found.proofs and not self._authentic():
             self.context.err.line(
                 f"{BRANCH} holds commits that the App did not sign: recorded proofs are not used",
@@ -161,7 +168,7 @@ class Estates:
         )
 
     @cached_property
-    def standing(self) -> Standing:
+    def standing(self) -> BranchState:
         """What the default branch amounts to now."""
         self.context.progress("proving what is on the default branch")
         return self.prover.stand(anchor=self.context.anchor, tip=self.tip, now=self.now)

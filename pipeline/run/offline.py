@@ -37,7 +37,7 @@ def judge_offline(
     What only GitHub knows is supposed: see `policy_tools.suppose`. *on_question* is given what is
     asked. Raises `InvalidInput` for what no cloud object could carry.
     """
-    from pipeline.clouds.desired import render
+    from pipeline.clouds.desired import render_bindings
     from pipeline.grants.catalogue import entitlements
     from pipeline.judge.requesters import teams_named
     from pipeline.policy.answer import evaluate
@@ -60,7 +60,7 @@ def judge_offline(
         lines = entitlements(grant, catalogue)
         window = window_of(grant, merged_at=now)
         try:
-            render(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
+            render_bindings(LiveGrant(grant=grant, window=window, entitlements=lines), now=now)
         except PipelineError as error:
             raise InvalidInput(
                 (

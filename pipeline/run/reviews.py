@@ -12,13 +12,13 @@ from pipeline.errors import InvalidInput
 if TYPE_CHECKING:
     from pipeline.ending.reviews import Use
     from pipeline.history.lives import Life
-    from pipeline.run.estate import Estates
+    from pipeline.run.estate import EstateRun
 
 _LOOK_BACK = timedelta(days=7)
 """How long after its removal a grant is still looked at: runs may have been down meanwhile."""
 
 
-def open_reviews(run: Estates) -> dict[str, int]:
+def open_reviews(run: EstateRun) -> dict[str, int]:
     """Opens a pull request for each use that has no review yet; returns grant to number.
 
     Raises `ForgeError`; a later run opens what this one could not.
@@ -44,7 +44,7 @@ def open_reviews(run: Estates) -> dict[str, int]:
     return opened
 
 
-def _reviewed(run: Estates) -> frozenset[tuple[str, str]]:
+def _reviewed(run: EstateRun) -> frozenset[tuple[str, str]]:
     try:
         catalogue = run.context.sources.catalogue(run.tip)
     except InvalidInput:
@@ -53,7 +53,7 @@ def _reviewed(run: Estates) -> frozenset[tuple[str, str]]:
     return frozenset((one.grant, one.commit) for one in catalogue.reviews)
 
 
-def _uses(run: Estates) -> Iterator[Use]:
+def _uses(run: EstateRun) -> Iterator[Use]:
     """Emergency grants that are on the branch, or were removed a short while ago."""
     from pipeline.ending.reviews import Use
     from pipeline.history.lives import lives
@@ -64,7 +64,7 @@ def _uses(run: Estates) -> Iterator[Use]:
             yield Use(grant=life.id, commit=life.added.sha)
 
 
-def _emergency(run: Estates, life: Life) -> bool:
-    from pipeline.history.subject_past import versions
+def _emergency(run: EstateRun, life: Life) -> bool:
+    from pipeline.history.subject_past import readable_versions
 
-    return any(version.emergency for version in versions(run.context.sources, life))
+    return any(version.emergency for version in readable_versions(run.context.sources, life))

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from pipeline.sandbox.people import Person, Refusal
+from pipeline.sandbox.people import Person, PersonRefused
 
 _SUBJECT = re.compile(r"^subject:\s*([a-z0-9][a-z0-9-]*)\s*(?:#.*)?$", re.MULTILINE)
 
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
             clock=clock,
         )
         print(_do(person, given.deed, given.what))  # noqa: T201 - its result
-    except (Refusal, OSError, ValueError, URLError) as error:
+    except (PersonRefused, OSError, ValueError, URLError) as error:
         print(f"{given.who} could not {given.deed}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -19,15 +19,15 @@ from urllib.parse import parse_qsl, unquote
 
 from pipeline.sandbox.aws_check import Caller, UnknownForm, assumable
 from pipeline.sandbox.aws_contract import (
+    ContractRefused,
     ContractViolation,
-    Refused,
     error_body,
     read_request,
     read_response,
     service_model,
     success_body,
 )
-from pipeline.sandbox.aws_faults import Fault, Faults
+from pipeline.sandbox.aws_faults import AwsFault, Faults
 from pipeline.sandbox.aws_moto import Moto
 from pipeline.sandbox.aws_rules import check_permissions, check_trust
 from pipeline.sandbox.aws_sessions import Part, Session, Sessions
@@ -41,7 +41,7 @@ _SSO_ROLE = "aws-reserved/sso.amazonaws.com/AWSReservedSSO_Engineer_0123456789ab
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class AwsCall:
     """One request as it was answered."""
 
     account: str
@@ -74,7 +74,7 @@ class AwsSandbox:
         self._pipeline_role = pipeline_role
         self._sessions = Sessions(clock)
         self._faults = Faults()
-        self.log: list[Call] = []
+        self.log: list[AwsCall] = []
         """Every request over the wire, in order."""
 
         self.violations: list[str] = []
@@ -159,7 +159,7 @@ class AwsSandbox:
         With *after* they take effect first: the answer is lost, not the deed.
         """
         with self._lock:
-            fault = Fault(action=action, code=code, account=account, status=status, after=after)
+            fault = AwsFault(action=action, code=code, account=account, status=status, after=after)
             self._faults.add(fault, times=times)
 
     # What comes over the wire.
@@ -177,20 +177,22 @@ class AwsSandbox:
                 wanted = _ARN.fullmatch(params.get("RoleArn", ""))
                 fault = self._faults.take(action, wanted[1] if wanted else account)
                 if fault and not fault.after:
-                    raise Refused(fault.code, "as asked for", status=fault.status)
+                    raise ContractRefused(fault.code, "as asked for", status=fault.status)
                 status, body = self._perform(service, action, params, form, session, key)
                 if fault:
-                    raise Refused(fault.code, "as asked for, after the deed", status=fault.status)
+                    raise ContractRefused(
+                        fault.code, "as asked for, after the deed", status=fault.status
+                    )
                 read_response(service, action, status, body)
-            except Refused as refusal:
+            except ContractRefused as refusal:
                 code = refusal.code
                 status, body = refusal.status, error_body(service, refusal)
             except ContractViolation as violation:
                 code = "InternalFailure"
                 self.violations.append(str(violation))
-                status, body = 500, error_body(service, Refused(code, str(violation)))
+                status, body = 500, error_body(service, ContractRefused(code, str(violation)))
             self.log.append(
-                Call(
+                AwsCall(
                     account=account,
                     action=action,
                     caller=who,
@@ -260,7 +262,7 @@ class AwsSandbox:
         ours = path is None or path.startswith("/daypass/")
         if session.part is Part.PIPELINE and (action.startswith(_READS) or ours):
             return
-        raise Refused(
+        raise ContractRefused(
             "AccessDenied",
             f"User: {session.arn} is not authorized to perform: iam:{action}",
             status=403,
@@ -285,12 +287,12 @@ class AwsSandbox:
                 },
             )
         if action != "AssumeRole":
-            raise Refused("AccessDenied", f"sts:{action} is not spoken here", status=403)
+            raise ContractRefused("AccessDenied", f"sts:{action} is not spoken here", status=403)
         match = _ARN.fullmatch(params["RoleArn"])
         account, name = (match[1], match[4]) if match else ("", "")
         role = self._role(account, name) if account in self._accounts else None
         if role is None or role["Arn"] != params["RoleArn"] or not self._may_assume(session, role):
-            raise Refused(
+            raise ContractRefused(
                 "AccessDenied",
                 f"User: {session.arn} is not authorized to perform: sts:AssumeRole"
                 f" on resource: {params['RoleArn']}",
@@ -301,7 +303,7 @@ class AwsSandbox:
         # "Role chaining limits your session to a maximum of one hour."
         longest = 3600 if session.token else role.get("MaxSessionDuration", 3600)
         if seconds > longest:
-            raise Refused(
+            raise ContractRefused(
                 "ValidationError",
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
             )

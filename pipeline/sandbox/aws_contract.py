@@ -34,7 +34,7 @@ _COMMON_ERRORS = frozenset(
 )
 
 
-class Refused(Exception):
+class ContractRefused(Exception):
     """Raised when AWS would refuse a request: *code* as clients see it, and the status."""
 
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
@@ -58,23 +58,23 @@ def service_model(service: str) -> botocore.model.ServiceModel:
 def read_request(service: str, form: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """Returns the operation that a query-protocol *form* asks for, and its parameters.
 
-    Raises `Refused` for whatever the model does not allow.
+    Raises `ContractRefused` for whatever the model does not allow.
     """
     model = service_model(service)
     action = form.get("Action", "")
     if action not in model.operation_names:
-        raise Refused("InvalidAction", f"Could not find operation {action}")
+        raise ContractRefused("InvalidAction", f"Could not find operation {action}")
     if form.get("Version") != model.api_version:
-        raise Refused("InvalidAction", f"no version {form.get('Version')} of {service}")
+        raise ContractRefused("InvalidAction", f"no version {form.get('Version')} of {service}")
     used = {"Action", "Version"}
     shape = model.operation_model(action).input_shape
     params = _read(shape, "", form, used) if shape else {}
     unknown = sorted(set(form) - used)
     if unknown:
-        raise Refused("ValidationError", f"unknown parameters: {', '.join(unknown)}")
+        raise ContractRefused("ValidationError", f"unknown parameters: {', '.join(unknown)}")
     problems = list(_problems(shape, params, "")) if shape else []
     if problems:
-        raise Refused(
+        raise ContractRefused(
             "ValidationError",
             f"{len(problems)} validation error{'s' * (len(problems) > 1)} detected: "
             + "; ".join(problems),
@@ -146,8 +146,8 @@ def _read(shape: Any, prefix: str, form: Mapping[str, str], used: set[str]) -> A
         if kind == "string":
             return text
     except (KeyError, ValueError):
-        raise Refused("ValidationError", f"{prefix}: {text!r} is no {kind}") from None
-    raise Refused("ValidationError", f"{prefix}: {kind} is not spoken here")
+        raise ContractRefused("ValidationError", f"{prefix}: {text!r} is no {kind}") from None
+    raise ContractRefused("ValidationError", f"{prefix}: {kind} is not spoken here")
 
 
 def _problems(shape: Any, value: Any, path: str) -> Iterator[str]:
@@ -212,7 +212,7 @@ def _tag(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def error_body(service: str, refusal: Refused) -> bytes:
+def error_body(service: str, refusal: ContractRefused) -> bytes:
     """Returns the query protocol's XML for *refusal*."""
     namespace = service_model(service).metadata["xmlNamespace"]
     side = "Sender" if refusal.status < 500 else "Receiver"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class AwsFault:
     """An error to answer *action* with, in *account* or, with None, anywhere."""
 
     action: str
@@ -21,13 +21,13 @@ class Faults:
     """Faults to come, in the order in which they were asked for."""
 
     def __init__(self) -> None:
-        self._waiting: list[Fault] = []
+        self._waiting: list[AwsFault] = []
 
-    def add(self, fault: Fault, *, times: int) -> None:
+    def add(self, fault: AwsFault, *, times: int) -> None:
         """Makes the next *times* matching calls fail."""
         self._waiting.extend([fault] * times)
 
-    def take(self, action: str, account: str) -> Fault | None:
+    def take(self, action: str, account: str) -> AwsFault | None:
         """Returns the fault for this call, and forgets it."""
         for fault in self._waiting:
             if fault.action == action and fault.account in (None, account):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from pipeline.sandbox.aws_contract import Refused
+from pipeline.sandbox.aws_contract import ContractRefused
 
 TRUST_QUOTA = 2048
 """Characters of a trust policy by default, white space not counted.
@@ -29,7 +29,7 @@ _EPOCH = re.compile(r"[0-9]+")
 def check_trust(text: str, *, exists: Callable[[str], bool]) -> None:
     """Checks a trust policy; *exists* says whether IAM knows an ARN that it names.
 
-    Raises `Refused` as IAM does. Principals must exist:
+    Raises `ContractRefused` as IAM does. Principals must exist:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     for statement in _statements(text):
@@ -45,7 +45,7 @@ def check_trust(text: str, *, exists: Callable[[str], bool]) -> None:
                 if kind == "AWS" and name != "*" and not exists(name):
                     raise _malformed(f'Invalid principal in policy: "AWS":"{name}"')
     if _size(text) > TRUST_QUOTA:
-        raise Refused(
+        raise ContractRefused(
             "LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {TRUST_QUOTA}", status=409
         )
 
@@ -53,7 +53,7 @@ def check_trust(text: str, *, exists: Callable[[str], bool]) -> None:
 def check_permissions(text: str, *, others: Iterable[str], role: str) -> None:
     """Checks an inline policy of *role*, which holds *others* beside it.
 
-    Raises `Refused` as IAM does.
+    Raises `ContractRefused` as IAM does.
     """
     for statement in _statements(text):
         if "Principal" in statement or "NotPrincipal" in statement:
@@ -62,7 +62,7 @@ def check_permissions(text: str, *, others: Iterable[str], role: str) -> None:
             raise _malformed("Policy statement must contain resources.")
     total = _size(text) + sum(map(_size, others))
     if total > INLINE_QUOTA:
-        raise Refused(
+        raise ContractRefused(
             "LimitExceeded",
             f"Maximum policy size of {INLINE_QUOTA} bytes exceeded for role {role}",
             status=409,
@@ -132,5 +132,5 @@ def _size(text: str) -> int:
     return len(re.sub(r"\s", "", text))
 
 
-def _malformed(message: str) -> Refused:
-    return Refused("MalformedPolicyDocument", message)
+def _malformed(message: str) -> ContractRefused:
+    return ContractRefused("MalformedPolicyDocument", message)

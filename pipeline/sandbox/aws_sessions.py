@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.sandbox.aws_check import Caller
-from pipeline.sandbox.aws_contract import Refused
+from pipeline.sandbox.aws_contract import ContractRefused
 from pipeline.sandbox.clock import Clock
 
 _CREDENTIAL = re.compile(r"Credential=([A-Z0-9]+)/[0-9]{8}/[a-z0-9-]+/(iam|sts)/aws4_request")
@@ -99,13 +99,15 @@ class Sessions:
     def authenticate(self, environ: Mapping[str, Any]) -> tuple[str, str, Session]:
         """Returns service, access key and session of a signed WSGI request.
 
-        Raises `Refused` for keys that are unknown or have expired.
+        Raises `ContractRefused` for keys that are unknown or have expired.
         """
         match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         session = self._by_key.get(match[1]) if match else None
         token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")
         if match is None or session is None or token != session.token:
-            raise Refused("InvalidClientTokenId", "The security token is invalid.", status=403)
+            raise ContractRefused(
+                "InvalidClientTokenId", "The security token is invalid.", status=403
+            )
         if session.expires is not None and self._clock.now() >= session.expires:
-            raise Refused("ExpiredToken", "The security token has expired", status=403)
+            raise ContractRefused("ExpiredToken", "The security token has expired", status=403)
         return match[2], match[1], session

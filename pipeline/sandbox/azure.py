@@ -71,7 +71,7 @@ _FILTER = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class AzureCall:
     """One request that the stand-in answered."""
 
     operation: str
@@ -85,7 +85,7 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Fault:
+class _AzureFault:
     code: str
     status: int
     message: str
@@ -128,9 +128,9 @@ class AzureSandbox:
         )
         self._page_size = page_size
         self._callers = dict(callers) if callers is not None else None
-        self._faults: dict[str, list[_Fault]] = defaultdict(list)
+        self._faults: dict[str, list[_AzureFault]] = defaultdict(list)
         self._lock = RLock()
-        self.log: list[Call] = []
+        self.log: list[AzureCall] = []
         """Every request, oldest first."""
 
         self.counts: Counter[str] = Counter()
@@ -170,7 +170,7 @@ class AzureSandbox:
 
         *status* 0 drops the connection instead of answering.
         """
-        fault = _Fault(
+        fault = _AzureFault(
             code=code, status=status, message=message, after=after, retry_after=retry_after
         )
         with self._lock:
@@ -264,7 +264,7 @@ class AzureSandbox:
             if fault is not None and fault.retry_after is not None:
                 headers["Retry-After"] = str(fault.retry_after)
             self.log.append(
-                Call(
+                AzureCall(
                     operation=operation,
                     method=request.method,
                     path=request.full_path,

@@ -44,7 +44,7 @@ _NAMESPACE = uuid.UUID("5d0c1b7e-2a44-5c55-9c2c-0a6f6b1d9e33")
 
 
 @dataclass(kw_only=True, slots=True)
-class Schedule:
+class StoredSchedule:
     """One active assignment, with the windows that it had."""
 
     name: str
@@ -101,7 +101,7 @@ class Pim:
     """How long a list of schedules still shows what is over. Instances never do."""
 
     longest: timedelta = LONGEST
-    schedules: list[Schedule] = field(default_factory=list)
+    schedules: list[StoredSchedule] = field(default_factory=list)
     requests: dict[tuple[str, str], Json] = field(default_factory=dict)
     """Scope and name to the request as answered."""
 
@@ -186,7 +186,7 @@ class Pim:
             properties["status"] = "Provisioned" if started else "PendingScheduleCreation"
         return {**request, "properties": properties}
 
-    def listed(self, scope: str, now: datetime) -> Iterator[Schedule]:
+    def listed(self, scope: str, now: datetime) -> Iterator[StoredSchedule]:
         """Yields the schedules that a list shows: active ones and those to come (SAMPLE)."""
         self._subscription(scope)
         for schedule in self.schedules:
@@ -195,7 +195,7 @@ class Pim:
             if shown and schedule.scope == scope:
                 yield schedule
 
-    def active(self, scope: str, at: datetime) -> Iterator[Schedule]:
+    def active(self, scope: str, at: datetime) -> Iterator[StoredSchedule]:
         """Yields what gives access at that moment: instances are active ones only (SAMPLE)."""
         self._subscription(scope)
         for schedule in self.schedules:
@@ -205,7 +205,7 @@ class Pim:
     def _assign(
         self,
         answer: Json,
-        standing: Schedule | None,
+        standing: StoredSchedule | None,
         subscription: str,
         now: datetime,
         *,
@@ -226,7 +226,7 @@ class Pim:
         start, end = self._window(properties, now)
         self._check(start, end)
         future = start > now
-        schedule = Schedule(
+        schedule = StoredSchedule(
             name=_derived("schedule", answer["name"]),
             scope=properties["scope"],
             principal=principal,
@@ -249,7 +249,7 @@ class Pim:
             self.schedules.append(schedule)
 
     def _update(
-        self, answer: Json, standing: Schedule | None, now: datetime, *, keep: bool
+        self, answer: Json, standing: StoredSchedule | None, now: datetime, *, keep: bool
     ) -> None:
         properties = answer["properties"]
         if standing is None:
@@ -268,7 +268,7 @@ class Pim:
             standing.start, standing.end, standing.updated = start, end, now
 
     def _remove(
-        self, answer: Json, standing: Schedule | None, now: datetime, *, keep: bool
+        self, answer: Json, standing: StoredSchedule | None, now: datetime, *, keep: bool
     ) -> None:
         if standing is None:
             raise does_not_exist()  # GOVERNANCE
@@ -307,7 +307,9 @@ class Pim:
                 # SPEC: type is one of three, each with its own value. The code is ARM's.
                 raise ArmError(400, "InvalidRequestContent", "scheduleInfo.expiration is wrong")
 
-    def _standing(self, scope: str, principal: str, role: str, now: datetime) -> Schedule | None:
+    def _standing(
+        self, scope: str, principal: str, role: str, now: datetime
+    ) -> StoredSchedule | None:
         for schedule in self.schedules:
             place = (schedule.scope, schedule.principal, schedule.role)
             if place == (scope, principal, role) and schedule.standing(now):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from pipeline.sandbox.azure_rules import PROVIDER, Json, Pim, Schedule
+from pipeline.sandbox.azure_rules import PROVIDER, Json, Pim, StoredSchedule
 from pipeline.sandbox.azure_words import write_time
 
 _NAMESPACE = uuid.UUID("e2f7a3d4-91b5-5c1d-8a67-3b0c9d2e4f55")
 
 
-def schedule(pim: Pim, found: Schedule) -> Json:
+def schedule(pim: Pim, found: StoredSchedule) -> Json:
     """Returns a schedule as it is listed."""
     base = f"{found.scope}{PROVIDER}"
     return {
@@ -29,7 +29,7 @@ def schedule(pim: Pim, found: Schedule) -> Json:
     }
 
 
-def instance(pim: Pim, found: Schedule) -> Json:
+def instance(pim: Pim, found: StoredSchedule) -> Json:
     """Returns the instance of a schedule that is active."""
     base = f"{found.scope}{PROVIDER}"
     name = str(uuid.uuid5(_NAMESPACE, f"instance|{found.name}"))
@@ -48,7 +48,7 @@ def instance(pim: Pim, found: Schedule) -> Json:
     }
 
 
-def _common(pim: Pim, found: Schedule) -> Json:
+def _common(pim: Pim, found: StoredSchedule) -> Json:
     return {
         "assignmentType": found.assignment,
         "scope": found.scope,

@@ -76,7 +76,7 @@ class _Project:
 
 
 @dataclass(slots=True)
-class _Fault:
+class _GcpFault:
     method: str
     status: int
     times: int
@@ -121,7 +121,7 @@ class GcpSandbox:
         self._tokens = None if tokens is None else frozenset(tokens)
         self._permissions = frozenset(permissions)
         self._observer = observer
-        self._faults: list[_Fault] = []
+        self._faults: list[_GcpFault] = []
         self._before: list[tuple[str, Callable[[], None]]] = []
         self.exchanges: list[Exchange] = []
         self._server = Server(self._serve)
@@ -179,7 +179,7 @@ class GcpSandbox:
         With *takes_effect* the call is carried out first and only its answer is lost.
         """
         with self._lock:
-            self._faults.append(_Fault(method, status, times, takes_effect))
+            self._faults.append(_GcpFault(method, status, times, takes_effect))
 
     def before_next(self, method: str, action: Callable[[], None]) -> None:
         """Runs *action* once, right before the next call of *method* is carried out."""
@@ -270,7 +270,7 @@ class GcpSandbox:
                 action()
                 return
 
-    def _fault(self, method: str) -> _Fault | None:
+    def _fault(self, method: str) -> _GcpFault | None:
         for fault in self._faults:
             if fault.method == method and fault.times:
                 fault.times -= 1

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.sandbox import aws_check, cel
-from pipeline.sandbox.world import ACCOUNTS, HOME_ACCOUNT, PEOPLE, World, object_id
+from pipeline.sandbox.world import ACCOUNTS, HOME_ACCOUNT, PEOPLE, World, entra_object_id
 
 AWS_CHECK = "own reading of the stored policies (tests compare it with iam-simulate)"
 AZURE_CHECK = "active schedule instance at the clock's time"
@@ -20,7 +20,7 @@ GCP_CHECK = "C++ CEL evaluator on the stored condition"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class OracleAnswer:
     """Whether somebody may do something now, and by which check."""
 
     cloud: str
@@ -30,7 +30,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class OracleQuestion:
     """What is asked of each cloud for one person."""
 
     login: str
@@ -44,19 +44,19 @@ class Question:
     """Project, role."""
 
 
-def ask(world: World, question: Question) -> tuple[Answer, ...]:
+def ask(world: World, question: OracleQuestion) -> tuple[OracleAnswer, ...]:
     """Returns one answer for each cloud that is asked about."""
     return tuple(_answers(world, question))
 
 
-def _answers(world: World, question: Question) -> Iterable[Answer]:
+def _answers(world: World, question: OracleQuestion) -> Iterable[OracleAnswer]:
     login, now = question.login, world.clock.now()
     if question.aws:
         account, action, resource = question.aws
         if account not in ACCOUNTS:
             raise ValueError(f"Acme has no account {account}")
         caller = world.aws.caller(world.aws.person(f"{login}@example.com", home=HOME_ACCOUNT))
-        yield Answer(
+        yield OracleAnswer(
             cloud="aws",
             question=f"{login}: {action} on {resource}",
             allowed=any(
@@ -68,15 +68,17 @@ def _answers(world: World, question: Question) -> Iterable[Answer]:
         )
     if question.azure:
         subscription, role = question.azure
-        yield Answer(
+        yield OracleAnswer(
             cloud="azure",
             question=f"{login}: role {role} on {subscription}",
-            allowed=bool(world.azure.instances(subscription, object_id(PEOPLE[login]), role, now)),
+            allowed=bool(
+                world.azure.instances(subscription, entra_object_id(PEOPLE[login]), role, now)
+            ),
             check=AZURE_CHECK,
         )
     if question.gcp:
         project, role = question.gcp
-        yield Answer(
+        yield OracleAnswer(
             cloud="gcp",
             question=f"{login}: {role} on {project}",
             allowed=cel.allowed(

@@ -16,7 +16,7 @@ class _Clock(Protocol):
     def now(self) -> datetime: ...
 
 
-class Refusal(Exception):
+class PersonRefused(Exception):
     """Raised when GitHub refused what a person tried, with its status and message."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -63,7 +63,7 @@ class Person:
     ) -> str:
         """Commits *files* (None deletes) on *branch*, pushes it, returns the commit's id.
 
-        A new branch starts at *start*. Raises `Refusal` where the push is refused.
+        A new branch starts at *start*. Raises `PersonRefused` where the push is refused.
         """
         clone = self._home / "access"
         if not clone.exists():
@@ -104,7 +104,7 @@ class Person:
         self._ask("POST", f"{self._root}/pulls/{number}/reviews", {"event": event, "body": event})
 
     def merge(self, number: int, *, method: str = "squash") -> str:
-        """Merges a pull request and returns the commit. Raises `Refusal`."""
+        """Merges a pull request and returns the commit. Raises `PersonRefused`."""
         done = self._ask("PUT", f"{self._root}/pulls/{number}/merge", {"merge_method": method})
         return str(done["sha"])
 
@@ -134,7 +134,7 @@ class Person:
                 return json.loads(answer.read() or b"null")
         except HTTPError as error:
             said = json.loads(error.read() or b"{}")
-            raise Refusal(error.code, str(said.get("message", ""))) from error
+            raise PersonRefused(error.code, str(said.get("message", ""))) from error
 
     def _git(self, folder: Path, *arguments: str) -> str:
         moment = self._clock.now().isoformat()
@@ -159,7 +159,7 @@ class Person:
         if done.returncode:
             # Git says on stdout that there is nothing to commit.
             said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
-            raise Refusal(done.returncode, said)
+            raise PersonRefused(done.returncode, said)
         return done.stdout.decode("utf-8").strip()
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.sandbox.oracles import Answer, Question, ask
-from pipeline.sandbox.people import Refusal
+from pipeline.sandbox.oracles import OracleAnswer, OracleQuestion, ask
+from pipeline.sandbox.people import PersonRefused
 from pipeline.sandbox.world import World
 
 LOGS = "access/grants/alice/2026-11-20-sandbox-logs.yaml"
@@ -50,8 +50,8 @@ access:
 """
 _REASON = "Payouts stuck since 14:00, need to read the ledger and restart the worker"
 
-_LOGS_QUESTION = Question(login="alice", gcp=("acme-sandbox-dev", "roles/logging.viewer"))
-_PAYOUTS_QUESTION = Question(
+_LOGS_QUESTION = OracleQuestion(login="alice", gcp=("acme-sandbox-dev", "roles/logging.viewer"))
+_PAYOUTS_QUESTION = OracleQuestion(
     login="alice",
     aws=(
         "111122223333",
@@ -61,7 +61,9 @@ _PAYOUTS_QUESTION = Question(
     azure=("0a11aaaa-0000-4000-8000-000000000001", "9980e02c-c2be-4d73-94e8-173b1dc7cf3c"),
     gcp=("acme-payments-prod", "roles/bigquery.dataViewer"),
 )
-_BACKDOOR_QUESTION = Question(login="mallory", gcp=("acme-payments-prod", "roles/logging.viewer"))
+_BACKDOOR_QUESTION = OracleQuestion(
+    login="mallory", gcp=("acme-payments-prod", "roles/logging.viewer")
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +79,7 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class StoryStep:
     """One step of the story."""
 
     step: str
@@ -99,7 +101,7 @@ class Story:
     daypass: Daypass
     _pulls: dict[str, int] = field(default_factory=dict)
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[StoryStep]:
         """Yields every step as it happens. A step that raises ends the story."""
         yield self._low_risk()
         yield self._denied()
@@ -121,14 +123,14 @@ class Story:
     def _check(self, number: int, *more: str) -> Ran:
         return self.daypass("check", "--pr", str(number), "--post", *more)
 
-    def _low_risk(self) -> Step:
+    def _low_risk(self) -> StoryStep:
         alice = self.world.person("alice")
         alice.push("logs", {LOGS: _LOGS_TEXT}, "Ask for logs")
         number = alice.open("logs", "Logs of the sandbox")
         check = self._check(number, "--merge")
         applied = self.daypass("apply")
         answers = ask(self.world, _LOGS_QUESTION)
-        return Step(
+        return StoryStep(
             step="low-risk",
             title="A low-risk grant merges by itself",
             ok=check.code == 0
@@ -147,7 +149,7 @@ class Story:
             ),
         )
 
-    def _denied(self) -> Step:
+    def _denied(self) -> StoryStep:
         self.world.later(minutes=2)
         erin = self.world.person("erin")
         text = _PAYOUTS_TEXT.format(reason=_REASON, ticket="", duration="9h")
@@ -156,7 +158,7 @@ class Story:
         check = self._check(number)
         comment = erin.comments(number)[-1]
         reasons = check.document.get("reasons", [])
-        return Step(
+        return StoryStep(
             step="denied",
             title="A three-cloud production grant is denied: too long, no ticket",
             ok=check.code == 1
@@ -172,14 +174,14 @@ class Story:
             ),
         )
 
-    def _corrected(self) -> Step:
+    def _corrected(self) -> StoryStep:
         self.world.later(minutes=3)
         number = self._pulls["payouts"]
         text = _PAYOUTS_TEXT.format(reason=_REASON, ticket="ticket: PAY-1423\n", duration="2h")
         self.world.person("erin").push("payouts", {PAYOUTS: text}, "Two hours, with the ticket")
         check = self._check(number)
         missing = check.document.get("missing", [])
-        return Step(
+        return StoryStep(
             step="waiting",
             title="Corrected, it waits for the right people",
             ok=check.code == 1
@@ -190,18 +192,18 @@ class Story:
             lines=("Now 2h, ticket PAY-1423. Missing:", *(f"  {one}" for one in missing)),
         )
 
-    def _self_approval(self) -> Step:
+    def _self_approval(self) -> StoryStep:
         self.world.later(minutes=1)
         number = self._pulls["payouts"]
         try:
             self.world.person("erin").review(number)
             refused = ""
-        except Refusal as error:
+        except PersonRefused as error:
             refused = str(error)
         self.world.person("alice").review(number)
         check = self._check(number)
         why = [one for one in check.document.get("not_counted", []) if "alice" in one]
-        return Step(
+        return StoryStep(
             step="self-approval",
             title="Approving one's own access does not count",
             ok=check.code == 1 and bool(why) and bool(refused),
@@ -219,11 +221,11 @@ class Story:
         self.world.person("carol").review(number)
         return self._check(number)
 
-    def _approved(self) -> Step:
+    def _approved(self) -> StoryStep:
         number = self._pulls["payouts"]
         check = self._approve(number)
         approvers = check.document.get("approvers")
-        return Step(
+        return StoryStep(
             step="approved",
             title="An owner and security approve",
             ok=check.code == 0 and approvers == ["bob", "carol"],
@@ -231,7 +233,7 @@ class Story:
             lines=("bob (payments-leads) and carol (security) approved: the check is green.",),
         )
 
-    def _voided(self) -> Step:
+    def _voided(self) -> StoryStep:
         self.world.later(minutes=1)
         number = self._pulls["payouts"]
         text = _PAYOUTS_TEXT.format(reason=_REASON, ticket="ticket: PAY-1423\n", duration="4h")
@@ -241,9 +243,9 @@ class Story:
         try:
             self.world.person("erin").merge(number)
             merged = True
-        except Refusal:
+        except PersonRefused:
             merged = False
-        return Step(
+        return StoryStep(
             step="voided",
             title="A push after the approvals voids them",
             ok=check.code == 1 and len(why) >= 2 and not merged,
@@ -255,13 +257,13 @@ class Story:
             ),
         )
 
-    def _approved_again(self) -> Step:
+    def _approved_again(self) -> StoryStep:
         number = self._pulls["payouts"]
         text = _PAYOUTS_TEXT.format(reason=_REASON, ticket="ticket: PAY-1423\n", duration="2h")
         self.world.person("erin").push("payouts", {PAYOUTS: text}, "Two hours it is")
         check = self._approve(number)
         merged = self.world.person("erin").merge(number) if check.code == 0 else ""
-        return Step(
+        return StoryStep(
             step="merged",
             title="Approved again at the new head, and merged",
             ok=check.code == 0 and bool(merged),
@@ -269,7 +271,7 @@ class Story:
             lines=("Back to 2h, approved by bob and carol at that commit; erin merged it.",),
         )
 
-    def _applied(self) -> Step:
+    def _applied(self) -> StoryStep:
         applied = self.daypass("apply")
         results = applied.document.get("results", [])
         made = sorted(
@@ -278,7 +280,7 @@ class Story:
             if result["status"] == "done" and result["kind"] == "create"
         )
         again = self.daypass("apply")
-        return Step(
+        return StoryStep(
             step="applied",
             title="Bindings in three clouds, each with its own end inside",
             ok=applied.code == 0
@@ -308,14 +310,14 @@ class Story:
             ),
         )
 
-    def _used(self) -> Step:
+    def _used(self) -> StoryStep:
         number = self._pulls["payouts"]
         comment = self.world.person("erin").comments(number)[-1]
         _, _, rest = comment.partition("```sh\n")
         commands = [line for line in rest.partition("```")[0].splitlines() if line]
         status = self.daypass("status", "--subject", "alice")
         live = [row for row in status.objects if row["state"] == "live"]
-        return Step(
+        return StoryStep(
             step="used",
             title="How alice uses it, and who has access now",
             ok=any("assume-role" in line for line in commands)
@@ -337,9 +339,9 @@ class Story:
             ),
         )
 
-    def _allowed(self) -> Step:
+    def _allowed(self) -> StoryStep:
         answers = ask(self.world, _PAYOUTS_QUESTION)
-        return Step(
+        return StoryStep(
             step="allowed",
             title="Each cloud is asked: may alice, now?",
             ok=_all(answers, allowed=True) and len(answers) == 3,
@@ -347,13 +349,13 @@ class Story:
             lines=_told(answers),
         )
 
-    def _ended(self) -> Step:
+    def _ended(self) -> StoryStep:
         # Commands run to their end and leave nothing behind: what is left are the stand-ins.
         ours = [t.name for t in threading.enumerate() if t.name.startswith("daypass")]
         calls = self._calls()
         now = self.world.later(hours=2)
         answers = ask(self.world, _PAYOUTS_QUESTION)
-        return Step(
+        return StoryStep(
             step="ended",
             title="Every process of ours is stopped; the clock passes the end",
             ok=_all(answers, allowed=False)
@@ -373,7 +375,7 @@ class Story:
         world = self.world
         return len(world.aws.log) + len(world.azure.log) + len(world.gcp.exchanges)
 
-    def _retired(self) -> Step:
+    def _retired(self) -> StoryStep:
         expired = self.daypass("expire")
         number = int(expired.document.get("pull") or 0)
         again = self.daypass("expire")
@@ -396,7 +398,7 @@ class Story:
                 ]
             ),
         }
-        return Step(
+        return StoryStep(
             step="retired",
             title="expire tidies up and opens the revert; the clouds read back clean",
             ok=expired.code == 0
@@ -423,13 +425,13 @@ class Story:
             ),
         )
 
-    def _direct_push(self) -> Step:
+    def _direct_push(self) -> StoryStep:
         self.world.switch_off_the_ruleset()
         pushed = self.world.person("mallory").push("main", {BACKDOOR: _BACKDOOR_TEXT}, "Tidy up")
         applied = self.daypass("apply")
         quarantined = applied.document.get("quarantined", [])
         answers = ask(self.world, _BACKDOOR_QUESTION)
-        return Step(
+        return StoryStep(
             step="direct-push",
             title="A grant pushed straight to main gives nothing",
             ok=applied.code == 1
@@ -444,12 +446,12 @@ class Story:
             ),
         )
 
-    def _audit_log(self) -> Step:
+    def _audit_log(self) -> StoryStep:
         log = self.daypass("audit", "log")
         kinds = [event["kind"] for event in log.objects]
         intents = [i for i, kind in enumerate(kinds) if kind == "intent"]
         outcomes = [i for i, kind in enumerate(kinds) if kind == "outcome"]
-        return Step(
+        return StoryStep(
             step="audit-log",
             title="The record holds attempts and outcomes",
             ok=log.code == 0
@@ -464,9 +466,9 @@ class Story:
             ),
         )
 
-    def _verified(self) -> Step:
+    def _verified(self) -> StoryStep:
         verified = self.daypass("audit", "verify")
-        return Step(
+        return StoryStep(
             step="audit-verified",
             title="The record is verified: chain, history, anchors, default branch",
             ok=verified.code == 0
@@ -480,7 +482,7 @@ class Story:
             ),
         )
 
-    def _tampered(self) -> Step:
+    def _tampered(self) -> StoryStep:
         copy = self.world.root / "record-copy"
         shutil.rmtree(copy, ignore_errors=True)
         self.world.export_record(copy)
@@ -491,7 +493,7 @@ class Story:
         content[at] ^= 1
         victim.write_bytes(bytes(content))
         broken = self.daypass("audit", "verify", "--copy", str(copy))
-        return Step(
+        return StoryStep(
             step="audit-tampered",
             title="One byte of a copy is changed, and the copy is found broken",
             ok=intact.code == 0 and broken.code == 1 and bool(broken.document.get("faults")),
@@ -500,11 +502,11 @@ class Story:
         )
 
 
-def _all(answers: Sequence[Answer], *, allowed: bool) -> bool:
+def _all(answers: Sequence[OracleAnswer], *, allowed: bool) -> bool:
     return bool(answers) and all(answer.allowed is allowed for answer in answers)
 
 
-def _shown(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def _shown(answers: Sequence[OracleAnswer]) -> list[dict[str, Any]]:
     return [
         {
             "cloud": answer.cloud,
@@ -516,7 +518,7 @@ def _shown(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     ]
 
 
-def _told(answers: Sequence[Answer]) -> tuple[str, ...]:
+def _told(answers: Sequence[OracleAnswer]) -> tuple[str, ...]:
     return tuple(
         f"{answer.cloud}: {'allowed' if answer.allowed else 'denied'} - {answer.question} "
         f"[{answer.check}]"

@@ -67,7 +67,7 @@ _AZURE_TOKEN = "sandbox-azure-token"  # noqa: S105 - opens nothing but the stand
 _AZURE_PIPELINE = "6f1c0000-0000-4000-8000-0000000000aa"
 
 
-def object_id(number: int) -> str:
+def entra_object_id(number: int) -> str:
     """Returns the Entra object id of one of Acme's people."""
     return f"6f1c0000-0000-4000-8000-{number:012d}"
 
@@ -99,7 +99,7 @@ class World:
             AzureSandbox(
                 self.clock,
                 subscriptions=SUBSCRIPTIONS,
-                principals={object_id(number): "User" for number in PEOPLE.values()},
+                principals={entra_object_id(number): "User" for number in PEOPLE.values()},
                 role_definitions=ROLE_DEFINITIONS,
                 callers={_AZURE_TOKEN: _AZURE_PIPELINE},
             )

@@ -48,7 +48,7 @@ class Binding:
         return (self.cloud, self.locator, self.key)
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What a change does."""
 
     DELETE = "delete"
@@ -61,10 +61,10 @@ _REASONS = frozenset({"grants", "unlisted", "startDateTime"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class BindingChange:
     """One create, update in place or delete of a binding."""
 
-    kind: Kind
+    kind: ChangeKind
     binding: Binding
     """As desired; for a delete, as observed."""
 
@@ -84,7 +84,7 @@ class Change:
         A delete, or an update that leaves everything but dates and reasons as it was, inside
         the window that was held.
         """
-        if self.kind is Kind.DELETE:
+        if self.kind is ChangeKind.DELETE:
             return True
         before, after = self.before, self.binding
         if before is None or before.window is None or after.window is None:

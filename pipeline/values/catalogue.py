@@ -193,14 +193,14 @@ class Delegation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class Standing:
+class StandingAccess:
     """Access that a principal is known to hold without a grant: `access/standing/`."""
 
     target: TargetId
     role: RoleId
 
 
-class Finding(StrEnum):
+class ReviewFinding(StrEnum):
     """What the review of an emergency found."""
 
     JUSTIFIED = "justified"
@@ -208,7 +208,7 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Review:
+class EmergencyReview:
     """The review of one use of emergency access: `access/reviews/<subject>/<name>.yaml`."""
 
     path: str
@@ -217,7 +217,7 @@ class Review:
     commit: str
     """The commit that added the grant: a path may be used again, each use is reviewed."""
 
-    finding: Finding
+    finding: ReviewFinding
     notes: str
 
 
@@ -231,10 +231,10 @@ class Catalogue:
     delegations: tuple[Delegation, ...] = ()
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rotations: Mapping[str, Rotation] = field(default_factory=dict)
-    standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict)
+    standing: Mapping[str, tuple[StandingAccess, ...]] = field(default_factory=dict)
     """By name of the principal, sorted."""
 
-    reviews: tuple[Review, ...] = ()
+    reviews: tuple[EmergencyReview, ...] = ()
 
     def person(self, github_id: int) -> Principal | None:
         """Returns the enabled person with this GitHub id."""

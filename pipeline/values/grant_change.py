@@ -7,16 +7,16 @@ from typing import Literal
 
 from pipeline.values.grant import Grant
 
-Change = Literal["create", "widen", "narrow", "delete", "same"]
+GrantChange = Literal["create", "widen", "narrow", "delete", "same"]
 """`create` has nothing proven before it; `widen` is every change that does not certainly take
 access away, an edited reason included; `same` differs in nothing but its text."""
 
-LESS: frozenset[Change] = frozenset({"narrow", "delete"})
+LESS: frozenset[GrantChange] = frozenset({"narrow", "delete"})
 """What takes access away, which nothing may hold up: policies are told neither the subject's
 past nor the circumstances."""
 
 
-def classify(previous: Grant | None, new: Grant | None) -> Change:
+def classify(previous: Grant | None, new: Grant | None) -> GrantChange:
     """Returns what *new* is to the last proven version, *previous*.
 
     Narrowing is a shorter duration, fewer lines of access, or both, with everything else as

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.errors import PipelineError  # noqa: E402
-from pipeline.grants.schema import render  # noqa: E402
+from pipeline.grants.schema import render_schemas  # noqa: E402
 from pipeline.output.rules_table import between, rules_table  # noqa: E402
 from pipeline.policy.answer import BECAUSE, WHY  # noqa: E402
 from pipeline.run.offline import read_policies  # noqa: E402
@@ -35,7 +35,7 @@ def generated(root: Path) -> Mapping[str, str]:
         "decision": questions.answer(root, questions.about_a_grant(ROOT)),
     }.items():
         shown = between(shown, name, f"```json\n{questions.shown(value)}\n```\n")
-    return {**render(), CODES: codes, INPUT: between(shown, "reasons", _reasons())}
+    return {**render_schemas(), CODES: codes, INPUT: between(shown, "reasons", _reasons())}
 
 
 def _reasons() -> str:

@@ -23,7 +23,7 @@ from pipeline.policy.question import (
 from pipeline.policy.rego import RegorusEngine
 from pipeline.run.offline import read_catalogue, read_policies
 from pipeline.values.canonical import canonical
-from pipeline.values.catalogue import Standing
+from pipeline.values.catalogue import StandingAccess
 from pipeline.values.grant import Grant, Window, window_of
 from pipeline.values.ids import RoleId, TargetId
 from pipeline.values.pull_request import Actor, PullRequest
@@ -58,7 +58,7 @@ CAROL = Requester(
 def about_a_grant(root: Path) -> dict[str, Any]:
     """Returns what is asked when erin, in the sandbox's organisation, extends a grant."""
     catalogue = read_catalogue(root / "pipeline" / "sandbox" / "acme")
-    standing = Standing(target=TargetId("gcp/payments-prod"), role=RoleId("gcp/log-viewer"))
+    standing = StandingAccess(target=TargetId("gcp/payments-prod"), role=RoleId("gcp/log-viewer"))
     catalogue = replace(catalogue, standing={"erin": (standing,)})
     before, grant = _grant("30m"), _grant("1h30m")
     window = window_of(grant, merged_at=MERGED)

@@ -13,7 +13,7 @@ from pipeline.clouds.aws.binding import binding
 from pipeline.clouds.interface import Observation, Result
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.clock import Clock
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import (
     AwsIdentity,
     AwsPermissions,
@@ -123,8 +123,10 @@ class Estate:
         accounts = Accounts(endpoint=sandbox.url, credentials=sandbox.runner(), **PATIENCE)
         return cls(clock, sandbox, accounts, AwsReader(accounts), AwsWriter(accounts))
 
-    def write(self, kind: Kind, wanted: Binding) -> Result:
-        (result,) = self.writer.write([Change(kind=kind, binding=wanted)], clock=self.clock.now)
+    def write(self, kind: ChangeKind, wanted: Binding) -> Result:
+        (result,) = self.writer.write(
+            [BindingChange(kind=kind, binding=wanted)], clock=self.clock.now
+        )
         return result
 
     def observe(self) -> Observation:

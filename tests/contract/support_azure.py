@@ -18,7 +18,7 @@ from openapi_schema_validator import oas30_format_checker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
-from pipeline.sandbox.azure import Call
+from pipeline.sandbox.azure import AzureCall
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = ROOT.parent / "shared" / "contracts" / "azure" / "specification"
@@ -44,7 +44,7 @@ SUCCESS = {"RoleAssignmentScheduleRequests_Create": 201}
 class Contract(Protocol):
     """Something that says whether a call is as the vendor describes it."""
 
-    def check(self, call: Call) -> None:
+    def check(self, call: AzureCall) -> None:
         """Raises where request or answer is not as described."""
 
 
@@ -67,7 +67,7 @@ def examples(*stems: str) -> Iterator[dict[str, Any]]:
 class SdkModels:
     """azure-mgmt-authorization 4: what its models read, they write again unchanged."""
 
-    def check(self, call: Call) -> None:
+    def check(self, call: AzureCall) -> None:
         """See `Contract`."""
         if call.sent is not None:
             self._round_trip("RoleAssignmentScheduleRequest", call.sent, keep_readonly=False)
@@ -99,7 +99,7 @@ class Specification:
                 for operation in item.values():
                     self._files[operation["operationId"]] = (path, operation)
 
-    def check(self, call: Call) -> None:
+    def check(self, call: AzureCall) -> None:
         """See `Contract`."""
         path, operation = self._files[call.operation]
         if call.sent is not None:

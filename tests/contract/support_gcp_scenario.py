@@ -11,7 +11,7 @@ from pipeline.clouds.gcp.binding import binding
 from pipeline.clouds.interface import Result, Status
 from pipeline.sandbox.cel import allowed
 from pipeline.sandbox.gcp import GcpSandbox
-from pipeline.values.binding import Change, Kind
+from pipeline.values.binding import BindingChange, ChangeKind
 from pipeline.values.catalogue import (
     Entitlement,
     GcpIdentity,
@@ -85,9 +85,11 @@ def entitlement(
     )
 
 
-def change(kind: Kind = Kind.CREATE, *, window: Window = WINDOW, **facts: Any) -> Change:
+def change(
+    kind: ChangeKind = ChangeKind.CREATE, *, window: Window = WINDOW, **facts: Any
+) -> BindingChange:
     """Returns a change of what that line asks for."""
-    return Change(kind=kind, binding=binding(entitlement(**facts), window=window))
+    return BindingChange(kind=kind, binding=binding(entitlement(**facts), window=window))
 
 
 def statuses(results: tuple[Result, ...]) -> list[Status]:

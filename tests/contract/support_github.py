@@ -25,7 +25,7 @@ from jsonschema import FormatChecker
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry, Resource, Specification
 
-from pipeline.sandbox.github import Request, Response
+from pipeline.sandbox.github import ApiRequest, Response
 
 DESCRIPTION = (
     Path(__file__).parents[1] / "node/node_modules/@octokit/openapi/generated/api.github.com.json"
@@ -61,7 +61,7 @@ class OpenApiObserver:
         self.problems: list[str] = []
         self.seen: Counter[tuple[str, int]] = Counter()
 
-    def __call__(self, operation: str | None, request: Request, response: Response) -> None:
+    def __call__(self, operation: str | None, request: ApiRequest, response: Response) -> None:
         """Judges one request and its answer; problems are collected, not raised."""
         with self._lock:
             contract = _contract(self._path)
@@ -184,7 +184,7 @@ class _Contract:
         template: str,
         pointer: str,
         described: dict[str, Any],
-        request: Request,
+        request: ApiRequest,
     ) -> Iterator[str]:
         """Yields what is wrong with a request that succeeded."""
         shared = self.document["paths"][template].get("parameters", [])

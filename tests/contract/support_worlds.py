@@ -23,7 +23,7 @@ from pipeline.values.catalogue import (
     PrincipalKind,
     Risk,
     Role,
-    Standing,
+    StandingAccess,
     Target,
 )
 from pipeline.values.grant import Access, Grant, Window
@@ -36,7 +36,7 @@ SECONDS = (-1, 0, 1)
 """Around each limit, so that no off-by-one hides."""
 
 CALENDARS = ("hours", "freeze", "maintenance")
-PAYER = Standing(target=TargetId("aws/payments-prod"), role=RoleId("aws/payer"))
+PAYER = StandingAccess(target=TargetId("aws/payments-prod"), role=RoleId("aws/payer"))
 TEAMS = ("engineering", "payments-leads", "security")
 PEOPLE = ("alice", "bob", "carol")
 
@@ -253,7 +253,14 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         on_call=draw(st.sampled_from(((), ("payments",), ("night",)))),
         standing=draw(
             st.sampled_from(
-                ((), (Standing(target=TargetId("aws/payments-prod"), role=RoleId("aws/payer")),))
+                (
+                    (),
+                    (
+                        StandingAccess(
+                            target=TargetId("aws/payments-prod"), role=RoleId("aws/payer")
+                        ),
+                    ),
+                )
             )
         ),
         emergencies=draw(

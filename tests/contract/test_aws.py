@@ -14,7 +14,7 @@ from pipeline.clouds.aws.adapter import Accounts, AwsReader, AwsWriter
 from pipeline.clouds.interface import Status
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.clock import Clock
-from pipeline.values.binding import Change, Kind
+from pipeline.values.binding import BindingChange, ChangeKind
 from pipeline.values.ids import GrantId
 from tests.contract.support_aws import (
     ACCOUNT,
@@ -68,12 +68,12 @@ def roles(estate: Estate) -> dict[str, Any]:
 
 def test_a_binding_is_created_read_back_and_deleted(estate: Estate) -> None:
     made = wanted()
-    assert estate.write(Kind.CREATE, made).status is Status.DONE
+    assert estate.write(ChangeKind.CREATE, made).status is Status.DONE
     seen = estate.observe()
     assert seen.bindings == (made,)
     assert seen.bindings[0].handle == f"arn:aws:iam::{ACCOUNT}:role/daypass/{made.key}"
     assert (seen.foreign, seen.unreachable) == ((), ())
-    assert estate.write(Kind.DELETE, seen.bindings[0]).status is Status.DONE
+    assert estate.write(ChangeKind.DELETE, seen.bindings[0]).status is Status.DONE
     assert estate.observe().bindings == ()
     assert roles(estate) == {}
 
@@ -81,23 +81,23 @@ def test_a_binding_is_created_read_back_and_deleted(estate: Estate) -> None:
 def test_every_change_may_be_carried_out_twice(estate: Estate) -> None:
     made, longer = wanted(), wanted(window=extended())
     for kind, binding in (
-        (Kind.CREATE, made),
-        (Kind.CREATE, made),
-        (Kind.UPDATE, longer),
-        (Kind.UPDATE, longer),
+        (ChangeKind.CREATE, made),
+        (ChangeKind.CREATE, made),
+        (ChangeKind.UPDATE, longer),
+        (ChangeKind.UPDATE, longer),
     ):
         assert estate.write(kind, binding).status is Status.DONE
         assert estate.observe().bindings == (binding,)
     for _ in range(2):
-        assert estate.write(Kind.DELETE, longer).status is Status.DONE
+        assert estate.write(ChangeKind.DELETE, longer).status is Status.DONE
         assert estate.observe().bindings == ()
 
 
 def test_an_extension_writes_permissions_before_trust_and_keeps_the_role(estate: Estate) -> None:
-    estate.write(Kind.CREATE, wanted())
+    estate.write(ChangeKind.CREATE, wanted())
     before = roles(estate)[wanted().key]["RoleId"]
     estate.sandbox.log.clear()
-    assert estate.write(Kind.UPDATE, wanted(window=extended())).status is Status.DONE
+    assert estate.write(ChangeKind.UPDATE, wanted(window=extended())).status is Status.DONE
     written = [call.action for call in estate.sandbox.log if not call.action.startswith("L")]
     assert written == ["GetRole", "PutRolePolicy", "UpdateAssumeRolePolicy", "UpdateRole"]
     assert roles(estate)[wanted().key]["RoleId"] == before
@@ -105,7 +105,7 @@ def test_an_extension_writes_permissions_before_trust_and_keeps_the_role(estate:
 
 
 def test_an_update_of_what_somebody_deleted_creates_it(estate: Estate) -> None:
-    assert estate.write(Kind.UPDATE, wanted()).status is Status.DONE
+    assert estate.write(ChangeKind.UPDATE, wanted()).status is Status.DONE
     assert estate.observe().bindings == (wanted(),)
 
 
@@ -113,7 +113,7 @@ def test_accounts_are_listed_once_whatever_the_number_of_bindings(estate: Estate
     made = [wanted(replace(ENTITLEMENT, grant=GrantId(f"alice/{n}"))) for n in range(3)]
     made.append(wanted(replace(for_bob(), target=IDENTITY)))
     for binding in made:
-        assert estate.write(Kind.CREATE, binding).status is Status.DONE
+        assert estate.write(ChangeKind.CREATE, binding).status is Status.DONE
     estate.sandbox.log.clear()
     again = replace(PAYMENTS, id=PAYMENTS.id + "-again")
     seen = estate.reader.observe([PAYMENTS, again, IDENTITY], now=NOW)
@@ -130,14 +130,14 @@ def test_a_create_that_stopped_halfway_is_completed_by_the_next_run(
 ) -> None:
     made = wanted()
     estate.sandbox.fail_next(action, code, status=status, after=after)
-    result = estate.write(Kind.CREATE, made)
+    result = estate.write(ChangeKind.CREATE, made)
     assert result.status is Status.FAILED
     assert code in result.message
     assert ACCOUNT in result.message
     (seen,) = estate.observe().bindings or (None,)
     complete = action == "PutRolePolicy" and after
     assert (seen == made) is complete
-    kind = Kind.UPDATE if seen else Kind.CREATE
+    kind = ChangeKind.UPDATE if seen else ChangeKind.CREATE
     assert estate.write(kind, made).status is Status.DONE
     assert estate.observe().bindings == (made,)
 
@@ -145,7 +145,7 @@ def test_a_create_that_stopped_halfway_is_completed_by_the_next_run(
 def test_a_role_without_its_policy_is_seen_as_different(estate: Estate) -> None:
     made = wanted()
     estate.sandbox.fail_next("PutRolePolicy", "Throttling")
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     (seen,) = estate.observe().bindings
     assert seen.identity == made.identity
     assert seen.window == made.window
@@ -159,10 +159,10 @@ def test_an_update_that_stopped_halfway_is_completed_by_the_next_run(
     estate: Estate, action: str
 ) -> None:
     longer = wanted(window=extended())
-    estate.write(Kind.CREATE, wanted())
+    estate.write(ChangeKind.CREATE, wanted())
     estate.sandbox.fail_next(action, "Throttling")
-    assert estate.write(Kind.UPDATE, longer).status is Status.FAILED
-    assert estate.write(Kind.UPDATE, longer).status is Status.DONE
+    assert estate.write(ChangeKind.UPDATE, longer).status is Status.FAILED
+    assert estate.write(ChangeKind.UPDATE, longer).status is Status.DONE
     assert estate.observe().bindings == (longer,)
 
 
@@ -171,20 +171,20 @@ def test_an_update_that_stopped_halfway_is_completed_by_the_next_run(
 def test_a_delete_that_stopped_halfway_is_completed_by_the_next_run(
     estate: Estate, action: str, after: bool
 ) -> None:
-    estate.write(Kind.CREATE, wanted())
+    estate.write(ChangeKind.CREATE, wanted())
     estate.sandbox.fail_next(action, "ServiceFailure", status=500, after=after)
-    assert estate.write(Kind.DELETE, wanted()).status is Status.FAILED
-    assert estate.write(Kind.DELETE, wanted()).status is Status.DONE
+    assert estate.write(ChangeKind.DELETE, wanted()).status is Status.FAILED
+    assert estate.write(ChangeKind.DELETE, wanted()).status is Status.DONE
     assert roles(estate) == {}
 
 
 def test_a_window_that_has_ended_is_never_written(estate: Estate) -> None:
     estate.clock.advance(END - NOW)
-    for kind in (Kind.CREATE, Kind.UPDATE):
+    for kind in (ChangeKind.CREATE, ChangeKind.UPDATE):
         result = estate.write(kind, wanted())
         assert result.status is Status.FAILED
         assert "window has ended" in result.message
-    assert estate.write(Kind.CREATE, replace(wanted(), window=None)).status is Status.FAILED
+    assert estate.write(ChangeKind.CREATE, replace(wanted(), window=None)).status is Status.FAILED
     assert roles(estate) == {}
 
 
@@ -193,15 +193,15 @@ def test_a_document_that_does_not_carry_its_window_is_never_written(estate: Esta
     document = json.loads(made.document)
     for inline in ({}, {"daypass": json.loads(ALLOW_ALL)}):
         loose = replace(made, document=json.dumps(document | {"inline": inline}))
-        assert estate.write(Kind.CREATE, loose).status is Status.FAILED
-    assert estate.write(Kind.CREATE, replace(made, window=extended())).status is Status.FAILED
+        assert estate.write(ChangeKind.CREATE, loose).status is Status.FAILED
+    assert estate.write(ChangeKind.CREATE, replace(made, window=extended())).status is Status.FAILED
     assert roles(estate) == {}
 
 
 def test_results_come_one_per_change_in_the_order_given(estate: Estate) -> None:
     made = [wanted(replace(ENTITLEMENT, grant=GrantId(f"alice/{n}"))) for n in range(3)]
     estate.sandbox.fail_next("CreateRole", "LimitExceeded", status=409)
-    changes = [Change(kind=Kind.CREATE, binding=binding) for binding in made]
+    changes = [BindingChange(kind=ChangeKind.CREATE, binding=binding) for binding in made]
     results = estate.writer.write(changes, clock=estate.clock.now)
     assert [result.change for result in results] == changes
     assert [result.status for result in results] == [Status.FAILED, Status.DONE, Status.DONE]
@@ -233,7 +233,7 @@ def test_foreign_roles_are_reported_and_left_as_they_are(estate: Estate) -> None
         ("theirs", "no mark"),
     ]
     for name in before:
-        for kind in (Kind.DELETE, Kind.UPDATE, Kind.CREATE):
+        for kind in (ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE):
             result = estate.write(kind, replace(made, key=name))
             assert result.status is Status.FAILED
     assert roles(estate) == before
@@ -244,7 +244,7 @@ def test_a_role_that_sits_on_our_name_is_never_taken_over(estate: Estate, path: 
     made = wanted()
     estate.admin().create_role(RoleName=made.key, Path=path, AssumeRolePolicyDocument=TRUST_ANY)
     before = roles(estate)
-    for kind in Kind:
+    for kind in ChangeKind:
         result = estate.write(kind, made)
         assert result.status is Status.FAILED
         assert "left alone" in result.message
@@ -254,7 +254,7 @@ def test_a_role_that_sits_on_our_name_is_never_taken_over(estate: Estate, path: 
 def test_what_a_hand_changed_is_seen_as_different_and_put_right(estate: Estate) -> None:
     made, admin = wanted(), estate.admin()
     name = made.key
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     managed = admin.create_policy(PolicyName="wide", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
     longer = json.loads(wanted(window=extended()).document)
     alterations = [
@@ -278,38 +278,38 @@ def test_what_a_hand_changed_is_seen_as_different_and_put_right(estate: Estate) 
         (seen,) = estate.observe().bindings
         assert seen.identity == made.identity
         assert seen.document != made.document
-        assert estate.write(Kind.UPDATE, made).status is Status.DONE
+        assert estate.write(ChangeKind.UPDATE, made).status is Status.DONE
         assert estate.observe().bindings == (made,)
 
 
 def test_a_role_that_a_hand_overgrew_is_deleted_all_the_same(estate: Estate) -> None:
     made, admin = wanted(), estate.admin()
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     managed = admin.create_policy(PolicyName="wide", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
     admin.attach_role_policy(RoleName=made.key, PolicyArn=managed)
     admin.put_role_policy(RoleName=made.key, PolicyName="more", PolicyDocument=ALLOW_ALL)
     admin.create_instance_profile(InstanceProfileName="box")
     admin.add_role_to_instance_profile(InstanceProfileName="box", RoleName=made.key)
-    assert estate.write(Kind.DELETE, made).status is Status.DONE
+    assert estate.write(ChangeKind.DELETE, made).status is Status.DONE
     assert roles(estate) == {}
 
 
 @pytest.mark.parametrize("action", ["ListInstanceProfilesForRole", "DetachRolePolicy"])
 def test_what_vanishes_during_a_delete_does_not_stop_it(estate: Estate, action: str) -> None:
     made, admin = wanted(), estate.admin()
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     managed = admin.create_policy(PolicyName="wide", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
     admin.attach_role_policy(RoleName=made.key, PolicyArn=managed)
     estate.sandbox.fail_next(action, "NoSuchEntity", status=404, after=True)
-    first = estate.write(Kind.DELETE, made)
-    assert estate.write(Kind.DELETE, made).status is Status.DONE
+    first = estate.write(ChangeKind.DELETE, made)
+    assert estate.write(ChangeKind.DELETE, made).status is Status.DONE
     assert roles(estate) == {}
     assert (first.status is Status.DONE) is (action == "DetachRolePolicy")
 
 
 def test_a_user_who_was_deleted_and_made_anew_does_not_inherit_access(estate: Estate) -> None:
     made = wanted(for_bob())
-    assert estate.write(Kind.CREATE, made).status is Status.DONE
+    assert estate.write(ChangeKind.CREATE, made).status is Status.DONE
     assert estate.observe().bindings == (made,)
     admin = estate.admin(HOME_ACCOUNT)
     admin.delete_user(UserName="bob")
@@ -321,10 +321,10 @@ def test_a_user_who_was_deleted_and_made_anew_does_not_inherit_access(estate: Es
 
 def test_a_principal_that_does_not_exist_fails_its_own_change_only(estate: Estate) -> None:
     estate.admin(HOME_ACCOUNT).delete_user(UserName="bob")
-    result = estate.write(Kind.CREATE, wanted(for_bob()))
+    result = estate.write(ChangeKind.CREATE, wanted(for_bob()))
     assert result.status is Status.FAILED
     assert BOB_ARN in result.message
-    assert estate.write(Kind.CREATE, wanted()).status is Status.DONE
+    assert estate.write(ChangeKind.CREATE, wanted()).status is Status.DONE
 
 
 @pytest.mark.parametrize("code, status", [("Throttling", 400), ("AccessDenied", 403)])
@@ -333,7 +333,7 @@ def test_an_account_that_cannot_be_listed_is_unreachable_alone(
     estate: Estate, action: str, code: str, status: int
 ) -> None:
     made = wanted(replace(for_bob(), target=IDENTITY))
-    assert estate.write(Kind.CREATE, made).status is Status.DONE
+    assert estate.write(ChangeKind.CREATE, made).status is Status.DONE
     reader = AwsReader(
         Accounts(endpoint=estate.sandbox.url, credentials=estate.sandbox.runner(), **PATIENCE)
     )
@@ -348,7 +348,7 @@ def test_an_account_that_cannot_be_listed_is_unreachable_alone(
 
 def test_an_account_that_does_not_let_us_in_fails_its_changes(estate: Estate) -> None:
     estate.sandbox.fail_next("AssumeRole", "AccessDenied", status=403)
-    result = estate.write(Kind.CREATE, wanted())
+    result = estate.write(ChangeKind.CREATE, wanted())
     assert result.status is Status.FAILED
     assert "cannot work in AWS account" in result.message
 
@@ -357,7 +357,7 @@ def test_a_cloud_that_does_not_answer_is_a_failed_result() -> None:
     sandbox = AwsSandbox(Clock(NOW), accounts={ACCOUNT})
     sandbox.stop()
     accounts = Accounts(endpoint=sandbox.url, credentials=sandbox.runner(), timeout=1, **PATIENCE)
-    change = Change(kind=Kind.CREATE, binding=wanted())
+    change = BindingChange(kind=ChangeKind.CREATE, binding=wanted())
     (result,) = AwsWriter(accounts).write([change], clock=lambda: NOW)
     assert result.status is Status.FAILED
     assert AwsReader(accounts).observe([PAYMENTS], now=NOW).unreachable
@@ -365,7 +365,7 @@ def test_a_cloud_that_does_not_answer_is_a_failed_result() -> None:
 
 def test_the_pipeline_cannot_write_outside_its_path(estate: Estate) -> None:
     outside = replace(wanted(), document=wanted().document.replace('"/daypass/"', '"/"'))
-    result = estate.write(Kind.CREATE, outside)
+    result = estate.write(ChangeKind.CREATE, outside)
     assert result.status is Status.FAILED
     assert "AccessDenied" in result.message
 
@@ -376,16 +376,16 @@ def test_a_boundary_is_set_required_and_restored(estate: Estate) -> None:
     writer = AwsWriter(estate.accounts, boundary=boundary)
     reader = AwsReader(estate.accounts, boundary=boundary)
 
-    def write(kind: Kind) -> Status:
-        (result,) = writer.write([Change(kind=kind, binding=made)], clock=estate.clock.now)
+    def write(kind: ChangeKind) -> Status:
+        (result,) = writer.write([BindingChange(kind=kind, binding=made)], clock=estate.clock.now)
         return result.status
 
-    assert write(Kind.CREATE) is Status.DONE
+    assert write(ChangeKind.CREATE) is Status.DONE
     assert reader.observe([PAYMENTS], now=NOW).bindings == (made,)
     admin.delete_role_permissions_boundary(RoleName=made.key)
     (seen,) = reader.observe([PAYMENTS], now=NOW).bindings
     assert seen.document != made.document
-    assert write(Kind.UPDATE) is Status.DONE
+    assert write(ChangeKind.UPDATE) is Status.DONE
     assert reader.observe([PAYMENTS], now=NOW).bindings == (made,)
 
 

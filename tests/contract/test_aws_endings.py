@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pipeline.sandbox import aws_check
 from pipeline.sandbox.aws_check import Caller
-from pipeline.values.binding import Kind
+from pipeline.values.binding import ChangeKind
 from pipeline.values.catalogue import AwsIdentity, AwsPermissions, Mfa
 from tests.contract.support_aws import (
     ACCOUNT,
@@ -56,7 +56,7 @@ def oracle() -> Iterator[IamSimulate]:
 def estate() -> Iterator[Estate]:
     estate = Estate.open()
     for entitlement in (ENTITLEMENT, for_bob()):
-        estate.write(Kind.CREATE, wanted(entitlement))
+        estate.write(ChangeKind.CREATE, wanted(entitlement))
     yield estate
     estate.sandbox.stop()
     assert estate.sandbox.violations == []
@@ -238,8 +238,8 @@ def test_an_extended_window_ends_later_for_open_sessions_too(
 ) -> None:
     estate = Estate.open()
     try:
-        estate.write(Kind.CREATE, wanted())
-        estate.write(Kind.UPDATE, wanted(window=extended()))
+        estate.write(ChangeKind.CREATE, wanted())
+        estate.write(ChangeKind.UPDATE, wanted(window=extended()))
         role = estate.stored(wanted())
     finally:
         estate.sandbox.stop()
@@ -256,9 +256,9 @@ def test_an_extension_that_stopped_halfway_still_ends(
 ) -> None:
     estate = Estate.open()
     try:
-        estate.write(Kind.CREATE, wanted())
+        estate.write(ChangeKind.CREATE, wanted())
         estate.sandbox.fail_next(action, "Throttling")
-        estate.write(Kind.UPDATE, wanted(window=extended()))
+        estate.write(ChangeKind.UPDATE, wanted(window=extended()))
         role = estate.stored(wanted())
     finally:
         estate.sandbox.stop()

@@ -13,15 +13,15 @@ from botocore.exceptions import ClientError
 from pipeline.sandbox.aws import AwsSandbox
 from pipeline.sandbox.aws_check import UnknownForm, acts, allowed, assumable
 from pipeline.sandbox.aws_contract import (
+    ContractRefused,
     ContractViolation,
-    Refused,
     error_body,
     read_request,
     read_response,
     success_body,
 )
 from pipeline.sandbox.clock import Clock
-from pipeline.values.binding import Kind
+from pipeline.values.binding import ChangeKind
 from tests.contract.support_aws import (
     ACCOUNT,
     ACTION,
@@ -155,7 +155,7 @@ def test_policy_sizes_are_limited_without_their_white_space(estate: Estate) -> N
 
 def test_a_role_is_assumed_inside_its_window_only(estate: Estate) -> None:
     made = wanted()
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     arn = f"arn:aws:iam::{ACCOUNT}:role/daypass/{made.key}"
     alice = estate.client("sts", estate.sandbox.person("alice@example.com", home=HOME_ACCOUNT))
     mallory = estate.client("sts", estate.sandbox.person("mallory@example.com", home=HOME_ACCOUNT))
@@ -182,7 +182,7 @@ def test_a_role_is_assumed_inside_its_window_only(estate: Estate) -> None:
 
 def test_a_second_factor_is_asked_for_and_may_not_be_old(estate: Estate) -> None:
     made = wanted(for_bob())
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     given = {
         "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/daypass/{made.key}",
         "RoleSessionName": "bob",
@@ -232,7 +232,7 @@ def test_people_and_strangers_may_not_touch_iam(estate: Estate) -> None:
 
 
 def test_two_stand_ins_do_not_see_each_other(estate: Estate) -> None:
-    estate.write(Kind.CREATE, wanted())
+    estate.write(ChangeKind.CREATE, wanted())
     other = AwsSandbox(Clock(NOW), accounts={ACCOUNT, HOME_ACCOUNT}, users=[BOB_ARN])
     try:
         names = {role["RoleName"] for role in other.authorization_details(ACCOUNT)}
@@ -245,7 +245,7 @@ def test_two_stand_ins_do_not_see_each_other(estate: Estate) -> None:
 def test_calls_are_logged_with_caller_and_outcome(estate: Estate) -> None:
     estate.sandbox.fail_next("CreateRole", "Throttling", times=2)
     for _ in range(3):
-        estate.write(Kind.CREATE, wanted())
+        estate.write(ChangeKind.CREATE, wanted())
     calls = [(call.action, call.code, call.account) for call in estate.sandbox.log]
     assert calls == [
         ("AssumeRole", "", ACCOUNT),
@@ -278,7 +278,7 @@ def test_accounts_and_users_must_belong_together(estate: Estate) -> None:
     ],
 )
 def test_requests_are_held_to_the_service_model(form: dict[str, str], message: str) -> None:
-    with pytest.raises(Refused, match=f"(?i){message}"):
+    with pytest.raises(ContractRefused, match=f"(?i){message}"):
         read_request("iam", {"Version": "2010-05-08"} | form)
 
 
@@ -286,11 +286,13 @@ def test_answers_are_held_to_the_service_model() -> None:
     arn = "arn:aws:sts::111122223333:assumed-role/x/yyyyy"
     good = success_body("sts", "GetCallerIdentity", {"Arn": arn})
     assert read_response("sts", "GetCallerIdentity", 200, good) == {"Arn": arn}
-    assert read_response("iam", "GetRole", 404, error_body("iam", Refused("NoSuchEntity", "x")))
+    assert read_response(
+        "iam", "GetRole", 404, error_body("iam", ContractRefused("NoSuchEntity", "x"))
+    )
     for action, status, body in (
         ("GetCallerIdentity", 200, success_body("sts", "GetCallerIdentity", {"Arn": "x"})),
         ("GetCallerIdentity", 200, success_body("sts", "GetCallerIdentity", {"Name": "x"})),
-        ("GetCallerIdentity", 400, error_body("sts", Refused("Nonsense", "x"))),
+        ("GetCallerIdentity", 400, error_body("sts", ContractRefused("Nonsense", "x"))),
         ("AssumeRole", 200, good),
     ):
         with pytest.raises(ContractViolation):
@@ -299,7 +301,7 @@ def test_answers_are_held_to_the_service_model() -> None:
 
 def test_the_evaluator_refuses_what_it_does_not_know(estate: Estate) -> None:
     made = wanted()
-    estate.write(Kind.CREATE, made)
+    estate.write(ChangeKind.CREATE, made)
     role = estate.stored(made)
     caller = estate.sandbox.caller(estate.sandbox.person("alice@example.com", home=HOME_ACCOUNT))
     question = {"caller": caller, "action": ACTION, "resource": INSTANCE_ARN, "at": NOW}

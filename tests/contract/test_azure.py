@@ -17,12 +17,12 @@ import pytest
 
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.adapter import AzureReader, AzureWriter, StaticToken
-from pipeline.clouds.azure.mark import Mark, request_name
+from pipeline.clouds.azure.mark import AzureMark, request_name
 from pipeline.clouds.interface import Observation, Result, Status
 from pipeline.errors import UsageError
 from pipeline.sandbox.azure import AzureSandbox
 from pipeline.sandbox.clock import Clock
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import (
     AzureIdentity,
     AzurePermissions,
@@ -84,17 +84,19 @@ class World:
         (binding,) = self.observe().bindings
         return binding
 
-    def write(self, *changes: Change) -> tuple[Result, ...]:
+    def write(self, *changes: BindingChange) -> tuple[Result, ...]:
         return self.writer.write(changes, clock=self.clock.now)
 
     def create(self, binding: Binding) -> Result:
-        return self.write(Change(kind=Kind.CREATE, binding=binding))[0]
+        return self.write(BindingChange(kind=ChangeKind.CREATE, binding=binding))[0]
 
     def update(self, binding: Binding) -> Result:
-        return self.write(Change(kind=Kind.UPDATE, binding=binding, before=self.only()))[0]
+        return self.write(
+            BindingChange(kind=ChangeKind.UPDATE, binding=binding, before=self.only())
+        )[0]
 
     def delete(self, binding: Binding) -> Result:
-        return self.write(Change(kind=Kind.DELETE, binding=binding))[0]
+        return self.write(BindingChange(kind=ChangeKind.DELETE, binding=binding))[0]
 
     def wanted(self, *grants: str, end: datetime = END, **options: Any) -> Binding:
         names = tuple(GrantId(one) for one in grants) or (GrantId("alice/stuck-payouts"),)
@@ -164,7 +166,7 @@ def build() -> Iterator[Any]:
 def test_what_is_created_reads_back_as_it_was_desired(world: World) -> None:
     desired = world.wanted()
     assert world.create(desired) == Result(
-        change=Change(kind=Kind.CREATE, binding=desired), status=Status.DONE
+        change=BindingChange(kind=ChangeKind.CREATE, binding=desired), status=Status.DONE
     )
     observed = world.only()
     assert observed.identity == desired.identity
@@ -321,7 +323,7 @@ def test_what_is_not_ours_is_never_changed(world: World) -> None:
     assert name in result.message
     assert "is not ours (no mark)" in result.message
     assert world.delete(world.wanted()).status is Status.DONE
-    update = Change(kind=Kind.UPDATE, binding=world.wanted(), before=world.wanted())
+    update = BindingChange(kind=ChangeKind.UPDATE, binding=world.wanted(), before=world.wanted())
     assert world.write(update)[0].status is Status.FAILED
     assert world.sandbox.counts[CREATE] == 0
     assert world.observe().bindings == ()
@@ -356,7 +358,7 @@ def test_the_ticket_system_alone_makes_nothing_ours(world: World) -> None:
 def test_with_our_object_id_known_a_perfect_imitation_is_not_ours(world: World) -> None:
     desired = world.wanted()
     imitator = AzureWriter(StaticToken("mallory"), endpoint=world.sandbox.url)
-    change = Change(kind=Kind.CREATE, binding=desired)
+    change = BindingChange(kind=ChangeKind.CREATE, binding=desired)
     assert imitator.write([change], clock=world.clock.now)[0].status is Status.DONE
     careful = AzureReader(
         StaticToken("pipeline"),
@@ -480,8 +482,8 @@ def test_two_changes_of_one_assignment_in_one_go_are_both_carried_out(world: Wor
     first = world.wanted()
     longer = world.wanted(end=END + timedelta(hours=1))
     results = world.write(
-        Change(kind=Kind.CREATE, binding=first),
-        Change(kind=Kind.UPDATE, binding=longer, before=first),
+        BindingChange(kind=ChangeKind.CREATE, binding=first),
+        BindingChange(kind=ChangeKind.UPDATE, binding=longer, before=first),
     )
     assert [one.status for one in results] == [Status.DONE, Status.DONE]
     assert world.only().document == longer.document
@@ -567,8 +569,8 @@ def test_a_pending_request_is_waited_for(world: World) -> None:
 
 def test_one_failed_change_does_not_hide_the_next(world: World) -> None:
     results = world.write(
-        Change(kind=Kind.CREATE, binding=world.wanted(principal=GROUP)),
-        Change(kind=Kind.CREATE, binding=world.wanted(role=WRITER)),
+        BindingChange(kind=ChangeKind.CREATE, binding=world.wanted(principal=GROUP)),
+        BindingChange(kind=ChangeKind.CREATE, binding=world.wanted(role=WRITER)),
     )
     assert [one.status for one in results] == [Status.FAILED, Status.DONE]
 
@@ -832,7 +834,7 @@ def test_a_contract_refuses_what_the_vendor_does_not_describe(world: World) -> N
 
 
 def test_a_copied_request_for_another_principal_is_not_ours(world: World) -> None:
-    justification = Mark(
+    justification = AzureMark(
         principal="alice", role="reader", grants=(GrantId("alice/stuck-payouts"),)
     ).justification
     name = request_name(

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import EngineError
 from pipeline.policy.answer import OtherLife, Requester
-from pipeline.policy.question import Standing
+from pipeline.policy.question import StandingAccess
 from pipeline.values.catalogue import AwsIdentity, Mfa, PrincipalKind, Risk
 from pipeline.values.grant import Window
 from tests.contract.support_rules import (
@@ -233,14 +233,14 @@ CASES = [
     case(
         "the other side stands",
         {"toxic-combination"},
-        request(standing=[Standing(target="gcp/lab", role="gcp/payout-approver")]),
+        request(standing=[StandingAccess(target="gcp/lab", role="gcp/payout-approver")]),
         setting=COMBINATIONS,
         to=PAY,
     ),
     case(
         "the same side stands",
         set(),
-        request(standing=[Standing(target="aws/lab", role="aws/rds-reader")]),
+        request(standing=[StandingAccess(target="aws/lab", role="aws/rds-reader")]),
         setting=COMBINATIONS,
         to=PAY,
     ),

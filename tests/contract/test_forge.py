@@ -18,7 +18,7 @@ from pipeline.forge import github_api as api_module
 from pipeline.forge.answers import moment_at, number_at, text_at
 from pipeline.forge.git import Repository
 from pipeline.forge.github import GitHubReader
-from pipeline.forge.github_api import Api, Refused
+from pipeline.forge.github_api import Api, GitHubRefused
 from pipeline.forge.github_write import (
     BODY_CAP,
     Annotation,
@@ -435,7 +435,7 @@ def test_a_rebase_merge_is_refused_before_it_is_asked_for(estate: Estate, pull: 
 
 
 def test_a_reading_token_cannot_merge(estate: Estate, pull: int) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(GitHubRefused) as caught:
         estate.checker.merge(pull, sha=estate.tip("alice/request"), title="x")
     assert caught.value.status == 403
     assert "permission" in caught.value.hint
@@ -655,7 +655,7 @@ def test_an_answer_lost_after_the_audit_branch_moved_is_no_race(estate: Estate, 
 def test_a_refusal_is_not_taken_for_a_race(estate: Estate) -> None:
     first = estate.keeper.append("daypass/audit", {"a": "1\n"}, "1", parent=None)
     estate.sandbox.fail_next("git/update-ref", 422)
-    with pytest.raises(Refused):
+    with pytest.raises(GitHubRefused):
         estate.keeper.append("daypass/audit", {"a": "2\n"}, "2", parent=first)
     with pytest.raises(ForgeError, match="without files"):
         estate.keeper.append("daypass/audit", {}, "2", parent=first)
@@ -700,7 +700,7 @@ def test_what_could_lead_elsewhere_is_refused(repository: str, token: str, url: 
 
 
 def test_a_missing_pull_request_says_where(estate: Estate) -> None:
-    with pytest.raises(Refused, match=f"404 to GET /repos/{REPO}/pulls/99") as caught:
+    with pytest.raises(GitHubRefused, match=f"404 to GET /repos/{REPO}/pulls/99") as caught:
         estate.reader().pull(99)
     assert "may not see it" in caught.value.hint
 
@@ -711,7 +711,7 @@ def test_a_paced_read_is_tried_again_and_a_write_is_not(estate: Estate, pull: in
     assert paced.get(f"/repos/{REPO}")["default_branch"] == "main"
     writing = Api(REPO, estate.tokens["checker"], api_url=estate.api_url, pace=True)
     estate.sandbox.fail_next("issues/create-comment", 502, after=True)
-    with pytest.raises(Refused, match="502"):
+    with pytest.raises(GitHubRefused, match="502"):
         writing.send("POST", f"/repos/{REPO}/issues/{pull}/comments", {"body": "once"})
     assert [comment.body for comment in estate.reader().comments(pull)] == ["once"]
 

@@ -17,7 +17,7 @@ from pipeline.clouds.interface import Status
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.gcp import LOST, GcpSandbox
 from pipeline.sandbox.server import Server
-from pipeline.values.binding import Kind
+from pipeline.values.binding import ChangeKind
 from pipeline.values.canonical import canonical
 from pipeline.values.grant import Window
 from pipeline.values.ids import Cloud, GrantId
@@ -124,7 +124,7 @@ class TestAccessEndsInTheCloud:
         writer.write([change()], clock=clock.now)
         index = len(held(cloud)) - 1
         later = Window(start=START, end=END + timedelta(hours=1))
-        results = writer.write([change(Kind.UPDATE, window=later)], clock=clock.now)
+        results = writer.write([change(ChangeKind.UPDATE, window=later)], clock=clock.now)
 
         assert statuses(results) == [Status.DONE]
         assert cloud.count("setIamPolicy") == 2
@@ -137,7 +137,7 @@ class TestAccessEndsInTheCloud:
         self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
     ) -> None:
         clock.advance(END - NOW)
-        results = writer.write([change(), change(Kind.UPDATE)], clock=clock.now)
+        results = writer.write([change(), change(ChangeKind.UPDATE)], clock=clock.now)
 
         assert statuses(results) == [Status.FAILED, Status.FAILED]
         assert "ended" in results[0].message
@@ -204,7 +204,7 @@ class TestRepeatable:
     def test_deleting_what_is_gone_succeeds(
         self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
     ) -> None:
-        assert statuses(writer.write([change(Kind.DELETE)], clock=clock.now)) == [Status.DONE]
+        assert statuses(writer.write([change(ChangeKind.DELETE)], clock=clock.now)) == [Status.DONE]
         assert cloud.count("setIamPolicy") == 0
 
     def test_deleting_works_after_the_end(
@@ -213,13 +213,13 @@ class TestRepeatable:
         writer.write([change()], clock=clock.now)
         clock.advance(timedelta(days=2))
 
-        assert statuses(writer.write([change(Kind.DELETE)], clock=clock.now)) == [Status.DONE]
+        assert statuses(writer.write([change(ChangeKind.DELETE)], clock=clock.now)) == [Status.DONE]
         assert held(cloud) == []
 
     def test_an_update_of_what_was_removed_by_hand_creates_it(
         self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
     ) -> None:
-        assert statuses(writer.write([change(Kind.UPDATE)], clock=clock.now)) == [Status.DONE]
+        assert statuses(writer.write([change(ChangeKind.UPDATE)], clock=clock.now)) == [Status.DONE]
         assert may(cloud, START)
 
     def test_an_account_that_google_spells_otherwise_is_no_difference(
@@ -253,7 +253,7 @@ class TestRepeatable:
         longer = Window(start=START, end=END + timedelta(hours=1))
         first, second = change(), change(grant="alice/other", window=longer)
         writer.write([first, second], clock=clock.now)
-        writer.write([change(Kind.DELETE)], clock=clock.now)
+        writer.write([change(ChangeKind.DELETE)], clock=clock.now)
 
         assert may(cloud, END)
         assert not may(cloud, longer.end)
@@ -352,7 +352,7 @@ class TestOthers:
         cloud.set_policy(PROJECT, FOREIGN)
         writer.write([change()], clock=clock.now)
         assert held(cloud)[:-1] == FOREIGN
-        writer.write([change(Kind.DELETE)], clock=clock.now)
+        writer.write([change(ChangeKind.DELETE)], clock=clock.now)
         assert held(cloud) == FOREIGN
 
     def test_standing_access_beside_ours_is_reported(
@@ -378,7 +378,7 @@ class TestOthers:
         entries = [{"role": ROLE, "members": [BOT], "condition": one} for one in claims]
         cloud.set_policy(PROJECT, entries)
         observation = reader.observe([target()], now=NOW)
-        writer.write([change(Kind.DELETE)], clock=clock.now)
+        writer.write([change(ChangeKind.DELETE)], clock=clock.now)
 
         assert observation.bindings == ()
         assert len(observation.foreign) == len(claims)
@@ -408,7 +408,7 @@ class TestAltered:
         edit: Callable[[dict[str, Any]], Any],
     ) -> None:
         cloud.set_policy(PROJECT, [FOREIGN[0], altered(edit), FOREIGN[1]])
-        wanted = change(Kind.UPDATE)
+        wanted = change(ChangeKind.UPDATE)
         (seen,) = reader.observe([target()], now=NOW).bindings
         assert seen.identity == wanted.binding.identity
         assert seen.document != wanted.binding.document
@@ -429,7 +429,11 @@ class TestAltered:
             altered(ALTERATIONS["the end removed"]),
             altered(ALTERATIONS["another role"]),
         ]
-        for kind, left in ((Kind.UPDATE, [twins[0]]), (Kind.CREATE, [twins[0]]), (Kind.DELETE, [])):
+        for kind, left in (
+            (ChangeKind.UPDATE, [twins[0]]),
+            (ChangeKind.CREATE, [twins[0]]),
+            (ChangeKind.DELETE, []),
+        ):
             cloud.set_policy(PROJECT, [FOREIGN[0], *twins])
             (seen,) = reader.observe([target()], now=NOW).bindings
             assert seen.window is None
@@ -446,10 +450,10 @@ class TestAltered:
         (seen,) = reader.observe([target()], now=NOW).bindings
         assert "deleted:user:alice@example.com?uid=1234" in seen.document
 
-        (result,) = writer.write([change(Kind.UPDATE)], clock=clock.now)
+        (result,) = writer.write([change(ChangeKind.UPDATE)], clock=clock.now)
         assert result.status is Status.FAILED
         assert "does not exist" in result.message
-        assert statuses(writer.write([change(Kind.DELETE)], clock=clock.now)) == [Status.DONE]
+        assert statuses(writer.write([change(ChangeKind.DELETE)], clock=clock.now)) == [Status.DONE]
         assert held(cloud) == []
 
 
@@ -518,7 +522,7 @@ class TestOutages:
     ) -> None:
         writer.write([change()], clock=clock.now)
         cloud.fail_next("setIamPolicy", LOST, takes_effect=True)
-        assert statuses(writer.write([change(Kind.DELETE)], clock=clock.now)) == [Status.DONE]
+        assert statuses(writer.write([change(ChangeKind.DELETE)], clock=clock.now)) == [Status.DONE]
         assert held(cloud) == []
 
     def test_what_the_last_attempt_did_is_looked_up(
@@ -589,7 +593,7 @@ class TestOutages:
         writer.write([ended], clock=clock.now)
         ghost = change(grant="ghost/g", member="user:ghost@example.com")
         changes = [
-            replace(ended, kind=Kind.DELETE),
+            replace(ended, kind=ChangeKind.DELETE),
             *(change(grant=f"alice/{n}") for n in range(5)),
             ghost,
             *(change(grant=f"alice/{n}") for n in range(5, 9)),
@@ -637,7 +641,7 @@ class TestLimits:
     ) -> None:
         writer.write([change(grant=f"alice/{n}") for n in range(20)], clock=clock.now)
         results = writer.write(
-            [change(Kind.DELETE, grant="alice/0"), change(grant="alice/20")], clock=clock.now
+            [change(ChangeKind.DELETE, grant="alice/0"), change(grant="alice/20")], clock=clock.now
         )
         assert statuses(results) == [Status.DONE, Status.DONE]
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from github import Auth, Github, GithubException, InputGitTreeElement
 
-from pipeline.sandbox.github import Request, Response
+from pipeline.sandbox.github import ApiRequest, Response
 from pipeline.sandbox.github.service import ROUTES
 from tests.contract.support_github import OpenApiObserver
 from tests.unit.support_sandbox_github import REPO, Scene
@@ -335,7 +335,7 @@ def test_pygithub_pages_through_long_lists(scene: Scene, observer: OpenApiObserv
 def _judge(
     observer: OpenApiObserver, method: str, path: str, status: int, body: Any, **more: Any
 ) -> str:
-    request = Request(
+    request = ApiRequest(
         method=method, path=path, query=more.get("query", {}), headers={},
         body=json.dumps(more["sent"]).encode() if "sent" in more else b"",
     )  # fmt: skip

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from pipeline.cli.main import run
 from pipeline.sandbox import aws_check, cel
-from pipeline.sandbox.people import Person, Refusal
+from pipeline.sandbox.people import Person, PersonRefused
 from pipeline.sandbox.world import (
     BRANCH,
     HOME_ACCOUNT,
@@ -29,10 +29,20 @@ from pipeline.sandbox.world import (
     REPOSITORY,
     START,
     World,
-    object_id,
+    entra_object_id,
 )
 
-__all__ = ["BRANCH", "RECORD", "REPOSITORY", "START", "Acme", "Ran", "Refusal", "founded", "grant"]
+__all__ = [
+    "BRANCH",
+    "RECORD",
+    "REPOSITORY",
+    "START",
+    "Acme",
+    "Ran",
+    "PersonRefused",
+    "founded",
+    "grant",
+]
 
 _POLICIES = Path(__file__).parent.parent.parent / "policies"
 
@@ -182,7 +192,7 @@ class Acme:
         return number
 
     def ask(self, login: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Asks GitHub for `/repos/acme/access` and *path* as *login*. Raises `Refusal`."""
+        """Asks GitHub for `/repos/acme/access` and *path* as *login*. Raises `PersonRefused`."""
         return self.person(login)._ask(method, f"/repos/{REPOSITORY}{path}", body)
 
     def bypass(self) -> None:
@@ -261,7 +271,7 @@ class Acme:
         )
 
     def send(self, login: str, commit: str, branch: str = BRANCH, *, force: bool = False) -> None:
-        """Pushes a commit made by `commit`. Raises `Refusal`."""
+        """Pushes a commit made by `commit`. Raises `PersonRefused`."""
         self.git(login, "push", "--quiet", "origin", f"{'+' * force}{commit}:refs/heads/{branch}")
 
     def tip(self, branch: str = BRANCH) -> str:
@@ -298,7 +308,7 @@ class Acme:
             },
         )
         if done.returncode:
-            raise Refusal(done.returncode, done.stderr.decode("utf-8", "replace").strip())
+            raise PersonRefused(done.returncode, done.stderr.decode("utf-8", "replace").strip())
         return done.stdout.decode("utf-8").strip()
 
     # Time and evaluators
@@ -325,7 +335,7 @@ class Acme:
         if cloud == "azure":
             return bool(
                 self.world.azure.instances(
-                    _SUBSCRIPTIONS[name], object_id(PEOPLE[login]), _AZURE_ROLES[role], at
+                    _SUBSCRIPTIONS[name], entra_object_id(PEOPLE[login]), _AZURE_ROLES[role], at
                 )
             )
         account = _ACCOUNTS[name]

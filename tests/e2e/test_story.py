@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.cli.demo import _policies, _runner
 from pipeline.cli.main import run
-from pipeline.sandbox.story import Step, Story
+from pipeline.sandbox.story import Story, StoryStep
 from pipeline.sandbox.world import ACCOUNTS, HOME_ACCOUNT, START, World
 from tests.contract.support_azure import contracts
 from tests.contract.support_gcp import Contract
@@ -44,7 +44,7 @@ ACCOUNT = ACCOUNTS[0]
 LEDGER = f"arn:aws:rds:eu-west-1:{ACCOUNT}:db:ledger"
 
 
-def told(root: Path) -> list[Step]:
+def told(root: Path) -> list[StoryStep]:
     with World(root, now=START, policies=_policies()) as world:
         return list(Story(world=world, daypass=_runner(world)).steps())
 
@@ -160,7 +160,7 @@ def test_a_step_that_does_not_hold_makes_the_command_fail(
 
     honest = Story._denied
 
-    def dishonest(self: Story) -> Step:
+    def dishonest(self: Story) -> StoryStep:
         return replace(honest(self), ok=False)
 
     monkeypatch.setattr(Story, "steps", lambda self: iter([self._low_risk(), dishonest(self)]))
@@ -174,7 +174,7 @@ def test_a_step_that_does_not_hold_makes_the_command_fail(
 def test_a_story_that_breaks_off_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(self: Story) -> Step:
+    def broken(self: Story) -> StoryStep:
         raise LookupError("no comment on it")
 
     monkeypatch.setattr(Story, "_denied", broken)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pipeline.history.proven import Proof, Proven, Standing
+from pipeline.history.proven import BranchState, Proof, Proven
 from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
@@ -232,7 +232,7 @@ class Branch:
 
     def stand(
         self, known: Mapping[str, Proof] | None = None, *, at: datetime | None = None
-    ) -> Standing:
+    ) -> BranchState:
         """Returns what a new run finds the branch to amount to, by default now."""
         return self.prover(known).stand(anchor=self.anchor, tip=self.tip, now=at or self.now)
 
@@ -250,12 +250,12 @@ class Branch:
         return self.prover().last_proven(path, anchor=self.anchor, tip=self.tip)
 
 
-def live(standing: Standing) -> list[str]:
+def live(standing: BranchState) -> list[str]:
     """Returns the ids of the grants that count."""
     return [one.grant.id for one in standing.live]
 
 
-def quarantined(standing: Standing) -> dict[str, str]:
+def quarantined(standing: BranchState) -> dict[str, str]:
     """Returns why paths are quarantined, in one text for each path."""
     return {
         path: "; ".join(

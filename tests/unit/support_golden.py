@@ -14,7 +14,7 @@ from copy import copy
 from datetime import timedelta
 from typing import Any
 
-from pipeline.clouds.desired import desired, render
+from pipeline.clouds.desired import desired, render_bindings
 from pipeline.grants.catalogue import entitlements
 from pipeline.grants.parse import parse_grant
 from pipeline.grants.validate import validate_grant
@@ -233,7 +233,7 @@ class Court:
         return record(
             questions=[document],
             evaluations=[evaluation],
-            bindings=render(live, now=case.now),
+            bindings=render_bindings(live, now=case.now),
             decision=decide((), [evaluation], None),
         )
 

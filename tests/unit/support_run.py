@@ -14,15 +14,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from pipeline.cli.apply import Applied, apply, converge
+from pipeline.cli.apply import Converged, apply, converge
 from pipeline.cli.expire import expire
 from pipeline.cli.plan import plan
 from pipeline.cli.status import status
-from pipeline.clouds.desired import render
+from pipeline.clouds.desired import render_bindings
 from pipeline.config import Settings
-from pipeline.grants.write import render as text_of
+from pipeline.grants.write import render_grant as text_of
 from pipeline.history.lives import Life, lives
-from pipeline.history.proven import Proof, Quarantine, Standing
+from pipeline.history.proven import BranchState, Proof, Quarantine
 from pipeline.history.sources import Sources
 from pipeline.output.text import Painter
 from pipeline.provision.plan import Plan
@@ -154,7 +154,7 @@ class Said(NamedTuple):
 class OneRun:
     """A run that is about to begin."""
 
-    def __init__(self, world: World, product: room.Estates) -> None:
+    def __init__(self, world: World, product: room.EstateRun) -> None:
         self.world = world
         self._product = product
 
@@ -185,7 +185,7 @@ class OneRun:
         estate = Estate(bindings=held, foreign=(), unreachable=unreachable)
         return self._product.states(estate, frozenset(map(GrantId, rolled_back)))
 
-    def converge(self, plan: Plan | None = None, *, accept_surprise: bool = False) -> Applied:
+    def converge(self, plan: Plan | None = None, *, accept_surprise: bool = False) -> Converged:
         """Carries the run out, with its own plan unless another is given."""
         chosen = self._product.plan if plan is None else plan
         return converge(self._product, chosen, accept_surprise=accept_surprise)
@@ -205,14 +205,14 @@ class OneRun:
     def command(self, name: str, *arguments: str) -> Said:
         """Carries a whole command out over this run."""
         known = {"apply": apply, "expire": expire, "plan": plan, "status": status}
-        context, usual = self._product.context, room.Estates
-        room.Estates = lambda *_, **__: self._product  # type: ignore[assignment,misc]
+        context, usual = self._product.context, room.EstateRun
+        room.EstateRun = lambda *_, **__: self._product  # type: ignore[assignment,misc]
         try:
             code = known[name].main(
                 list(arguments), prog_name=name, obj=context, standalone_mode=False
             )
         finally:
-            room.Estates = usual  # type: ignore[misc]
+            room.EstateRun = usual  # type: ignore[misc]
         text = _written(context.out)
         documents = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
         return Said(code, documents, text, self.err)
@@ -256,10 +256,10 @@ def a_run(
     world.now = now or world.now
     world.say([*live, *lapsed, *offboarded, *unproven])
     for one in holding:
-        world.hold(*(render(one, now=world.now) if isinstance(one, LiveGrant) else (one,)))
+        world.hold(*(render_bindings(one, now=world.now) if isinstance(one, LiveGrant) else (one,)))
     if down is not None:
         world.down = dict(down)
-    product = room.Estates(_surroundings(world, settings), both_engines=both_engines)
+    product = room.EstateRun(_surroundings(world, settings), both_engines=both_engines)
     if clouds:
         vars(product)["clouds"] = SimpleNamespace(readers=world.clouds, writers=world.clouds)
     if not proving:
@@ -278,7 +278,7 @@ def _standing(
     proven: Sequence[LiveGrant],
     quarantined: Sequence[Quarantine],
     ungoverned: Sequence[Quarantine],
-) -> Standing:
+) -> BranchState:
     present = {life.id: life for life in world.lives() if life.present}
     proofs = {
         one.grant.id: tuple(
@@ -296,7 +296,7 @@ def _standing(
         for one in proven
     }
     known = {event["commit"] for event in world.events("proof")}
-    return Standing(
+    return BranchState(
         tip=world.tip,
         live=tuple(live),
         lapsed=tuple(

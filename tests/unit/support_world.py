@@ -12,7 +12,7 @@ from pipeline.errors import Denied, ForgeError, RefMoved
 from pipeline.forge.answers import Comment
 from pipeline.record.audit import read_chain
 from pipeline.record.vouch import Signature
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud
 from pipeline.values.pull_request import Actor, PullFile, PullRequest
@@ -47,16 +47,16 @@ class Cloudlet:
         )
 
     def write(
-        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         results = tuple(self._write(change) for change in changes)
         self._world.down.update(self._world.goes_down)
         return results
 
-    def _write(self, change: Change) -> Result:
+    def _write(self, change: BindingChange) -> Result:
         world, target = self._world, change.binding.target
         world.done.append(f"{change.kind} {target} {'+'.join(change.binding.grants)}")
-        gone = change.kind is Kind.DELETE
+        gone = change.kind is ChangeKind.DELETE
         if target in (world.keeps if gone else world.refuses):
             return Result(
                 change=change,

@@ -16,7 +16,7 @@ from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.tables import TABLE_LIMIT
 from pipeline.history.sources import CATALOGUE, Sources
 from pipeline.run.offline import read_catalogue
-from pipeline.values.catalogue import Delegation, Finding, Review, Standing
+from pipeline.values.catalogue import Delegation, EmergencyReview, ReviewFinding, StandingAccess
 from pipeline.values.commits import FILE_MODE, TreeEntry
 from pipeline.values.ids import GrantId, RoleId, TargetId
 from pipeline.values.timetable import (
@@ -161,16 +161,16 @@ def test_every_kind_is_read() -> None:
             reason="On leave",
         ),
     )
-    logs = Standing(target=TargetId("gcp/payments-prod"), role=RoleId("gcp/log-viewer"))
-    data = Standing(target=TargetId("aws/payments-prod"), role=RoleId("aws/rds-reader"))
+    logs = StandingAccess(target=TargetId("gcp/payments-prod"), role=RoleId("gcp/log-viewer"))
+    data = StandingAccess(target=TargetId("aws/payments-prod"), role=RoleId("aws/rds-reader"))
     assert found.standing == {"alice": (logs,), "ledger-bot": (data, logs)}
     assert found.reviews == (
-        Review(
+        EmergencyReview(
             path=REVIEW,
             subject="alice",
             grant=GrantId("alice/2026-11-21-outage"),
             commit=USE,
-            finding=Finding.MISUSED,
+            finding=ReviewFinding.MISUSED,
             notes="Read the salaries, which nobody had asked for",
         ),
     )

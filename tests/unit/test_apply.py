@@ -9,7 +9,7 @@ from pipeline.clouds.interface import Result, Status
 from pipeline.errors import ForgeError
 from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.plan import Plan, make_plan
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.ids import Cloud, GrantId
 from tests.unit.support_values import NOON, binding
 
@@ -40,16 +40,16 @@ class Cloudlet:
         self._log = log
 
     def write(
-        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         results = []
         for change in changes:
             key = change.binding.key
             self._log.lines.append(f"{change.kind} {key}")
-            if key in self.failing and change.kind is not Kind.DELETE:
+            if key in self.failing and change.kind is not ChangeKind.DELETE:
                 results.append(Result(change=change, status=Status.FAILED, message="no"))
                 continue
-            if change.kind is Kind.DELETE:
+            if change.kind is ChangeKind.DELETE:
                 self.held.pop(key, None)
             else:
                 self.held[key] = change.binding

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cli.main import run
-from pipeline.record.audit import GENESIS, AuditEvent, Run, Tip, batch, read_chain, unanswered
+from pipeline.record.audit import (
+    GENESIS,
+    AuditEvent,
+    Run,
+    Tip,
+    batch,
+    read_chain,
+    unanswered_intents,
+)
 from tests.unit.support_values import NOON
 
 RUN = Run(actor="keeper[bot]", id="7", main="a" * 40)
@@ -133,5 +141,5 @@ def test_an_intent_is_unanswered_until_its_outcome_and_again_when_it_is_tried_ag
         event(5, "outcome", "b", rollback=True),
         event(6, "intent", "a"),
     ]
-    assert [one["seq"] for one in unanswered(events)] == [3, 6]
-    assert unanswered([*events, event(7, "outcome", "b"), event(8, "outcome", "a")]) == ()
+    assert [one["seq"] for one in unanswered_intents(events)] == [3, 6]
+    assert unanswered_intents([*events, event(7, "outcome", "b"), event(8, "outcome", "a")]) == ()

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from pipeline.judge.circumstances import HORIZON, circumstances
-from pipeline.values.catalogue import Catalogue, Standing
+from pipeline.values.catalogue import Catalogue, StandingAccess
 from pipeline.values.ids import RoleId, TargetId
 from pipeline.values.timetable import Calendar, Hours, Rotation, Weekly
 from tests.unit.support_values import HOUR, NOON, window
 
-PAYER = Standing(target=TargetId("aws/prod"), role=RoleId("aws/payer"))
+PAYER = StandingAccess(target=TargetId("aws/prod"), role=RoleId("aws/payer"))
 CATALOGUE = Catalogue(
     principals={},
     targets={},

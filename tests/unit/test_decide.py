@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.approvals.steps import Step
+from pipeline.approvals.steps import ApprovalStep
 from pipeline.approvals.tally import Approvals, Rejected
 from pipeline.judge.decide import Verdict, decide
 from pipeline.policy.answer import Evaluation, Violation
@@ -51,17 +51,17 @@ ASKING = evaluation(required=(OWNER,))
 SILENT = evaluation()
 
 
-def count(*steps: Step, complete: bool, blocking: tuple[Rejected, ...] = ()) -> Approvals:
+def count(*steps: ApprovalStep, complete: bool, blocking: tuple[Rejected, ...] = ()) -> Approvals:
     return Approvals(
         counted=(), rejected=blocking, blocking=blocking, steps=steps, complete=complete
     )
 
 
-def missing(requirement: Requirement = OWNER, *waits_for: str) -> Step:
-    return Step(requirement, seats=(), missing=requirement.count, waits_for=waits_for)
+def missing(requirement: Requirement = OWNER, *waits_for: str) -> ApprovalStep:
+    return ApprovalStep(requirement, seats=(), missing=requirement.count, waits_for=waits_for)
 
 
-FILLED = count(Step(OWNER, seats=(), missing=0, waits_for=()), complete=True)
+FILLED = count(ApprovalStep(OWNER, seats=(), missing=0, waits_for=()), complete=True)
 
 
 def test_what_is_malformed_is_not_judged_and_says_where() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clouds.desired import desired, render
+from pipeline.clouds.desired import desired, render_bindings
 from pipeline.errors import PipelineError
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import (
@@ -112,7 +112,7 @@ def test_a_grant_gives_one_binding_per_line() -> None:
 
 def test_what_one_grant_gives_alone_is_what_it_asks_for_when_it_is_alone() -> None:
     one = live("x")
-    assert set(render(one, now=NOON)) == set(desired([one], now=NOON).bindings)
+    assert set(render_bindings(one, now=NOON)) == set(desired([one], now=NOON).bindings)
 
 
 def test_aws_and_google_hold_two_grants_of_the_same_access_apart() -> None:
@@ -165,7 +165,7 @@ def test_a_grant_that_a_cloud_cannot_carry_is_refused_alone_and_whole() -> None:
 def test_render_tells_what_cannot_be_carried() -> None:
     nowhere = Principal(name="carol", kind=PrincipalKind.PERSON, github=None, github_id=None)
     with pytest.raises(PipelineError, match="carol"):
-        render(live("bad", principal=nowhere), now=NOON)
+        render_bindings(live("bad", principal=nowhere), now=NOON)
 
 
 def test_a_grant_past_its_end_asks_for_nothing() -> None:

@@ -14,13 +14,20 @@ from pipeline.clouds.azure import binding as azure
 from pipeline.clouds.azure.mark import (
     JUSTIFICATION_LIMIT,
     SYSTEM,
-    Mark,
+    AzureMark,
     mark,
     read_mark,
     request_name,
     ticket_number,
 )
-from pipeline.clouds.azure.observed import ASSIGN, REMOVE, UPDATE, Request, Schedule, read_state
+from pipeline.clouds.azure.observed import (
+    ASSIGN,
+    REMOVE,
+    UPDATE,
+    AssignmentSchedule,
+    ScheduleRequest,
+    read_state,
+)
 from pipeline.errors import UsageError
 from pipeline.values.catalogue import (
     AwsPermissions,
@@ -326,12 +333,12 @@ def test_ticket_numbers_of_one_moment_count_up() -> None:
     assert ticket_number(NOW, [first, "2026-11-20T15:59:59Z.7", "INC-1", "x.y"]).endswith("Z.2")
 
 
-REASONS = Mark(principal="alice", role="reader", grants=(GRANT,))
+REASONS = AzureMark(principal="alice", role="reader", grants=(GRANT,))
 
 
 def request(
     kind: str = ASSIGN, *, minute: int = 0, mine: bool = True, **changes: object
-) -> Request:
+) -> ScheduleRequest:
     end = None if kind == REMOVE else NOW + HOUR
     number = f"2026-11-20T16:00:00Z.{minute + 1}"
     name = request_name(
@@ -343,7 +350,7 @@ def request(
         justification=REASONS.justification,
         ticket_number=number,
     )
-    made = Request(
+    made = ScheduleRequest(
         name=name if mine else f"0000{minute:04}-0000-4000-8000-000000000000",
         kind=kind,
         status="Provisioned",
@@ -362,8 +369,8 @@ def request(
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def schedule(made_by: Request | None, **changes: object) -> Schedule:
-    made = Schedule(
+def schedule(made_by: ScheduleRequest | None, **changes: object) -> AssignmentSchedule:
+    made = AssignmentSchedule(
         name="s1",
         handle="/subscriptions/x/RoleAssignmentSchedules/s1",
         principal_id=ALICE,
@@ -376,7 +383,9 @@ def schedule(made_by: Request | None, **changes: object) -> Schedule:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def doubt(found: Schedule, *requests: Request, requestor: str | None = None) -> str:
+def doubt(
+    found: AssignmentSchedule, *requests: ScheduleRequest, requestor: str | None = None
+) -> str:
     (held,) = read_state(SUBSCRIPTION, [found], requests, requestor=requestor).held
     return held.doubt
 
@@ -438,7 +447,7 @@ def test_what_is_over_counts_only_where_nothing_else_stands() -> None:
 def test_an_assignment_is_believed_in_until_it_is_removed_or_over() -> None:
     key = azure.key(SUBSCRIPTION, ALICE, READER)
 
-    def believed(*requests: Request, now: datetime = NOW) -> Request | None:
+    def believed(*requests: ScheduleRequest, now: datetime = NOW) -> ScheduleRequest | None:
         return read_state(SUBSCRIPTION, [], requests, requestor=None).believed(key, now=now)
 
     assert believed(request()) == request()

@@ -19,11 +19,11 @@ from pipeline.clouds.gcp.binding import (
     expression,
     owner,
     same_account,
-    window_of,
+    window_in,
 )
 from pipeline.clouds.gcp.iam_policy import edit, holds, survey
 from pipeline.errors import PipelineError, UsageError
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical, digest
 from pipeline.values.catalogue import (
     AwsPermissions,
@@ -85,12 +85,12 @@ def entry(made: Binding) -> dict[str, Any]:
     return {"role": said["role"], "members": [said["member"]], "condition": said["condition"]}
 
 
-def create(made: Binding) -> Change:
-    return Change(kind=Kind.CREATE, binding=made)
+def create(made: Binding) -> BindingChange:
+    return BindingChange(kind=ChangeKind.CREATE, binding=made)
 
 
-def delete(made: Binding) -> Change:
-    return Change(kind=Kind.DELETE, binding=made)
+def delete(made: Binding) -> BindingChange:
+    return BindingChange(kind=ChangeKind.DELETE, binding=made)
 
 
 class TestBinding:
@@ -232,7 +232,7 @@ class TestBinding:
 
 class TestExpression:
     def test_it_reads_back(self) -> None:
-        assert window_of(expression(WINDOW)) == WINDOW
+        assert window_in(expression(WINDOW)) == WINDOW
 
     @pytest.mark.parametrize(
         "text",
@@ -250,7 +250,7 @@ class TestExpression:
         ],
     )
     def test_any_other_expression_states_no_window(self, text: str) -> None:
-        assert window_of(text) is None
+        assert window_in(text) is None
 
 
 class TestMark:
@@ -353,7 +353,7 @@ class TestEdit:
         extended = binding(ENTITLEMENT, window=later)
         others = [{"role": "roles/browser", "members": [f"user:u{n}@example.com"]} for n in (1, 2)]
         policy = [others[0], entry(OURS), others[1]]
-        change = Change(kind=Kind.UPDATE, binding=extended, before=OURS)
+        change = BindingChange(kind=ChangeKind.UPDATE, binding=extended, before=OURS)
 
         assert list(edit(policy, [change], now=NOW).bindings) == [
             others[0],
@@ -366,7 +366,7 @@ class TestEdit:
         narrower = binding(
             ENTITLEMENT, window=Window(start=WINDOW.start, end=WINDOW.end - timedelta(hours=1))
         )
-        change = Change(kind=Kind.UPDATE, binding=narrower, before=OURS)
+        change = BindingChange(kind=ChangeKind.UPDATE, binding=narrower, before=OURS)
         assert edit([crowd, entry(OURS)], [change], now=NOW).refused == {}
         assert edit([crowd, entry(OURS)], [delete(OURS)], now=NOW).bindings == (crowd,)
 

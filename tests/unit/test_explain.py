@@ -15,7 +15,7 @@ from pipeline.policy.bundle import load_rules
 from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.rego import RegorusEngine
 from pipeline.policy.rego_text import read_module
-from pipeline.policy_tools.explain import explain, probed
+from pipeline.policy_tools.explain import explain_rules, probed
 from pipeline.policy_tools.pack import Pack
 from pipeline.policy_tools.rule_facts import facts
 from tests.unit.support_policies import own_bundle, own_rules, policy_files, request
@@ -251,7 +251,7 @@ def test_every_probe_answers_for_every_kind_of_change() -> None:
     for change in ("create", "narrow", "delete"):
         document = request(change=change)
         evaluation = evaluate(document, [RegorusEngine(own_bundle())], own_rules())
-        for one in explain(
+        for one in explain_rules(
             own_bundle(),
             policy_files(),
             own_rules(),
@@ -274,7 +274,7 @@ def test_what_was_denied_was_seen() -> None:
     engine = RegorusEngine(probed(own_bundle())[0])
     denied = [
         one
-        for one in explain(
+        for one in explain_rules(
             own_bundle(),
             policy_files(),
             own_rules(),

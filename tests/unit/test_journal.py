@@ -11,7 +11,7 @@ from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Plan, make_plan
 from pipeline.record.audit import AuditEvent, Run, read_chain
 from pipeline.record.journal import AuditJournal
-from pipeline.values.binding import Change, Kind
+from pipeline.values.binding import BindingChange, ChangeKind
 from pipeline.values.ids import GrantId
 from tests.unit.support_values import NOON, binding, window
 
@@ -151,7 +151,7 @@ def test_outcomes_tell_what_failed_and_what_was_taken_back() -> None:
         Result(change=plan.changes[0], status=Status.DONE),
         Result(change=plan.changes[1], status=Status.FAILED, message="403"),
     )
-    undone = Result(change=Change(kind=Kind.DELETE, binding=one), status=Status.DONE)
+    undone = Result(change=BindingChange(kind=ChangeKind.DELETE, binding=one), status=Status.DONE)
     outcome = Outcome(plan=plan, results=(made, broken), rolled_back=(undone,))
     journal(branch, NOON + timedelta(minutes=1)).outcomes(outcome)
     events = read_chain(branch.files).events

@@ -203,6 +203,15 @@ def test_every_room_is_drawn_and_every_drawn_room_is_there() -> None:
     assert there == set(ROOMS)
 
 
+def test_no_class_name_stands_twice() -> None:
+    where: dict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(module_name(path))
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
 @each_file
 def test_libraries_stay_in_their_own_file(path: Path) -> None:
     importer = module_name(path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.policy_tools.lint import lint
+from pipeline.policy_tools.lint import lint_files
 from tests.unit.support_policies import POLICIES, policy_files
 
 RULE = "access/rules/moon/moon.rego"
@@ -141,7 +141,7 @@ WARN = 'warn contains result.whole("moon-far", _shown)'
 def found(changes: dict[str, str | None]) -> list[str]:
     """Problems as `code path:line:column`, with the changed files."""
     files = {path: text for path, text in {**GOOD, **changes}.items() if text is not None}
-    return [f"{one.code} {one.path}:{one.line}:{one.column}" for one in lint(files)]
+    return [f"{one.code} {one.path}:{one.line}:{one.column}" for one in lint_files(files)]
 
 
 def changed(old: str, new: str, path: str = RULE) -> dict[str, str | None]:
@@ -154,7 +154,7 @@ def test_good_policies_have_no_problem() -> None:
 
 
 def test_the_pack_has_no_problem() -> None:
-    assert [str(problem) for problem in lint(policy_files())] == []
+    assert [str(problem) for problem in lint_files(policy_files())] == []
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.grants.parse import Parsed, parse_grant
-from pipeline.history.lives import GRANTS, Life, Step, grant_id, is_grant
+from pipeline.history.lives import GRANTS, Life, LifeStep, grant_id, is_grant
 from pipeline.history.sources import Sources
-from pipeline.history.subject_past import LOOK_BACK, Memory, Past, _held, past, versions
+from pipeline.history.subject_past import LOOK_BACK, Memory, Past, _held, past, readable_versions
 from pipeline.policy.question import Emergency, OtherLife
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant import Grant
@@ -57,7 +57,7 @@ class Written(Texts):
 
 def lives_plainly(commits: Sequence[MainlineCommit]) -> list[Life]:
     """As it was told before there was a memory: see `history.lives`."""
-    steps: dict[str, list[Step]] = {}
+    steps: dict[str, list[LifeStep]] = {}
     done: list[Life] = []
     for one in commits:
         for step in one.changes:
@@ -67,7 +67,7 @@ def lives_plainly(commits: Sequence[MainlineCommit]) -> list[Life]:
                 steps[step.path] = []
             elif not steps.get(step.path):
                 continue
-            steps[step.path].append(Step(commit=one, change=step))
+            steps[step.path].append(LifeStep(commit=one, change=step))
             if step.status == "D":
                 done.append(Life(path=step.path, steps=tuple(steps.pop(step.path))))
     done += [Life(path=path, steps=tuple(some)) for path, some in steps.items()]
@@ -90,7 +90,7 @@ def plainly(
         mine = life.path.startswith(f"{GRANTS}{grant.subject}/")
         if not mine or (life.path == grant.path and life.present):
             continue
-        said = list(versions(sources, life))
+        said = list(readable_versions(sources, life))
         if not said:
             continue
         revives = revives or said[-1] == grant

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.provision.plan import SurprisingPlan, make_plan
-from pipeline.values.binding import Binding, Kind
+from pipeline.values.binding import Binding, ChangeKind
 from pipeline.values.canonical import canonical, timestamp
 from pipeline.values.ids import GrantId, TargetId
 from tests.unit.support_values import NOON, binding, window
@@ -27,7 +27,7 @@ bindings = st.lists(
 def carried_out(observed: list[Binding], plan_changes: object) -> dict[tuple[str, str, str], str]:
     state = {one.identity: one.document for one in observed}
     for change in plan_changes:  # type: ignore[attr-defined]
-        if change.kind is Kind.DELETE:
+        if change.kind is ChangeKind.DELETE:
             del state[change.binding.identity]
         else:
             state[change.binding.identity] = change.binding.document
@@ -58,7 +58,7 @@ def test_deletes_come_first_and_creates_last(
     desired: list[Binding], observed: list[Binding]
 ) -> None:
     kinds = [change.kind for change in make_plan(desired, observed, now=NOON).changes]
-    order = [Kind.DELETE, Kind.UPDATE, Kind.CREATE]
+    order = [ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE]
     assert kinds == sorted(kinds, key=order.index)
 
 
@@ -66,7 +66,7 @@ def test_an_extension_is_an_update_in_place() -> None:
     (change,) = make_plan(
         [binding(document='{"end":2}')], [binding(document='{"end":1}')], now=NOON
     ).changes
-    assert change.kind is Kind.UPDATE
+    assert change.kind is ChangeKind.UPDATE
     assert change.before is not None
 
 
@@ -74,7 +74,7 @@ def test_a_twin_of_a_binding_is_deleted() -> None:
     one = replace(binding(), handle="1")
     two = replace(binding(), handle="2")
     (change,) = make_plan([binding()], [one, two], now=NOON).changes
-    assert (change.kind, change.binding.handle) == (Kind.DELETE, "2")
+    assert (change.kind, change.binding.handle) == (ChangeKind.DELETE, "2")
 
 
 def test_two_desired_bindings_that_are_the_same_are_refused() -> None:
@@ -134,9 +134,9 @@ def test_only_what_takes_away_stays_of_a_plan_that_may_only_remove() -> None:
     ]
     plan = make_plan(desired, observed, now=NOON).removals_only("because")
     assert [(c.kind, c.binding.key) for c in plan.changes] == [
-        (Kind.DELETE, "gone"),
-        (Kind.UPDATE, "fewer"),
-        (Kind.UPDATE, "shorter"),
+        (ChangeKind.DELETE, "gone"),
+        (ChangeKind.UPDATE, "fewer"),
+        (ChangeKind.UPDATE, "shorter"),
     ]
     assert dict(plan.held) == {"a/1": "because", "b/2": "because"}
 

@@ -13,8 +13,8 @@ import pytest
 from pipeline.cli.main import run
 from pipeline.history.sources import Sources
 from pipeline.policy.rego import RegorusEngine
-from pipeline.policy_tools.replay import Replay, versions
-from pipeline.policy_tools.simulate import Question
+from pipeline.policy_tools.replay import Replay, replayed_versions
+from pipeline.policy_tools.simulate import ReplayedQuestion
 from pipeline.values.timetable import Calendar, Hours, Weekly
 from tests.unit.support_git import Work
 from tests.unit.support_simulate import ACME, DATABASE, LOGS, ROOT, Scene, grant, only_flip
@@ -383,8 +383,8 @@ def test_a_calendar_that_came_with_the_changed_policies_is_known_of_the_past(sce
     always = Calendar(name="always", title="Always", timezone="Etc/UTC", weekly=(hours,))
     today = replace(sources.catalogue(commits[-1].sha), calendars={"always": always})
     replay = Replay(sources, commits, today=today)
-    (question,) = replay.questions(frozenset(versions(commits)), teams=frozenset())
-    assert isinstance(question, Question)
+    (question,) = replay.questions(frozenset(replayed_versions(commits)), teams=frozenset())
+    assert isinstance(question, ReplayedQuestion)
     (window,) = question.document["calendars"]["open"]["always"]
     assert window["end"] - window["start"] == 30 * 60
 

@@ -15,8 +15,8 @@ from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.judge.rulebook import Trial
 from pipeline.policy.rego import RegorusEngine
-from pipeline.policy_tools.replay import Replay, versions
-from pipeline.policy_tools.simulate import Question
+from pipeline.policy_tools.replay import Replay, replayed_versions
+from pipeline.policy_tools.simulate import ReplayedQuestion
 from pipeline.values.grant import window_of
 from pipeline.values.pull_request import Actor, PullRequest
 from tests.unit.support_reviews import Desk
@@ -174,8 +174,8 @@ def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str, roles:
     commits = scene.work.repository.mainline(scene.work.repository.resolve("HEAD"))
     sources = Sources(scene.work.repository)
     replay = Replay(sources, commits, today=sources.catalogue(begun))
-    *_, question = replay.questions(frozenset(versions(commits)), teams=frozenset())
-    assert isinstance(question, Question)
+    *_, question = replay.questions(frozenset(replayed_versions(commits)), teams=frozenset())
+    assert isinstance(question, ReplayedQuestion)
     at = commits[-1].committed_at
     asked_before = parse_grant(grant().encode(), path=LOGS).grant
     assert asked_before is not None

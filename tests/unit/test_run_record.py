@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import Undecided, UsageError
 from pipeline.history.proven import Proof
 from pipeline.record.audit import AuditEvent
-from pipeline.record.recorded import proof_data, read_facts
+from pipeline.record.recorded import proof_data, read_recorded
 from tests.unit.support_estate import a_grant, quarantine
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON
@@ -197,19 +197,19 @@ def test_a_proof_is_recorded_as_it_is_read_back() -> None:
 
 def test_a_proof_of_an_older_release_names_no_version_before_it() -> None:
     data = {name: value for name, value in proof_data(PROOF).items() if name != "previous"}
-    found = read_facts([{"kind": "proof", **data}])
+    found = read_recorded([{"kind": "proof", **data}])
     assert found.proofs[PROOF.commit].previous is None
 
 
 def test_the_last_proof_of_a_commit_counts() -> None:
     later = {**proof_data(PROOF), "pull": 8}
-    found = read_facts([{"kind": "proof", **proof_data(PROOF)}, {"kind": "proof", **later}])
+    found = read_recorded([{"kind": "proof", **proof_data(PROOF)}, {"kind": "proof", **later}])
     assert found.proofs[PROOF.commit].pull == 8
 
 
 def test_the_last_state_of_each_life_counts() -> None:
     first = {"kind": "grant", "grant": "alice/x", "life": "1", "state": "provisioned"}
-    found = read_facts(
+    found = read_recorded(
         [
             {**first, "told": False},
             {**first, "life": "2", "told": False},
@@ -222,9 +222,9 @@ def test_the_last_state_of_each_life_counts() -> None:
 
 def test_an_alert_is_known_by_its_path_and_commit() -> None:
     alert = {"kind": "alert", "path": "p", "commit": "c", "reasons": []}
-    assert read_facts([alert, alert]).alerts == {("p", "c")}
-    assert read_facts([{"kind": "alert"}]).alerts == {("", "")}
+    assert read_recorded([alert, alert]).alerts == {("p", "c")}
+    assert read_recorded([{"kind": "alert"}]).alerts == {("", "")}
 
 
 def test_events_of_kinds_that_are_not_known_say_nothing() -> None:
-    assert read_facts([{"kind": "tally", "grants": []}]) == read_facts([])
+    assert read_recorded([{"kind": "tally", "grants": []}]) == read_recorded([])

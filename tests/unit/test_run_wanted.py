@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.clouds.desired import desired
 from pipeline.errors import Undecided
-from pipeline.values.binding import Kind
+from pipeline.values.binding import ChangeKind
 from pipeline.values.grant import Window
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant, quarantine, shown, unknown_to_the_clouds
@@ -175,7 +175,7 @@ def test_a_quarantined_grant_stops_no_other() -> None:
 def test_bindings_that_an_extension_lengthens_are_updated_in_place() -> None:
     run = a_run(live=[a_grant("x", held=window(0, 3))], holding=[a_grant("x")])
     (change,) = run.plan.changes
-    assert change.kind is Kind.UPDATE
+    assert change.kind is ChangeKind.UPDATE
     assert (change.before.window, change.binding.window) == (window(0, 2), window(0, 3))
 
 

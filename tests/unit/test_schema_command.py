@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.main import run
-from pipeline.grants.schema import editor_line, kind_of, render, schemas
+from pipeline.grants.schema import editor_line, kind_of, render_schemas, schemas
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +34,7 @@ def test_the_kinds_are_listed(schema: Any) -> None:
 
 
 def test_a_kind_is_shown_as_it_is_written(schema: Any) -> None:
-    assert schema("grant")[1] == render()["access/schemas/grant.schema.json"]
+    assert schema("grant")[1] == render_schemas()["access/schemas/grant.schema.json"]
     assert json.loads(schema("grant", "--json")[1]) == schemas()["grant"]
 
 
@@ -42,10 +42,12 @@ def test_what_is_missing_or_differs_is_written_and_then_is_fine(
     tmp_path: Path, schema: Any
 ) -> None:
     code, out, _ = schema("--check")
-    assert (code, out.count("differs")) == (1, len(render()))
+    assert (code, out.count("differs")) == (1, len(render_schemas()))
     assert schema("--write")[0] == 0
-    assert {path: (tmp_path / path).read_text("utf-8") for path in render()} == render()
-    assert schema("--check") == (0, f"{len(render())} schemas are as generated\n", "")
+    assert {
+        path: (tmp_path / path).read_text("utf-8") for path in render_schemas()
+    } == render_schemas()
+    assert schema("--check") == (0, f"{len(render_schemas())} schemas are as generated\n", "")
     (tmp_path / "access/schemas/grant.schema.json").write_bytes(b"\xff")
     code, out, _ = schema("--check", "--json")
     assert (code, json.loads(out)) == (1, {"differing": ["access/schemas/grant.schema.json"]})
@@ -102,7 +104,7 @@ def test_the_line_leads_to_the_schema() -> None:
         found = re.search(r"\$schema=(.*)$", line)
         assert found
         named = (file.parent / found[1]).resolve().relative_to(ROOT.resolve())
-        assert named.as_posix() in render()
+        assert named.as_posix() in render_schemas()
         if file.exists():
             assert file.read_text("utf-8").startswith(f"{line}\n")
 

@@ -10,14 +10,14 @@ import pytest
 from pipeline.approvals.tally import Requirement
 from pipeline.policy.answer import Evaluation, Violation
 from pipeline.policy_tools.simulate import (
-    Finding,
     Flip,
     Judged,
-    Outcome,
-    Question,
+    NoDecision,
+    ReplayedQuestion,
+    RuleFinding,
+    Simulation,
     Turn,
     Unasked,
-    Undecided,
     compare,
     first_told,
 )
@@ -102,15 +102,17 @@ def test_a_flip_names_what_appeared_and_what_disappeared() -> None:
     after = answer(said("too-long"), said("too-late"), warnings=(said("too-broad", 0),))
     assert compare(before, after) == Flip(
         turns=(Turn.CODES,),
-        appeared=(Finding("too-broad", 0, True), Finding("too-late", -1, False)),
-        disappeared=(Finding("too-broad", 0, False),),
+        appeared=(RuleFinding("too-broad", 0, True), RuleFinding("too-late", -1, False)),
+        disappeared=(RuleFinding("too-broad", 0, False),),
     )
 
 
 def judged(commit: str | None, before: Evaluation = ONE, after: Evaluation = ONE) -> Judged:
     at = datetime(2026, 11, 20, tzinfo=UTC)
     return Judged(
-        question=Question(commit=commit, at=at, grant=grant(), document={"change": "create"}),
+        question=ReplayedQuestion(
+            commit=commit, at=at, grant=grant(), document={"change": "create"}
+        ),
         before=before,
         after=after,
         flip=compare(before, after),
@@ -119,7 +121,7 @@ def judged(commit: str | None, before: Evaluation = ONE, after: Evaluation = ONE
 
 LOST = Unasked(commit="a" * 40, path="access/grants/a/b.yaml", reason="no grant")
 LOST_HERE = Unasked(commit=None, path="access/grants/a/b.yaml", reason="no grant")
-SILENT = Undecided(commit="a" * 40, path="access/grants/a/b.yaml", reason="no decision")
+SILENT = NoDecision(commit="a" * 40, path="access/grants/a/b.yaml", reason="no decision")
 
 
 @pytest.mark.parametrize(
@@ -135,14 +137,14 @@ SILENT = Undecided(commit="a" * 40, path="access/grants/a/b.yaml", reason="no de
     ],
 )
 def test_nothing_is_concluded_from_a_history_that_could_not_be_judged(
-    results: tuple[Judged | Unasked | Undecided, ...], unsure: bool
+    results: tuple[Judged | Unasked | NoDecision, ...], unsure: bool
 ) -> None:
-    assert Outcome(results=results).unsure is unsure
+    assert Simulation(results=results).unsure is unsure
 
 
 def test_an_outcome_tells_flips_from_the_rest() -> None:
     same, flipped = judged(None), judged("a" * 40, ONE, DENIED)
-    outcome = Outcome(results=(same, LOST, flipped, SILENT))
+    outcome = Simulation(results=(same, LOST, flipped, SILENT))
     assert outcome.judged == (same, flipped)
     assert [one for one, _ in outcome.flips] == [flipped]
     assert outcome.not_judged == (LOST, SILENT)

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from pipeline.grants.schema import schemas
-from pipeline.grants.write import lines_of, marked, quoted, render, unreadable, word, written
+from pipeline.grants.write import (
+    lines_of,
+    marked,
+    quoted,
+    render_grant,
+    unreadable,
+    written,
+    yaml_word,
+)
 from pipeline.reading.yaml_strict import UNSEEN
 from pipeline.values.grant import Access, Grant
 from pipeline.values.ids import GrantId, TargetId
@@ -114,8 +122,8 @@ def as_others_read(text: str) -> dict[str, object]:
 
 
 def test_a_grant_is_written_in_the_order_that_it_is_documented_in() -> None:
-    assert render(GRANT) == TEXT
-    assert render(replace(GRANT, emergency=True)).endswith("7890\nemergency: true\n")
+    assert render_grant(GRANT) == TEXT
+    assert render_grant(replace(GRANT, emergency=True)).endswith("7890\nemergency: true\n")
     shortest = replace(GRANT, ticket=None, start=None, access=GRANT.access[:1])
     assert [name for name, _ in lines_of(shortest)] == [
         *("head", "subject", "reason", "duration", "access", "access.0.target", "access.0.role")
@@ -127,13 +135,13 @@ def test_what_the_form_allows_is_written_and_read_back_as_it_was(grant: Grant) -
     text, found = written(grant)
     assert found == grant
     assert unreadable(grant) == ()
-    assert text == render(grant)
+    assert text == render_grant(grant)
     assert text.count("\n") == len(lines_of(grant))
 
 
 @given(grants())
 def test_other_readers_and_the_schema_agree(grant: Grant) -> None:
-    seen = as_others_read(render(grant))
+    seen = as_others_read(render_grant(grant))
     assert (seen["subject"], seen["reason"]) == (grant.subject, grant.reason)
     assert seen.get("ticket") == grant.ticket
     access = seen["access"]
@@ -186,7 +194,7 @@ def test_what_the_form_refuses_is_told_by_field(
 @pytest.mark.parametrize("path", ["x.yaml", "access/README.md", "policies/grants/x.yaml"])
 def test_a_file_elsewhere_is_no_grant(path: str) -> None:
     with pytest.raises(ValueError, match="no place"):
-        render(replace(GRANT, path=path))
+        render_grant(replace(GRANT, path=path))
 
 
 def test_a_grant_in_the_wrong_folder_is_not_written() -> None:
@@ -213,4 +221,4 @@ def test_a_quoted_text_is_one_line_that_reads_as_the_text(text: str) -> None:
     "text", ["yes", "No", "ON", "null", "y", "1e3", "0x1F", "12:30", "2026-11-20", "", "-", "#1"]
 )
 def test_what_readers_take_for_another_thing_stands_in_quotes(text: str) -> None:
-    assert word(text) == quoted(text)
+    assert yaml_word(text) == quoted(text)

@@ -14,7 +14,7 @@ from pipeline.clouds.aws.binding import PATH, POLICY_NAME, session_seconds
 from pipeline.clouds.aws.observed import not_ours, observed, read_window
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.errors import CloudError
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, TargetId
@@ -197,23 +197,23 @@ class AwsWriter:
         self._boundary = boundary
 
     def write(
-        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """See `CloudWriter.write`."""
         return tuple(self._write(change, clock) for change in changes)
 
-    def _write(self, change: Change, clock: Callable[[], datetime]) -> Result:
+    def _write(self, change: BindingChange, clock: Callable[[], datetime]) -> Result:
         from botocore.exceptions import BotoCoreError, ClientError
 
         binding = change.binding
         try:
             iam = self._accounts.iam(binding.locator)
-            if change.kind is Kind.DELETE:
+            if change.kind is ChangeKind.DELETE:
                 _delete(iam, binding.key)
             else:
                 if binding.window is None or binding.window.ended(clock()):
                     raise CloudError("its window has ended; nothing was written")
-                self._put(iam, binding, fresh=change.kind is Kind.CREATE)
+                self._put(iam, binding, fresh=change.kind is ChangeKind.CREATE)
         except (BotoCoreError, ClientError, CloudError) as error:
             return Result(
                 change=change,

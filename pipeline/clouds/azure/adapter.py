@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.api import (
     PUBLIC,
+    AzureRefused,
     Connection,
-    Draft,
-    Refused,
+    ScheduleRequestDraft,
     StaticToken,
     Subscription,
     translated,
 )
-from pipeline.clouds.azure.mark import Mark, mark, request_name, ticket_number
-from pipeline.clouds.azure.observed import ASSIGN, REMOVE, UPDATE, Held, Request, State
+from pipeline.clouds.azure.mark import AzureMark, mark, request_name, ticket_number
+from pipeline.clouds.azure.observed import ASSIGN, REMOVE, UPDATE, Held, ScheduleRequest, State
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.errors import CloudError
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import Target
 from pipeline.values.grant import Window
@@ -137,7 +137,7 @@ class AzureWriter:
         )
 
     def write(
-        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """See `CloudWriter.write`."""
         results: dict[int, Result] = {}
@@ -171,14 +171,14 @@ class _Assigner:
         self.numbers.extend(one.ticket_number for one in self.known.requests)
         return self.known
 
-    def carry_out(self, change: Change, now: datetime) -> Result:
+    def carry_out(self, change: BindingChange, now: datetime) -> Result:
         """Does one change; refusals and outages become its result."""
         try:
             with translated():
                 if change.binding.key in self.touched:
                     self.refresh()
                 self.touched.add(change.binding.key)
-                if change.kind is Kind.DELETE:
+                if change.kind is ChangeKind.DELETE:
                     return self.remove(change, now)
                 window = change.binding.window
                 if window is None or window.ended(now):
@@ -187,7 +187,7 @@ class _Assigner:
         except CloudError as error:
             return _failed(change, str(error))
 
-    def hold(self, change: Change, now: datetime) -> Result:
+    def hold(self, change: BindingChange, now: datetime) -> Result:
         """Makes the assignment as desired, from whatever stands there."""
         state = self.known or self.refresh()
         held = state.current(change.binding.key, now=now)
@@ -196,7 +196,7 @@ class _Assigner:
         return self.adjust(change, state, held, now)
 
     def adjust(
-        self, change: Change, state: State, held: Held, now: datetime, *, renew: bool = True
+        self, change: BindingChange, state: State, held: Held, now: datetime, *, renew: bool = True
     ) -> Result:
         """Changes what stands in place, unless it is alike already or not ours.
 
@@ -211,13 +211,13 @@ class _Assigner:
             return _failed(change, _other_type(held.schedule.principal_type, declared))
         try:
             answer = self.azure.send(self.draft(change.binding, UPDATE, now, held))
-        except Refused as refusal:
+        except AzureRefused as refusal:
             if refusal.code == "RoleAssignmentDoesNotExist" and renew:
                 return self.assign(change, now)
             return _failed(change, str(refusal))
         return _outcome(change, answer)
 
-    def assign(self, change: Change, now: datetime) -> Result:
+    def assign(self, change: BindingChange, now: datetime) -> Result:
         """Makes a new assignment."""
         binding = change.binding
         if binding.window is None or not documents.assignable(binding.window, now=now):
@@ -233,12 +233,14 @@ class _Assigner:
             if expected is not None and expected != declared:
                 return _failed(change, _other_type(expected, declared))
             answer = self.azure.send(draft)
-        except Refused as refusal:
+        except AzureRefused as refusal:
             if refusal.code == "RoleAssignmentExists":
                 return self.converge(change, now)
             return _failed(change, str(refusal))
         if answer.principal_type not in (None, declared):
-            taken = self.remove(Change(kind=Kind.DELETE, binding=binding), now, surely_there=True)
+            taken = self.remove(
+                BindingChange(kind=ChangeKind.DELETE, binding=binding), now, surely_there=True
+            )
             return _failed(
                 change,
                 f"{_other_type(answer.principal_type, declared)}; taking it back: "
@@ -246,7 +248,7 @@ class _Assigner:
             )
         return _outcome(change, answer)
 
-    def converge(self, change: Change, now: datetime) -> Result:
+    def converge(self, change: BindingChange, now: datetime) -> Result:
         """Decides about an assignment that was not there a moment ago."""
         state = self.refresh()
         held = state.current(change.binding.key, now=now)
@@ -263,7 +265,7 @@ class _Assigner:
             "not list it as ours; the next run looks again",
         )
 
-    def remove(self, change: Change, now: datetime, *, surely_there: bool = False) -> Result:
+    def remove(self, change: BindingChange, now: datetime, *, surely_there: bool = False) -> Result:
         """Takes the assignment away, unless what stands there is not ours."""
         state = self.known or self.refresh()
         places = [one for one in state.held if one.key == change.binding.key]
@@ -275,7 +277,7 @@ class _Assigner:
             return _done(change, "it was gone already")
         try:
             answer = self.azure.send(self.draft(change.binding, REMOVE, now, held))
-        except Refused as refusal:
+        except AzureRefused as refusal:
             if refusal.code == "RoleAssignmentDoesNotExist":
                 return _done(change, "it was gone already")
             if refusal.code == "ActiveDurationTooShort":
@@ -283,20 +285,22 @@ class _Assigner:
             return _failed(change, str(refusal))
         return _outcome(change, answer)
 
-    def draft(self, binding: Binding, kind: str, now: datetime, held: Held | None) -> Draft:
+    def draft(
+        self, binding: Binding, kind: str, now: datetime, held: Held | None
+    ) -> ScheduleRequestDraft:
         """Returns the request of *kind* for *binding*, named after its contents."""
         declared = _declared(binding)
         number = ticket_number(now, self.numbers)
         self.numbers.append(number)
         # What is taken away may have lost its reasons; what is given never lacks one.
         reasons = (
-            Mark(principal=binding.principal, role=binding.role, grants=())
+            AzureMark(principal=binding.principal, role=binding.role, grants=())
             if kind == REMOVE and not binding.grants
             else mark(principal=binding.principal, role=binding.role, grants=binding.grants)
         )
         justification = reasons.justification
         window = None if kind == REMOVE else binding.window
-        return Draft(
+        return ScheduleRequestDraft(
             name=request_name(
                 scope=self.azure.scope,
                 principal_id=declared.principal_id,
@@ -343,10 +347,10 @@ def _start(window: Window, held: Held | None, now: datetime) -> datetime:
     return since if since is not None and since <= now else now
 
 
-def _outcome(change: Change, answer: Request) -> Result:
+def _outcome(change: BindingChange, answer: ScheduleRequest) -> Result:
     if answer.status in _DONE:
         return _done(change, "")
-    if answer.status in _SCHEDULED and change.kind is not Kind.DELETE:
+    if answer.status in _SCHEDULED and change.kind is not ChangeKind.DELETE:
         return _done(change, "scheduled")
     if answer.status in _PENDING:
         return Result(
@@ -357,11 +361,11 @@ def _outcome(change: Change, answer: Request) -> Result:
     return _failed(change, f"Azure says {answer.status or 'nothing'} of request {answer.name}")
 
 
-def _done(change: Change, message: str) -> Result:
+def _done(change: BindingChange, message: str) -> Result:
     return Result(change=change, status=Status.DONE, message=message)
 
 
-def _failed(change: Change, message: str) -> Result:
+def _failed(change: BindingChange, message: str) -> Result:
     return Result(change=change, status=Status.FAILED, message=message)
 
 
@@ -381,7 +385,7 @@ def _other_type(found: str | None, declared: str) -> str:
     )
 
 
-def _too_early(change: Change) -> str:
+def _too_early(change: BindingChange) -> str:
     window = (change.before or change.binding).window
     stands = f"until {timestamp(window.end)}" if window else "until its own end"
     return (

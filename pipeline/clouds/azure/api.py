@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.mark import SYSTEM
-from pipeline.clouds.azure.observed import Request, Schedule, State, read_state
+from pipeline.clouds.azure.observed import AssignmentSchedule, ScheduleRequest, State, read_state
 from pipeline.errors import CloudError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
+class ScheduleRequestDraft:
     """A request that is about to be made."""
 
     name: str
@@ -171,10 +171,10 @@ class Subscription:
                 self.connection.pause(_delay(error, number))
         return call()
 
-    def rehearse(self, draft: Draft) -> str | None:
+    def rehearse(self, draft: ScheduleRequestDraft) -> str | None:
         """Asks Azure whether it would take *draft*; returns the principal's type, if it says so.
 
-        Raises `Refused` as the request itself would. Where Azure offers no rehearsal, the
+        Raises `AzureRefused` as the request itself would. Where Azure offers no rehearsal, the
         request itself has to tell.
         """
         from azure.core.exceptions import HttpResponseError
@@ -190,11 +190,11 @@ class Subscription:
             raise _refused(error) from error
         return _request(answer).principal_type
 
-    def send(self, draft: Draft) -> Request:
+    def send(self, draft: ScheduleRequestDraft) -> ScheduleRequest:
         """Puts *draft* and returns it as Azure keeps it.
 
         Whether a lost answer came after its effect is read back under the draft's own name.
-        Raises `Refused` for what Azure says no to, and what it did not answer in the end.
+        Raises `AzureRefused` for what Azure says no to, and what it did not answer in the end.
         """
         from azure.core.exceptions import AzureError
 
@@ -213,7 +213,7 @@ class Subscription:
                 self.connection.pause(_delay(error, number))
         raise AssertionError("the last attempt returns or raises")
 
-    def kept(self, draft: Draft) -> Request | None:
+    def kept(self, draft: ScheduleRequestDraft) -> ScheduleRequest | None:
         """Returns *draft* as Azure keeps it, or None where it never arrived."""
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -225,7 +225,7 @@ class Subscription:
         return None if found.doubt(self.connection.requestor) else found
 
 
-class Refused(CloudError):
+class AzureRefused(CloudError):
     """Raised when Azure said no to a request; *code* is its error code."""
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
@@ -246,7 +246,7 @@ def translated() -> Iterator[None]:
         raise CloudError(f"Azure answered what the SDK cannot read: {error}") from error
 
 
-def _refused(error: Any) -> Refused:
+def _refused(error: Any) -> AzureRefused:
     code = _code(error)
     detail = getattr(getattr(error, "error", None), "message", None) or error.message
     said = " ".join(str(detail).split())
@@ -254,12 +254,16 @@ def _refused(error: Any) -> Refused:
     text = f"Azure: {code or status or type(error).__name__}: {said}"
     if code == "RoleAssignmentRequestPolicyValidationFailed":
         rules = [rule for rule in _ADVICE if rule in said]
-        return Refused(code, text, hint="; ".join(f"{rule}: {_ADVICE[rule]}" for rule in rules))
+        return AzureRefused(
+            code, text, hint="; ".join(f"{rule}: {_ADVICE[rule]}" for rule in rules)
+        )
     if code == "PrincipalNotFound":
-        return Refused(code, text, hint="check the object id in the principal's file")
+        return AzureRefused(code, text, hint="check the object id in the principal's file")
     if code == "PendingRoleAssignmentRequest":
-        return Refused(code, text, hint="another request is under way; the next run tries again")
-    return Refused(code, text)
+        return AzureRefused(
+            code, text, hint="another request is under way; the next run tries again"
+        )
+    return AzureRefused(code, text)
 
 
 def _code(error: Any) -> str:
@@ -290,10 +294,10 @@ def _delay(error: Any, attempt: int) -> float:
     return min(seconds, LONGEST_PAUSE)
 
 
-def _schedule(found: Any) -> Schedule:
+def _schedule(found: Any) -> AssignmentSchedule:
     if not (found.name and found.id and found.principal_id and found.role_definition_id):
         raise CloudError("Azure lists a role assignment schedule without name, principal or role")
-    return Schedule(
+    return AssignmentSchedule(
         name=found.name.lower(),
         handle=found.id,
         principal_id=found.principal_id.lower(),
@@ -305,12 +309,12 @@ def _schedule(found: Any) -> Schedule:
     )
 
 
-def _request(found: Any) -> Request:
+def _request(found: Any) -> ScheduleRequest:
     if not (found.name and found.principal_id and found.role_definition_id and found.request_type):
         raise CloudError("Azure answers a schedule request without name, principal, role or kind")
     expiration = found.schedule_info.expiration if found.schedule_info else None
     ticket = found.ticket_info
-    return Request(
+    return ScheduleRequest(
         name=found.name.lower(),
         kind=found.request_type,
         status=found.status or "",
@@ -328,7 +332,7 @@ def _request(found: Any) -> Request:
     )
 
 
-def _model(draft: Draft) -> Any:
+def _model(draft: ScheduleRequestDraft) -> Any:
     from azure.mgmt.authorization.v2020_10_01 import models
 
     schedule_info = None

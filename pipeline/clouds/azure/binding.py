@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from pipeline.clouds.azure.mark import Mark, mark
+from pipeline.clouds.azure.mark import AzureMark, mark
 from pipeline.errors import UsageError
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import canonical, timestamp
@@ -105,7 +105,7 @@ def document(
     role: str,
     start: datetime | None,
     end: datetime | None,
-    reasons: Mark | None,
+    reasons: AzureMark | None,
     now: datetime,
 ) -> str:
     """Returns the canonical document of an assignment, desired or observed.

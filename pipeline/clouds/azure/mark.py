@@ -38,7 +38,7 @@ _UNLISTED = re.compile(r"\+[1-9][0-9]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mark:
+class AzureMark:
     """What a request says of its reasons."""
 
     principal: str
@@ -62,7 +62,7 @@ class Mark:
         return " ".join([f"daypass {_encode(self.principal)} {_encode(self.role)}:", *words])
 
 
-def mark(*, principal: str, role: str, grants: Iterable[GrantId]) -> Mark:
+def mark(*, principal: str, role: str, grants: Iterable[GrantId]) -> AzureMark:
     """Returns the mark that names *grants*, sorted, as far as `JUSTIFICATION_LIMIT` allows.
 
     Raises `ValueError` when there is no grant: nothing is assigned without a reason.
@@ -71,7 +71,7 @@ def mark(*, principal: str, role: str, grants: Iterable[GrantId]) -> Mark:
     if not ordered:
         raise ValueError("an assignment needs a grant that it serves")
     for count in range(len(ordered), 0, -1):
-        tried = Mark(
+        tried = AzureMark(
             principal=principal,
             role=role,
             grants=ordered[:count],
@@ -79,11 +79,11 @@ def mark(*, principal: str, role: str, grants: Iterable[GrantId]) -> Mark:
         )
         if len(tried.justification) <= JUSTIFICATION_LIMIT:
             return tried
-    return Mark(principal=principal, role=role, grants=(), unlisted=len(ordered))
+    return AzureMark(principal=principal, role=role, grants=(), unlisted=len(ordered))
 
 
-def read_mark(justification: str | None) -> Mark | None:
-    """Returns what *justification* says, or None where `Mark.justification` did not write it."""
+def read_mark(justification: str | None) -> AzureMark | None:
+    """Returns what *justification* says; None where `AzureMark.justification` did not write it."""
     match = _JUSTIFICATION.fullmatch(justification or "")
     if match is None:
         return None
@@ -91,7 +91,7 @@ def read_mark(justification: str | None) -> Mark | None:
     unlisted = 0
     if words and _UNLISTED.fullmatch(words[-1]):
         unlisted = int(words.pop())
-    found = Mark(
+    found = AzureMark(
         principal=unquote(match["principal"]),
         role=unquote(match["role"]),
         grants=tuple(GrantId(unquote(word)) for word in words),

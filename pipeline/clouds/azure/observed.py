@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.clouds.azure import binding as azure
-from pipeline.clouds.azure.mark import SYSTEM, Mark, read_mark, request_name
+from pipeline.clouds.azure.mark import SYSTEM, AzureMark, read_mark, request_name
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import Target
 from pipeline.values.grant import Window
@@ -32,7 +32,7 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class ScheduleRequest:
     """One role assignment schedule request; ids in lower case."""
 
     name: str
@@ -82,7 +82,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Schedule:
+class AssignmentSchedule:
     """One direct role assignment schedule at the subscription's own scope."""
 
     name: str
@@ -102,12 +102,12 @@ class Schedule:
 class Held:
     """A schedule and whose it is."""
 
-    schedule: Schedule
+    schedule: AssignmentSchedule
     key: str
     doubt: str
     """Why it is not ours; empty where it is."""
 
-    reasons: Mark | None = None
+    reasons: AzureMark | None = None
     """What our latest request about it says."""
 
     def ended(self, now: datetime) -> bool:
@@ -121,7 +121,7 @@ class State:
 
     locator: str
     held: tuple[Held, ...]
-    requests: tuple[Request, ...]
+    requests: tuple[ScheduleRequest, ...]
     ours: frozenset[str]
     """Names of the requests that are ours."""
 
@@ -130,7 +130,7 @@ class State:
         standing = [one for one in self.held if one.key == key and not one.ended(now)]
         return min(standing, key=lambda one: bool(one.doubt), default=None)
 
-    def believed(self, key: str, *, now: datetime) -> Request | None:
+    def believed(self, key: str, *, now: datetime) -> ScheduleRequest | None:
         """Returns our latest request that should have left an assignment standing.
 
         A new assignment may take minutes to be listed; until then this is all that is known.
@@ -197,8 +197,8 @@ class State:
 
 def read_state(
     locator: str,
-    schedules: Iterable[Schedule],
-    requests: Iterable[Request],
+    schedules: Iterable[AssignmentSchedule],
+    requests: Iterable[ScheduleRequest],
     *,
     requestor: str | None,
 ) -> State:
@@ -234,7 +234,9 @@ def read_state(
     )
 
 
-def _doubt(schedule: Schedule, maker: Request | None, doubts: dict[str, str]) -> str:
+def _doubt(
+    schedule: AssignmentSchedule, maker: ScheduleRequest | None, doubts: dict[str, str]
+) -> str:
     if maker is None:
         return "no mark"
     if doubts[maker.name]:
@@ -244,17 +246,17 @@ def _doubt(schedule: Schedule, maker: Request | None, doubts: dict[str, str]) ->
     return ""
 
 
-def _is_about(request: Request, schedule: Schedule) -> bool:
+def _is_about(request: ScheduleRequest, schedule: AssignmentSchedule) -> bool:
     return request.schedule == schedule.name or request.name == schedule.request
 
 
-def _age(request: Request) -> tuple[datetime, int]:
+def _age(request: ScheduleRequest) -> tuple[datetime, int]:
     # Several requests of ours may carry one moment; the number after the dot orders them.
     ordinal = request.ticket_number.rpartition(".")[2]
     return (request.created or _LONG_AGO, int(ordinal) if ordinal.isdecimal() else 0)
 
 
-def _window(schedule: Schedule) -> Window | None:
+def _window(schedule: AssignmentSchedule) -> Window | None:
     if schedule.start is None or schedule.end is None or schedule.start >= schedule.end:
         return None
     return Window(start=schedule.start, end=schedule.end)

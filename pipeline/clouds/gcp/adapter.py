@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.clouds.gcp.iam_policy import edit, holds, survey
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.errors import CloudError
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud
 
@@ -197,7 +197,7 @@ class GcpWriter:
         self._pause = pause
 
     def write(
-        self, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """See `CloudWriter.write`. Within a project, the order given is kept."""
         batches: dict[str, list[int]] = {}
@@ -214,7 +214,7 @@ class GcpWriter:
         return tuple(results[position] for position in range(len(changes)))
 
     def _write_project(
-        self, project: str, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, project: str, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """Writes all at once; where Google refuses the whole, looks for what it refuses.
 
@@ -245,7 +245,7 @@ class GcpWriter:
         return tuple(results[position] for position in range(len(changes)))
 
     def _write_batch(
-        self, project: str, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, project: str, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> list[Result]:
         for attempt in range(1, self._attempts + 1):
             try:
@@ -257,7 +257,7 @@ class GcpWriter:
         raise CloudError(f"project {project}: no attempt was allowed")
 
     def _read_modify_write(
-        self, project: str, changes: Sequence[Change], *, clock: Callable[[], datetime]
+        self, project: str, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> list[Result]:
         policy = self._projects.read(project)
         edited = edit(policy.bindings, changes, now=clock(), exempted=policy.exempted)
@@ -272,7 +272,9 @@ class GcpWriter:
             for position, change in enumerate(changes)
         ]
 
-    def _last_look(self, project: str, changes: Sequence[Change], error: _Busy) -> list[Result]:
+    def _last_look(
+        self, project: str, changes: Sequence[BindingChange], error: _Busy
+    ) -> list[Result]:
         """Tells after the last attempt what took effect although no answer said so."""
         try:
             policy = self._projects.read(project)
@@ -299,13 +301,13 @@ def _translated(what: str, code: int | None, message: str, *, writing: bool) -> 
             )
 
 
-def _judged(change: Change, policy: _Policy) -> Result:
+def _judged(change: BindingChange, policy: _Policy) -> Result:
     if holds(policy.bindings, change):
         return Result(change=change, status=Status.DONE)
     return _failed(change, "the policy that came back does not show it")
 
 
-def _failed(change: Change, message: str) -> Result:
+def _failed(change: BindingChange, message: str) -> Result:
     return Result(change=change, status=Status.FAILED, message=message)
 
 
@@ -313,9 +315,9 @@ def _delay(attempt: int) -> float:
     return min(2.0 ** (attempt - 1), _LONGEST_PAUSE)
 
 
-def _parts(batch: list[int], changes: Sequence[Change]) -> list[list[int]]:
+def _parts(batch: list[int], changes: Sequence[BindingChange]) -> list[list[int]]:
     """Returns the removals and the rest, or two halves: what ends access never waits."""
-    removals = [position for position in batch if changes[position].kind is Kind.DELETE]
+    removals = [position for position in batch if changes[position].kind is ChangeKind.DELETE]
     if removals and len(removals) < len(batch):
         gone = set(removals)
         return [removals, [position for position in batch if position not in gone]]

@@ -103,7 +103,7 @@ def expression(window: Window) -> str:
     )
 
 
-def window_of(text: str) -> Window | None:
+def window_in(text: str) -> Window | None:
     """Returns the window that an expression of ours states; None for any other expression."""
     match = _EXPRESSION.fullmatch(text)
     if match is None:
@@ -143,7 +143,7 @@ def observed(
     plan repairs it. The window is None unless every entry states one; then it is the widest.
     """
     grant = entries[0]["condition"]["description"]
-    windows = [window_of(entry["condition"].get("expression", "")) for entry in entries]
+    windows = [window_in(entry["condition"].get("expression", "")) for entry in entries]
     stated = [window for window in windows if window is not None]
     documents = [_document(entry) for entry in entries]
     return Binding(

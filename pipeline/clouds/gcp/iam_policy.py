@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.clouds.gcp.binding import claims_to_be_ours, observed, owner, same_account, window_of
-from pipeline.values.binding import Binding, Change, Kind
+from pipeline.clouds.gcp.binding import claims_to_be_ours, observed, owner, same_account, window_in
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.ids import TargetId
 
 Entry = Mapping[str, Any]
@@ -78,7 +78,7 @@ def survey(bindings: Sequence[Entry], *, target: TargetId, locator: str) -> Surv
 
 
 def edit(
-    bindings: Sequence[Entry], changes: Sequence[Change], *, now: datetime, exempted: int = 0
+    bindings: Sequence[Entry], changes: Sequence[BindingChange], *, now: datetime, exempted: int = 0
 ) -> Edit:
     """Returns *bindings* after *changes*, each carried out or refused by itself.
 
@@ -90,7 +90,7 @@ def edit(
     entries: list[Entry] = list(bindings)
     refused: dict[int, str] = {}
     for position, change in enumerate(changes):
-        if change.kind is Kind.DELETE:
+        if change.kind is ChangeKind.DELETE:
             entries = [entry for entry in entries if _mark(entry) != change.binding.key]
             continue
         reason = _unfit(change.binding, now=now)
@@ -107,10 +107,10 @@ def edit(
     return Edit(bindings=tuple(entries), changed=changed, refused=refused)
 
 
-def holds(bindings: Iterable[Entry], change: Change) -> bool:
+def holds(bindings: Iterable[Entry], change: BindingChange) -> bool:
     """Whether *bindings* are as *change* wants them: alike and alone, or gone."""
     own = [entry for entry in bindings if _mark(entry) == change.binding.key]
-    if change.kind is Kind.DELETE:
+    if change.kind is ChangeKind.DELETE:
         return not own
     if len(own) != 1:
         return False
@@ -176,7 +176,7 @@ def _unfit(binding: Binding, *, now: datetime) -> str:
         condition = said["condition"]
         shape = {*said}, {*condition}
         mark = owner(condition["title"], condition["description"])
-        window = window_of(condition["expression"])
+        window = window_in(condition["expression"])
     except (ValueError, TypeError, KeyError):
         return "its document is not a binding with a condition"
     if shape != ({"role", "member", "condition"}, {"title", "description", "expression"}):
@@ -189,7 +189,7 @@ def _unfit(binding: Binding, *, now: datetime) -> str:
 
 
 def _over_limit(
-    before: Sequence[Entry], after: Sequence[Entry], change: Change, *, exempted: int
+    before: Sequence[Entry], after: Sequence[Entry], change: BindingChange, *, exempted: int
 ) -> str:
     said = json.loads(change.binding.document)
     pair = (said["role"], said["member"])
@@ -205,7 +205,7 @@ def _over_limit(
         extra = exempted if count is _principals else 0
         now, then = count(after) + extra, count(before) + extra
         # An update in place adds nothing and may narrow: a limit passed before is no reason.
-        if now > limit and (change.kind is Kind.CREATE or now > then):
+        if now > limit and (change.kind is ChangeKind.CREATE or now > then):
             return (
                 f"Google allows {limit} {name} (cloud.google.com/iam/quotas); there would be {now}"
             )

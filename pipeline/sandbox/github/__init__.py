@@ -5,6 +5,6 @@ from __future__ import annotations
 from pipeline.sandbox.github.app import GitHubSandbox
 from pipeline.sandbox.github.service import LoggedRequest
 from pipeline.sandbox.github.state import RequiredCheck
-from pipeline.sandbox.github.wire import Observer, Request, Response
+from pipeline.sandbox.github.wire import ApiRequest, Observer, Response
 
-__all__ = ["GitHubSandbox", "LoggedRequest", "Observer", "Request", "RequiredCheck", "Response"]
+__all__ = ["GitHubSandbox", "LoggedRequest", "Observer", "ApiRequest", "RequiredCheck", "Response"]

@@ -12,17 +12,17 @@ from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import moves, rules, smart_http
 from pipeline.sandbox.github.gitstore import GitStore
 from pipeline.sandbox.github.gitvalues import EMPTY_TREE, Ident
-from pipeline.sandbox.github.service import Fault, LoggedRequest, Service
+from pipeline.sandbox.github.service import GitHubFault, LoggedRequest, Service
 from pipeline.sandbox.github.state import (
     ROLES,
     Account,
     App,
-    Repository,
+    GitHubState,
+    HostedRepository,
     RequiredCheck,
     Ruleset,
     Team,
     Viewer,
-    World,
 )
 from pipeline.sandbox.github.wire import Observer
 from pipeline.sandbox.server import Server
@@ -36,7 +36,7 @@ class GitHubSandbox:
     """
 
     def __init__(self, clock: Clock, root: Path) -> None:
-        self._world = World(clock, root)
+        self._world = GitHubState(clock, root)
         self._service = Service(self._world)
         self._server = Server(self._service)
         self.url = self._server.url
@@ -192,7 +192,7 @@ class GitHubSandbox:
         private: bool = True,
         required_check: RequiredCheck | None = None,
         allow_direct_push: bool = False,
-    ) -> Repository:
+    ) -> HostedRepository:
         """Makes an empty repository.
 
         *collaborators* maps logins to `read`, `triage`, `write`, `maintain` or `admin`. With
@@ -201,7 +201,7 @@ class GitHubSandbox:
         """
         git = GitStore(self._world.root / org / f"{name}.git", default_branch=default_branch)
         smart_http.install_hook(git.path)
-        made = Repository(
+        made = HostedRepository(
             id=self._world.next_id(),
             owner=self.account(org),
             name=name,
@@ -223,7 +223,7 @@ class GitHubSandbox:
             )
         return made
 
-    def repository(self, full_name: str) -> Repository:
+    def repository(self, full_name: str) -> HostedRepository:
         """Returns a repository's state, for looking at."""
         return self._world.repositories[full_name.lower()]
 
@@ -335,5 +335,5 @@ class GitHubSandbox:
         With *after* the request takes effect first and only its answer is lost.
         """
         self._service.faults.append(
-            Fault(pattern=re.compile(what), status=status, times=times, after=after)
+            GitHubFault(pattern=re.compile(what), status=status, times=times, after=after)
         )

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.commits import resolve
-from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import CheckRun, CommitStatus
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
+from pipeline.sandbox.github.state import CommitStatus, StoredCheckRun
 from pipeline.sandbox.github.wire import (
     ApiError,
     Body,
@@ -37,7 +37,7 @@ _STATUSES = ("queued", "in_progress", "completed")
 _LEVELS = ("notice", "warning", "failure")
 
 
-def _run_json(call: Call, run: CheckRun) -> Json:
+def _run_json(call: GitHubCall, run: StoredCheckRun) -> Json:
     repository = call.repository
     url = call.repo_url("check-runs", run.id)
     repo = {
@@ -82,7 +82,7 @@ def _run_json(call: Call, run: CheckRun) -> Json:
     }
 
 
-def _find(call: Call) -> CheckRun:
+def _find(call: GitHubCall) -> StoredCheckRun:
     run = call.repository.check_runs.get(call.number("check_run_id"))
     if run is None:
         raise not_found()
@@ -102,7 +102,7 @@ def _moment(body: Body, name: str, default: datetime | None) -> datetime | None:
     return moment
 
 
-def _state(call: Call, body: Body, run: CheckRun) -> None:
+def _state(call: GitHubCall, body: Body, run: StoredCheckRun) -> None:
     """Sets status and conclusion: either one of a finished run implies the other."""
     status = body.choice("status", _STATUSES, run.status)
     if "conclusion" in body:
@@ -120,7 +120,7 @@ def _state(call: Call, body: Body, run: CheckRun) -> None:
     run.external_id = body.text("external_id", run.external_id)
 
 
-def _output(body: Body, run: CheckRun, *, title_needed: bool) -> None:
+def _output(body: Body, run: StoredCheckRun, *, title_needed: bool) -> None:
     output = body.sub("output")
     if output is None:
         return
@@ -169,7 +169,7 @@ def _annotation(row: Any) -> Json:
     }
 
 
-def create_run(call: Call) -> Response:
+def create_run(call: GitHubCall) -> Response:
     """Posts a check run for a commit; for Apps only."""
     app = call.viewer.app if call.viewer else None
     if app is None:
@@ -179,7 +179,7 @@ def create_run(call: Call) -> Response:
     if not call.repository.git.has(sha, "commit"):
         raise ApiError(422, f"No commit found for SHA: {sha}")
     suites = call.repository.suites
-    run = CheckRun(
+    run = StoredCheckRun(
         id=call.world.next_id(),
         suite=suites.setdefault((app.id, sha), call.world.next_id()),
         app=app,
@@ -199,7 +199,7 @@ def create_run(call: Call) -> Response:
     return as_json(_run_json(call, run), 201)
 
 
-def update_run(call: Call) -> Response:
+def update_run(call: GitHubCall) -> Response:
     """Changes a check run; only the App that posted it may. Annotations are added."""
     run = _find(call)
     app = call.viewer.app if call.viewer else None
@@ -212,12 +212,12 @@ def update_run(call: Call) -> Response:
     return as_json(_run_json(call, run))
 
 
-def get_run(call: Call) -> Response:
+def get_run(call: GitHubCall) -> Response:
     """One check run."""
     return as_json(_run_json(call, _find(call)))
 
 
-def list_annotations(call: Call) -> Response:
+def list_annotations(call: GitHubCall) -> Response:
     """A check run's annotations."""
     run = _find(call)
 
@@ -229,7 +229,7 @@ def list_annotations(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def list_runs(call: Call) -> Response:
+def list_runs(call: GitHubCall) -> Response:
     """A commit's check runs; unless *filter* is `all`, the latest of each App and name."""
     sha = resolve(call.repository, call.args["ref"])
     query = call.request.query
@@ -248,7 +248,7 @@ def list_runs(call: Call) -> Response:
     return as_json({"total_count": len(rows), "check_runs": shown}, headers=links)
 
 
-def _status_json(call: Call, row: CommitStatus) -> Json:
+def _status_json(call: GitHubCall, row: CommitStatus) -> Json:
     return {
         "url": call.repo_url("statuses", row.sha),
         "avatar_url": shapes.user(call, row.creator)["avatar_url"],
@@ -263,7 +263,7 @@ def _status_json(call: Call, row: CommitStatus) -> Json:
     }
 
 
-def create_status(call: Call) -> Response:
+def create_status(call: GitHubCall) -> Response:
     """Posts a commit status."""
     body = Body(call.request, "Status")
     sha = call.args["sha"]
@@ -284,7 +284,7 @@ def create_status(call: Call) -> Response:
     return as_json({**_status_json(call, row), "creator": shapes.user(call, row.creator)}, 201)
 
 
-def list_statuses(call: Call) -> Response:
+def list_statuses(call: GitHubCall) -> Response:
     """Every status of a commit, newest first."""
     sha = resolve(call.repository, call.args["ref"])
     rows = [row for row in reversed(call.repository.statuses) if row.sha == sha]
@@ -297,7 +297,7 @@ def list_statuses(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def combined_status(call: Call) -> Response:
+def combined_status(call: GitHubCall) -> Response:
     """The latest status of each context, and what they come to together."""
     sha = resolve(call.repository, call.args["ref"])
     latest = list({row.context: row for row in call.repository.statuses if row.sha == sha}.values())

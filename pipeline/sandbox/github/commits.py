@@ -8,8 +8,8 @@ from urllib.parse import quote
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.gitstore import GitStore
 from pipeline.sandbox.github.gitvalues import EMPTY_TREE, CommitObject, Entry, FileChange, Ident
-from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import Repository
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
+from pipeline.sandbox.github.state import HostedRepository
 from pipeline.sandbox.github.wire import ApiError, Json, Response, as_json, node_id, not_found, page
 from pipeline.values.canonical import timestamp
 
@@ -17,7 +17,7 @@ INLINE_LIMIT = 1_000_000
 """Largest file, in bytes, whose content the contents API carries."""
 
 
-def resolve(repository: Repository, name: str) -> str:
+def resolve(repository: HostedRepository, name: str) -> str:
     """Returns the commit that a branch, tag, full ref or object id names; raises a 404."""
     refs = repository.git.refs()
     for ref in (f"refs/heads/{name}", f"refs/tags/{name}", name, f"refs/{name}"):
@@ -42,7 +42,7 @@ def ident(who: Ident) -> Json:
     return {"name": who.name, "email": who.email, "date": timestamp(who.date)}
 
 
-def verification(repository: Repository, commit: CommitObject) -> Json:
+def verification(repository: HostedRepository, commit: CommitObject) -> Json:
     """GitHub's word on a signature: only commits that GitHub made itself verify here."""
     signed = repository.signed.get(commit.sha)
     if signed is None:
@@ -64,7 +64,7 @@ def verification(repository: Repository, commit: CommitObject) -> Json:
     }
 
 
-def commit_json(call: Call, sha: str) -> Json:
+def commit_json(call: GitHubCall, sha: str) -> Json:
     """*commit*, without files."""
     git = call.repository.git
     commit = git.commit(sha)
@@ -97,7 +97,7 @@ def commit_json(call: Call, sha: str) -> Json:
     }
 
 
-def file_json(call: Call, change: FileChange, at: str) -> Json:
+def file_json(call: GitHubCall, change: FileChange, at: str) -> Json:
     """*diff-entry*; *at* is the commit that addresses point to."""
     path = quote(change.path, errors="surrogateescape")
     row: Json = {
@@ -116,7 +116,7 @@ def file_json(call: Call, change: FileChange, at: str) -> Json:
     return row
 
 
-def list_commits(call: Call) -> Response:
+def list_commits(call: GitHubCall) -> Response:
     """Commits from *sha* (default branch), newest first, optionally of one *path*."""
     query = call.request.query
     start = query.get("sha") or call.repository.default_branch
@@ -128,7 +128,7 @@ def list_commits(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def get_commit(call: Call) -> Response:
+def get_commit(call: GitHubCall) -> Response:
     """One commit with its files, compared with its first parent."""
     git = call.repository.git
     try:
@@ -153,7 +153,7 @@ def _sides(commit: CommitObject) -> tuple[str, str]:
     return (commit.parents[0] if commit.parents else EMPTY_TREE), commit.sha
 
 
-def compare(call: Call) -> Response:
+def compare(call: GitHubCall) -> Response:
     """`base...head`: how far apart, the commits of head alone, and the files they change."""
     git = call.repository.git
     left, dots, right = call.args["basehead"].partition("...")
@@ -187,7 +187,7 @@ def compare(call: Call) -> Response:
     return as_json(body, headers=links)
 
 
-def _content(call: Call, entry: Entry, ref: str, *, inline: bool) -> Json:
+def _content(call: GitHubCall, entry: Entry, ref: str, *, inline: bool) -> Json:
     kind = {"tree": "dir", "commit": "submodule"}.get(entry.type, "file")
     data = call.repository.git.blob(entry.sha) if entry.type == "blob" else b""
     path = quote(entry.path)
@@ -213,7 +213,7 @@ def _content(call: Call, entry: Entry, ref: str, *, inline: bool) -> Json:
     return row
 
 
-def get_content(call: Call) -> Response:
+def get_content(call: GitHubCall) -> Response:
     """A file, base64 up to 1 MB, or the list of a folder."""
     git = call.repository.git
     ref = call.request.query.get("ref") or call.repository.default_branch
@@ -230,7 +230,7 @@ def get_content(call: Call) -> Response:
     return as_json(_content(call, entry, ref, inline=True))
 
 
-def list_branches(call: Call) -> Response:
+def list_branches(call: GitHubCall) -> Response:
     """Every branch with its tip."""
     heads = sorted(
         (ref.removeprefix("refs/heads/"), sha)
@@ -253,7 +253,7 @@ def list_branches(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def get_branch(call: Call) -> Response:
+def get_branch(call: GitHubCall) -> Response:
     """One branch with its tip in full."""
     name = call.args["branch"]
     sha = call.repository.git.head(name)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.sandbox.github import shapes
-from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import Account, Team, World
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
+from pipeline.sandbox.github.state import Account, GitHubState, Team
 from pipeline.sandbox.github.wire import (
     Json,
     Response,
@@ -22,7 +22,7 @@ RATE_LIMIT = 5000
 _PERMISSION = {"maintain": "write", "triage": "read"}
 
 
-def _profile(call: Call, account: Account) -> Json:
+def _profile(call: GitHubCall, account: Account) -> Json:
     return {
         **shapes.user(call, account),
         "name": account.login,
@@ -41,7 +41,7 @@ def _profile(call: Call, account: Account) -> Json:
     }
 
 
-def get_me(call: Call) -> Response:
+def get_me(call: GitHubCall) -> Response:
     """The account of a person's token; an App's token has none."""
     if call.actor.type == "Bot":
         raise forbidden()
@@ -57,7 +57,7 @@ def get_me(call: Call) -> Response:
     return as_json({**_profile(call, call.actor), **private})
 
 
-def get_user(call: Call) -> Response:
+def get_user(call: GitHubCall) -> Response:
     """An account by its login."""
     account = call.world.account(call.args["username"])
     if account is None:
@@ -65,7 +65,7 @@ def get_user(call: Call) -> Response:
     return as_json(_profile(call, account))
 
 
-def get_user_by_id(call: Call) -> Response:
+def get_user_by_id(call: GitHubCall) -> Response:
     """An account by its id, which outlives its login."""
     try:
         account = call.world.account_by_id(call.number("account_id"))
@@ -76,7 +76,7 @@ def get_user_by_id(call: Call) -> Response:
     return as_json(_profile(call, account))
 
 
-def get_app(call: Call) -> Response:
+def get_app(call: GitHubCall) -> Response:
     """An App by its slug."""
     app = call.world.apps.get(call.args["app_slug"].lower())
     if app is None:
@@ -84,7 +84,7 @@ def get_app(call: Call) -> Response:
     return as_json(shapes.app(call, app))
 
 
-def installation_repositories(call: Call) -> Response:
+def installation_repositories(call: GitHubCall) -> Response:
     """The repositories that an installation token reaches."""
     if call.viewer is None or call.viewer.app is None:
         raise forbidden("You must authenticate with an installation access token.")
@@ -94,12 +94,12 @@ def installation_repositories(call: Call) -> Response:
     return as_json({"total_count": len(rows), "repositories": shown}, headers=links)
 
 
-def get_repository(call: Call) -> Response:
+def get_repository(call: GitHubCall) -> Response:
     """The repository."""
     return as_json(shapes.full_repository(call, call.repository))
 
 
-def permission(call: Call) -> Response:
+def permission(call: GitHubCall) -> Response:
     """What a user may do in the repository; `none` for someone without access."""
     account = call.world.account(call.args["username"])
     if account is None:
@@ -114,19 +114,19 @@ def permission(call: Call) -> Response:
     return as_json({"permission": level, "role_name": role, "user": user})
 
 
-def oidc_subject(call: Call) -> Response:
+def oidc_subject(call: GitHubCall) -> Response:
     """How the subject of workflow tokens is built: GitHub's default."""
     return as_json({"use_default": True})
 
 
-def _organization(call: Call) -> Account:
+def _organization(call: GitHubCall) -> Account:
     account = call.world.account(call.args["org"])
     if account is None or account.type != "Organization":
         raise not_found()
     return account
 
 
-def _organization_json(call: Call, org: Account) -> Json:
+def _organization_json(call: GitHubCall, org: Account) -> Json:
     """*organization-full*, of which teams show all but nothing more."""
     url = f"{call.base}/orgs/{org.login}"
     return {
@@ -156,12 +156,12 @@ def _organization_json(call: Call, org: Account) -> Json:
     }
 
 
-def get_organization(call: Call) -> Response:
+def get_organization(call: GitHubCall) -> Response:
     """An organization."""
     return as_json(_organization_json(call, _organization(call)))
 
 
-def _sees_teams(call: Call, org: Account) -> bool:
+def _sees_teams(call: GitHubCall, org: Account) -> bool:
     """Teams are seen by the organization's members and by Apps that may read members."""
     viewer = call.viewer
     if viewer is None:
@@ -171,7 +171,7 @@ def _sees_teams(call: Call, org: Account) -> bool:
     return viewer.account.id in call.world.members.get(org.login.lower(), set())
 
 
-def _team(call: Call) -> Team:
+def _team(call: GitHubCall) -> Team:
     org = _organization(call)
     team = call.world.team(org.login, call.args["team_slug"])
     if team is None or not _sees_teams(call, org):
@@ -179,7 +179,7 @@ def _team(call: Call) -> Team:
     return team
 
 
-def family(world: World, team: Team) -> list[Team]:
+def family(world: GitHubState, team: Team) -> list[Team]:
     """Returns a team and every team below it."""
     found = [team]
     for member in found:
@@ -187,7 +187,7 @@ def family(world: World, team: Team) -> list[Team]:
     return found
 
 
-def memberships(world: World, team: Team) -> dict[int, str]:
+def memberships(world: GitHubState, team: Team) -> dict[int, str]:
     """Returns who is in a team, child teams included: account id to `active` or `pending`."""
     states: dict[int, str] = {}
     for member_of in family(world, team):
@@ -197,7 +197,7 @@ def memberships(world: World, team: Team) -> dict[int, str]:
     return states
 
 
-def get_team(call: Call) -> Response:
+def get_team(call: GitHubCall) -> Response:
     """A team in full."""
     team = _team(call)
     parent = shapes.team(call, team.parent) if team.parent else None
@@ -215,7 +215,7 @@ def get_team(call: Call) -> Response:
     )
 
 
-def list_teams(call: Call) -> Response:
+def list_teams(call: GitHubCall) -> Response:
     """An organization's teams."""
     org = _organization(call)
     if not _sees_teams(call, org):
@@ -230,7 +230,7 @@ def list_teams(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def team_members(call: Call) -> Response:
+def team_members(call: GitHubCall) -> Response:
     """A team's active members, child teams' included."""
     team = _team(call)
     rows = [
@@ -242,7 +242,7 @@ def team_members(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def team_membership(call: Call) -> Response:
+def team_membership(call: GitHubCall) -> Response:
     """A user's membership, by this team or a child team; 404 where there is none."""
     team = _team(call)
     account = call.world.account(call.args["username"])
@@ -253,14 +253,14 @@ def team_membership(call: Call) -> Response:
     return as_json({"url": url, "role": "member", "state": state})
 
 
-def rate_limit(call: Call) -> Response:
+def rate_limit(call: GitHubCall) -> Response:
     """The limits, which never shrink here."""
     reset = int(call.now.timestamp()) + 3600
     rate = {"limit": RATE_LIMIT, "used": 0, "remaining": RATE_LIMIT, "reset": reset}
     return as_json({"resources": {"core": rate, "search": rate}, "rate": rate})
 
 
-def meta(_: Call) -> Response:
+def meta(_: GitHubCall) -> Response:
     """The least that GitHub tells of itself."""
     return as_json({"verifiable_password_authentication": False})
 

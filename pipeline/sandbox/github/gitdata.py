@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.sandbox.github import moves, rules
 from pipeline.sandbox.github.commits import ident, resolve, verification
 from pipeline.sandbox.github.gitvalues import EMPTY_TREE, Entry, GitError, Ident
-from pipeline.sandbox.github.routing import REPO, Call, Route
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
 from pipeline.sandbox.github.wire import (
     ApiError,
     Body,
@@ -28,7 +28,7 @@ TREE_LIMIT = 100_000
 _MODES = ("100644", "100755", "040000", "160000", "120000")
 
 
-def _ref_json(call: Call, ref: str, sha: str) -> Json:
+def _ref_json(call: GitHubCall, ref: str, sha: str) -> Json:
     kind = call.repository.git.read(sha)[0]
     return {
         "ref": ref,
@@ -38,7 +38,7 @@ def _ref_json(call: Call, ref: str, sha: str) -> Json:
     }
 
 
-def get_ref(call: Call) -> Response:
+def get_ref(call: GitHubCall) -> Response:
     """One ref, named in full after `refs/`."""
     ref = f"refs/{call.args['ref']}"
     refs = call.repository.git.refs()
@@ -47,14 +47,14 @@ def get_ref(call: Call) -> Response:
     return as_json(_ref_json(call, ref, refs[ref]))
 
 
-def matching_refs(call: Call) -> Response:
+def matching_refs(call: GitHubCall) -> Response:
     """Every ref that starts with a text."""
     prefix = f"refs/{call.args.get('ref', '')}"
     refs = call.repository.git.refs()
     return as_json([_ref_json(call, r, s) for r, s in sorted(refs.items()) if r.startswith(prefix)])
 
 
-def create_ref(call: Call) -> Response:
+def create_ref(call: GitHubCall) -> Response:
     """Makes a branch or tag."""
     body = Body(call.request, "Reference")
     git = call.repository.git
@@ -77,11 +77,11 @@ def create_ref(call: Call) -> Response:
     return as_json(_ref_json(call, ref, sha), 201)
 
 
-def _exists(call: Call, sha: str) -> bool:
+def _exists(call: GitHubCall, sha: str) -> bool:
     return call.repository.git.has(sha, "commit") or call.repository.git.has(sha, "tag")
 
 
-def update_ref(call: Call) -> Response:
+def update_ref(call: GitHubCall) -> Response:
     """Moves a ref; without *force* only forward."""
     body = Body(call.request, "Reference")
     git = call.repository.git
@@ -104,7 +104,7 @@ def update_ref(call: Call) -> Response:
     return as_json(_ref_json(call, ref, new))
 
 
-def delete_ref(call: Call) -> Response:
+def delete_ref(call: GitHubCall) -> Response:
     """Deletes a branch or tag."""
     ref = f"refs/{call.args['ref']}"
     git = call.repository.git
@@ -124,7 +124,7 @@ def _refuse(said: list[str]) -> None:
         raise ApiError(422, "Repository rule violations found\n\n" + "\n".join(said))
 
 
-def get_blob(call: Call) -> Response:
+def get_blob(call: GitHubCall) -> Response:
     """A blob, base64 encoded."""
     sha = call.args["file_sha"]
     if not call.repository.git.has(sha, "blob"):
@@ -142,7 +142,7 @@ def get_blob(call: Call) -> Response:
     )
 
 
-def create_blob(call: Call) -> Response:
+def create_blob(call: GitHubCall) -> Response:
     """Stores a blob, given as `utf-8` or `base64`."""
     body = Body(call.request, "Blob")
     content = body.text("content")
@@ -157,7 +157,7 @@ def create_blob(call: Call) -> Response:
     return as_json({"sha": sha, "url": call.repo_url("git", "blobs", sha)}, 201)
 
 
-def _tree_json(call: Call, sha: str, rows: list[Entry]) -> Json:
+def _tree_json(call: GitHubCall, sha: str, rows: list[Entry]) -> Json:
     listed: list[Json] = []
     for row in rows[:TREE_LIMIT]:
         item: Json = {"path": row.path, "mode": row.mode, "type": row.type, "sha": row.sha}
@@ -174,7 +174,7 @@ def _tree_json(call: Call, sha: str, rows: list[Entry]) -> Json:
     }
 
 
-def get_tree(call: Call) -> Response:
+def get_tree(call: GitHubCall) -> Response:
     """A tree by its id, a commit's id or a ref's name; any *recursive* value means yes."""
     git = call.repository.git
     name = call.args["tree_sha"]
@@ -188,7 +188,7 @@ def get_tree(call: Call) -> Response:
     )
 
 
-def create_tree(call: Call) -> Response:
+def create_tree(call: GitHubCall) -> Response:
     """Stores a tree: *base_tree* with paths set, or removed where `sha` is null."""
     body = Body(call.request, "Tree")
     git = call.repository.git
@@ -209,7 +209,7 @@ def create_tree(call: Call) -> Response:
     return as_json(_tree_json(call, sha, git.tree(sha)), 201)
 
 
-def _tree_change(call: Call, row: Any) -> tuple[str, tuple[str, str] | None]:
+def _tree_change(call: GitHubCall, row: Any) -> tuple[str, tuple[str, str] | None]:
     git = call.repository.git
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):
         raise invalid("Tree", "tree", "invalid")
@@ -234,7 +234,7 @@ def _tree_change(call: Call, row: Any) -> tuple[str, tuple[str, str] | None]:
     return path, (mode, str(sha))
 
 
-def git_commit_json(call: Call, sha: str) -> Json:
+def git_commit_json(call: GitHubCall, sha: str) -> Json:
     """*git-commit*."""
     commit = call.repository.git.commit(sha)
     return {
@@ -258,7 +258,7 @@ def git_commit_json(call: Call, sha: str) -> Json:
     }
 
 
-def get_commit(call: Call) -> Response:
+def get_commit(call: GitHubCall) -> Response:
     """One commit object."""
     sha = call.args["commit_sha"]
     if not call.repository.git.has(sha, "commit"):
@@ -266,7 +266,7 @@ def get_commit(call: Call) -> Response:
     return as_json(git_commit_json(call, sha))
 
 
-def create_commit(call: Call) -> Response:
+def create_commit(call: GitHubCall) -> Response:
     """Stores a commit. Author and committer default to the token's account and the clock.
 
     GitHub signs what an App makes without naming an author or committer of its own.

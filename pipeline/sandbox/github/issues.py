@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 
 from pipeline.sandbox.github import shapes
-from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import Comment, Pull
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
+from pipeline.sandbox.github.state import Pull, StoredComment
 from pipeline.sandbox.github.wire import (
     Body,
     Json,
@@ -25,14 +25,14 @@ BODY_LIMIT = 65_536
 """Characters in a comment."""
 
 
-def _issue(call: Call) -> Pull:
+def _issue(call: GitHubCall) -> Pull:
     pull = call.repository.pulls.get(call.number("issue_number"))
     if pull is None:
         raise not_found()
     return pull
 
 
-def label_json(call: Call, name: str) -> Json:
+def label_json(call: GitHubCall, name: str) -> Json:
     """*label*. Its id follows from its name: labels have no life of their own here."""
     number = zlib.crc32(f"{call.repository.id}:{name}".encode())
     return {
@@ -46,7 +46,7 @@ def label_json(call: Call, name: str) -> Json:
     }
 
 
-def _comment_json(call: Call, comment: Comment) -> Json:
+def _comment_json(call: GitHubCall, comment: StoredComment) -> Json:
     html = f"{call.page_url('pull', comment.issue)}#issuecomment-{comment.id}"
     shown = {
         "id": comment.id,
@@ -65,7 +65,7 @@ def _comment_json(call: Call, comment: Comment) -> Json:
     return shown
 
 
-def _text(call: Call) -> str:
+def _text(call: GitHubCall) -> str:
     text = Body(call.request, "IssueComment").text("body")
     if not text.strip():
         raise invalid("IssueComment", "body", "missing_field")
@@ -74,7 +74,7 @@ def _text(call: Call) -> str:
     return text
 
 
-def list_comments(call: Call) -> Response:
+def list_comments(call: GitHubCall) -> Response:
     """The comments of one issue or pull request, oldest first."""
     number = _issue(call).number
     rows = [row for row in call.repository.comments.values() if row.issue == number]
@@ -84,10 +84,10 @@ def list_comments(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def create_comment(call: Call) -> Response:
+def create_comment(call: GitHubCall) -> Response:
     """Adds a comment."""
     number = _issue(call).number
-    comment = Comment(
+    comment = StoredComment(
         id=call.world.next_id(),
         issue=number,
         author=call.actor,
@@ -100,7 +100,7 @@ def create_comment(call: Call) -> Response:
     return as_json(_comment_json(call, comment), 201)
 
 
-def _comment(call: Call, *, change: bool = False) -> Comment:
+def _comment(call: GitHubCall, *, change: bool = False) -> StoredComment:
     comment = call.repository.comments.get(call.number("comment_id"))
     if comment is None:
         raise not_found()
@@ -111,12 +111,12 @@ def _comment(call: Call, *, change: bool = False) -> Comment:
     return comment
 
 
-def get_comment(call: Call) -> Response:
+def get_comment(call: GitHubCall) -> Response:
     """One comment."""
     return as_json(_comment_json(call, _comment(call)))
 
 
-def update_comment(call: Call) -> Response:
+def update_comment(call: GitHubCall) -> Response:
     """Changes a comment's text: one's own, or anybody's with write access."""
     comment = _comment(call, change=True)
     comment.body = _text(call)
@@ -124,20 +124,20 @@ def update_comment(call: Call) -> Response:
     return as_json(_comment_json(call, comment))
 
 
-def delete_comment(call: Call) -> Response:
+def delete_comment(call: GitHubCall) -> Response:
     """Deletes a comment."""
     del call.repository.comments[_comment(call, change=True).id]
     return Response(status=204)
 
 
-def list_labels(call: Call) -> Response:
+def list_labels(call: GitHubCall) -> Response:
     """The labels of one issue or pull request."""
     rows = _issue(call).labels
     shown, links = page(call.here, call.request, rows, lambda name: label_json(call, name))
     return as_json(shown, headers=links)
 
 
-def add_labels(call: Call) -> Response:
+def add_labels(call: GitHubCall) -> Response:
     """Adds labels, given as `{"labels": [...]}` or as a bare list; makes those unknown."""
     pull = _issue(call)
     body = call.request.body.strip()

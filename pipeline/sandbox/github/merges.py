@@ -5,20 +5,20 @@ from __future__ import annotations
 from pipeline.sandbox.github import moves
 from pipeline.sandbox.github.gitvalues import Ident
 from pipeline.sandbox.github.pulls import base_of, commits_of, find, test_merge
-from pipeline.sandbox.github.routing import REPO, Call, Route
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
 from pipeline.sandbox.github.rules import unmet, withheld
 from pipeline.sandbox.github.state import Pull
 from pipeline.sandbox.github.wire import ApiError, Body, Response, as_json, not_found
 
 
-def check_merged(call: Call) -> Response:
+def check_merged(call: GitHubCall) -> Response:
     """204 for a merged pull request, 404 for any other."""
     if find(call).merged_at is None:
         raise not_found()
     return Response(status=204)
 
 
-def merge(call: Call) -> Response:
+def merge(call: GitHubCall) -> Response:
     """Merges, if the head is still *sha*, nothing conflicts and every required check is met."""
     pull = find(call)
     body = Body(call.request, "PullRequest")
@@ -53,12 +53,12 @@ def merge(call: Call) -> Response:
     return as_json({"sha": made, "merged": True, "message": "Pull Request successfully merged"})
 
 
-def _github(call: Call) -> Ident:
+def _github(call: GitHubCall) -> Ident:
     return Ident(name="GitHub", email="noreply@github.com", date=call.now)
 
 
 def _commit(
-    call: Call, pull: Pull, base: str, *, squash: bool, title: str | None, message: str | None
+    call: GitHubCall, pull: Pull, base: str, *, squash: bool, title: str | None, message: str | None
 ) -> str:
     git = call.repository.git
     tree = git.merge(base, pull.head_sha)
@@ -86,7 +86,7 @@ def _commit(
     return made
 
 
-def _rebase(call: Call, pull: Pull, base: str) -> str:
+def _rebase(call: GitHubCall, pull: Pull, base: str) -> str:
     """Replays every commit on *base*; the committer becomes the merger. GitHub signs none."""
     git = call.repository.git
     tip = base

@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.gitvalues import ZERO
-from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import Account, Activity, Pull, Repository, World
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
+from pipeline.sandbox.github.state import Account, Activity, GitHubState, HostedRepository, Pull
 from pipeline.sandbox.github.wire import (
     Json,
     Response,
@@ -30,8 +30,8 @@ _PERIODS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 
 
 def move(
-    world: World,
-    repository: Repository,
+    world: GitHubState,
+    repository: HostedRepository,
     actor: Account,
     changes: Mapping[str, str | None],
     *,
@@ -45,7 +45,9 @@ def move(
     _record(world, repository, actor, before, after, merging=merging)
 
 
-def pushed(world: World, repository: Repository, actor: Account, before: Mapping[str, str]) -> None:
+def pushed(
+    world: GitHubState, repository: HostedRepository, actor: Account, before: Mapping[str, str]
+) -> None:
     """Records what a push, already done by git, has moved since *before*."""
     repository.git.forget_refs()
     after = dict(repository.git.refs())
@@ -67,7 +69,10 @@ def _moved(
 
 
 def _follow(
-    world: World, repository: Repository, before: Mapping[str, str], after: Mapping[str, str]
+    world: GitHubState,
+    repository: HostedRepository,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
 ) -> dict[str, str | None]:
     """Updates open pull requests whose branch moved; returns their own refs to move."""
     refs: dict[str, str | None] = {}
@@ -94,8 +99,8 @@ def follow_head(pull: Pull, head: str, base: str | None) -> None:
 
 
 def _record(
-    world: World,
-    repository: Repository,
+    world: GitHubState,
+    repository: HostedRepository,
     actor: Account,
     before: Mapping[str, str],
     after: Mapping[str, str],
@@ -125,7 +130,7 @@ def _record(
         )
 
 
-def _activity(call: Call, row: Activity) -> Json:
+def _activity(call: GitHubCall, row: Activity) -> Json:
     return {
         "id": row.id,
         "node_id": node_id("Push", row.id),
@@ -149,7 +154,7 @@ def _position(text: str, rows: list[Activity]) -> int:
     raise unprocessable("Invalid cursor")
 
 
-def list_activities(call: Call) -> Response:
+def list_activities(call: GitHubCall) -> Response:
     """The activity log: filtered, newest first, paged by opaque cursors in the Link header."""
     query = call.request.query
     ref, actor, kind = query.get("ref"), query.get("actor"), query.get("activity_type")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pipeline.sandbox.github import issues, moves, shapes
 from pipeline.sandbox.github.commits import commit_json, file_json
 from pipeline.sandbox.github.gitvalues import FileChange, Ident
-from pipeline.sandbox.github.routing import REPO, Call, Route
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
 from pipeline.sandbox.github.rules import unmet
-from pipeline.sandbox.github.state import Account, Pull, Repository, World
+from pipeline.sandbox.github.state import Account, GitHubState, HostedRepository, Pull
 from pipeline.sandbox.github.wire import (
     Body,
     Json,
@@ -25,7 +25,7 @@ FILES_CAP = 3000
 COMMITS_CAP = 250
 
 
-def find(call: Call) -> Pull:
+def find(call: GitHubCall) -> Pull:
     """Returns the pull request of the path; raises a 404."""
     pull = call.repository.pulls.get(call.number("pull_number"))
     if pull is None:
@@ -33,25 +33,25 @@ def find(call: Call) -> Pull:
     return pull
 
 
-def base_of(repository: Repository, pull: Pull) -> str:
+def base_of(repository: HostedRepository, pull: Pull) -> str:
     """Returns the commit that a pull request is compared with: while open, its base's tip."""
     tip = repository.git.head(pull.base_ref)
     return tip if pull.state == "open" and tip is not None else pull.base_sha
 
 
-def commits_of(repository: Repository, pull: Pull) -> list[str]:
+def commits_of(repository: HostedRepository, pull: Pull) -> list[str]:
     """Returns the commits that a pull request would bring, oldest first."""
     return repository.git.walk(pull.head_sha, without=base_of(repository, pull))[::-1]
 
 
-def files_of(repository: Repository, pull: Pull) -> list[FileChange]:
+def files_of(repository: HostedRepository, pull: Pull) -> list[FileChange]:
     """Returns what the head changed since it left the base."""
     base = base_of(repository, pull)
     common = repository.git.merge_base(base, pull.head_sha) or base
     return repository.git.changes(common, pull.head_sha)
 
 
-def test_merge(world: World, repository: Repository, pull: Pull) -> str | None:
+def test_merge(world: GitHubState, repository: HostedRepository, pull: Pull) -> str | None:
     """Makes (once per base and head) the test merge commit; None where they conflict.
 
     `refs/pull/N/merge` names it, and `merge_commit_sha` of an open pull request is this
@@ -76,12 +76,12 @@ def test_merge(world: World, repository: Repository, pull: Pull) -> str | None:
     return made
 
 
-def _side(call: Call, ref: str, sha: str, repo: Json, owner: Json) -> Json:
+def _side(call: GitHubCall, ref: str, sha: str, repo: Json, owner: Json) -> Json:
     label = f"{call.repository.owner.login}:{ref}"
     return {"label": label, "ref": ref, "sha": sha, "user": owner, "repo": repo}
 
 
-def simple_json(call: Call, pull: Pull, *, nullable: bool = True) -> Json:
+def simple_json(call: GitHubCall, pull: Pull, *, nullable: bool = True) -> Json:
     """*pull-request-simple*."""
     repository = call.repository
     url, html = call.repo_url("pulls", pull.number), call.page_url("pull", pull.number)
@@ -141,7 +141,7 @@ def simple_json(call: Call, pull: Pull, *, nullable: bool = True) -> Json:
     }
 
 
-def full_json(call: Call, pull: Pull) -> Json:
+def full_json(call: GitHubCall, pull: Pull) -> Json:
     """*pull-request*."""
     repository = call.repository
     mergeable: bool | None = None
@@ -173,7 +173,7 @@ def full_json(call: Call, pull: Pull) -> Json:
     }
 
 
-def list_pulls(call: Call) -> Response:
+def list_pulls(call: GitHubCall) -> Response:
     """Pull requests, newest first, by *state*, *head* (`owner:branch`) and *base*."""
     query = call.request.query
     state, head, base = query.get("state", "open"), query.get("head", ""), query.get("base")
@@ -197,12 +197,12 @@ def list_pulls(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def get_pull(call: Call) -> Response:
+def get_pull(call: GitHubCall) -> Response:
     """One pull request in full."""
     return as_json(full_json(call, find(call)))
 
 
-def create_pull(call: Call) -> Response:
+def create_pull(call: GitHubCall) -> Response:
     """Opens a pull request between two branches of the repository."""
     body = Body(call.request, "PullRequest")
     repository = call.repository
@@ -247,7 +247,7 @@ def create_pull(call: Call) -> Response:
     return as_json(full_json(call, pull), 201, {"Location": call.repo_url("pulls", pull.number)})
 
 
-def may_edit(call: Call, author: Account) -> bool:
+def may_edit(call: GitHubCall, author: Account) -> bool:
     """Whether the asker may change what *author* wrote: their own, or with write access."""
     viewer = call.viewer
     if viewer is None:
@@ -257,7 +257,7 @@ def may_edit(call: Call, author: Account) -> bool:
     return call.world.role(call.repository, viewer.account) in ("write", "maintain", "admin")
 
 
-def update_pull(call: Call) -> Response:
+def update_pull(call: GitHubCall) -> Response:
     """Changes title, body, state or base."""
     pull = find(call)
     body = Body(call.request, "PullRequest")
@@ -286,7 +286,7 @@ def update_pull(call: Call) -> Response:
     return as_json(full_json(call, pull))
 
 
-def _reopen(repository: Repository, pull: Pull) -> None:
+def _reopen(repository: HostedRepository, pull: Pull) -> None:
     head = repository.git.head(pull.head_ref)
     if head is None:
         raise refused("PullRequest", f"state cannot be changed. {pull.head_ref} was deleted.")
@@ -294,7 +294,7 @@ def _reopen(repository: Repository, pull: Pull) -> None:
     repository.git.set_refs({f"refs/pull/{pull.number}/head": head})
 
 
-def list_files(call: Call) -> Response:
+def list_files(call: GitHubCall) -> Response:
     """The files that change; GitHub stops at 3,000."""
     pull = find(call)
     rows = files_of(call.repository, pull)[:FILES_CAP]
@@ -304,14 +304,14 @@ def list_files(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def list_commits(call: Call) -> Response:
+def list_commits(call: GitHubCall) -> Response:
     """The commits, oldest first; GitHub stops at 250."""
     rows = commits_of(call.repository, find(call))[:COMMITS_CAP]
     shown, links = page(call.here, call.request, rows, lambda sha: commit_json(call, sha))
     return as_json(shown, headers=links)
 
 
-def pulls_of_commit(call: Call) -> Response:
+def pulls_of_commit(call: GitHubCall) -> Response:
     """The merged pull request that brought a commit to the default branch.
 
     For a commit that is not on it: every open or merged one that holds the commit.

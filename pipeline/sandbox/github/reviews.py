@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.pulls import commits_of, find
-from pipeline.sandbox.github.routing import REPO, Call, Route
-from pipeline.sandbox.github.state import Pull, Review
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
+from pipeline.sandbox.github.state import Pull, StoredReview
 from pipeline.sandbox.github.wire import (
     Body,
     Json,
@@ -26,7 +26,7 @@ _STATES = {
 }
 
 
-def _review_json(call: Call, pull: Pull, review: Review) -> Json:
+def _review_json(call: GitHubCall, pull: Pull, review: StoredReview) -> Json:
     html = f"{call.page_url('pull', pull.number)}#pullrequestreview-{review.id}"
     url = call.repo_url("pulls", pull.number)
     shown: Json = {
@@ -46,21 +46,21 @@ def _review_json(call: Call, pull: Pull, review: Review) -> Json:
     return shown
 
 
-def _visible(call: Call, review: Review) -> bool:
+def _visible(call: GitHubCall, review: StoredReview) -> bool:
     """A review that was not submitted yet is seen by its author only."""
     return review.submitted_at is not None or (
         call.viewer is not None and call.viewer.account is review.author
     )
 
 
-def _find(call: Call, pull: Pull) -> Review:
+def _find(call: GitHubCall, pull: Pull) -> StoredReview:
     for review in pull.reviews:
         if review.id == call.number("review_id") and _visible(call, review):
             return review
     raise not_found()
 
 
-def list_reviews(call: Call) -> Response:
+def list_reviews(call: GitHubCall) -> Response:
     """Every review, oldest first."""
     pull = find(call)
     rows = [review for review in pull.reviews if _visible(call, review)]
@@ -68,13 +68,13 @@ def list_reviews(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def get_review(call: Call) -> Response:
+def get_review(call: GitHubCall) -> Response:
     """One review."""
     pull = find(call)
     return as_json(_review_json(call, pull, _find(call, pull)))
 
 
-def create_review(call: Call) -> Response:
+def create_review(call: GitHubCall) -> Response:
     """Submits a review of the head, or of the commit that *commit_id* names."""
     pull = find(call)
     body = Body(call.request, "PullRequestReview")
@@ -91,7 +91,7 @@ def create_review(call: Call) -> Response:
     commit = body.text("commit_id", pull.head_sha)
     if commit not in pull.known_heads and commit not in commits_of(call.repository, pull):
         raise unprocessable("The commit_id is not part of the pull request")
-    review = Review(
+    review = StoredReview(
         id=call.world.next_id(),
         author=call.actor,
         state=_STATES[event],
@@ -104,7 +104,7 @@ def create_review(call: Call) -> Response:
     return as_json(_review_json(call, pull, review))
 
 
-def dismiss_review(call: Call) -> Response:
+def dismiss_review(call: GitHubCall) -> Response:
     """Takes an approval or a request for changes out of the count; anybody who may write can."""
     pull = find(call)
     review = _find(call, pull)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
-from pipeline.sandbox.github.state import ROLES, Account, Repository, Viewer, World
-from pipeline.sandbox.github.wire import ApiError, Request, Response, forbidden, not_found
+from pipeline.sandbox.github.state import ROLES, Account, GitHubState, HostedRepository, Viewer
+from pipeline.sandbox.github.wire import ApiError, ApiRequest, Response, forbidden, not_found
 from pipeline.values.canonical import timestamp
 
 REPO = "/repos/{owner}/{repo}"
@@ -21,11 +21,11 @@ _DEEP = frozenset({"path", "ref", "branch", "basehead"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class GitHubCall:
     """One request on its way: who asks, for what, and where the answer's links lead."""
 
-    world: World
-    request: Request
+    world: GitHubState
+    request: ApiRequest
     viewer: Viewer | None
     base: str
     """Root of API addresses, as the client wrote it."""
@@ -34,10 +34,10 @@ class Call:
     """Root of the pages for people."""
 
     args: dict[str, str] = field(default_factory=dict)
-    repo: Repository | None = None
+    repo: HostedRepository | None = None
 
     @property
-    def repository(self) -> Repository:
+    def repository(self) -> HostedRepository:
         """The repository of the path."""
         if self.repo is None:
             raise not_found()
@@ -83,7 +83,7 @@ class Call:
         return f"{self.site}/{self.repository.full_name}{tail}"
 
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[GitHubCall], Response]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +132,7 @@ class Router:
         return None
 
 
-def authenticate(world: World, header: str | None) -> Viewer | None:
+def authenticate(world: GitHubState, header: str | None) -> Viewer | None:
     """Returns whose token an Authorization header carries, None without a header.
 
     Accepts `token X`, `Bearer X` and Basic with the token as password. Raises a 401.
@@ -155,7 +155,9 @@ def authenticate(world: World, header: str | None) -> Viewer | None:
     return viewer
 
 
-def may(world: World, viewer: Viewer | None, repository: Repository, role: str, *app: str) -> bool:
+def may(
+    world: GitHubState, viewer: Viewer | None, repository: HostedRepository, role: str, *app: str
+) -> bool:
     """Whether a token may act in a repository at *role*: by App permission or by the person's."""
     if viewer is None:
         return role == "read" and not repository.private
@@ -172,7 +174,7 @@ def allowed(viewer: Viewer, level: str, *app: str) -> bool:
     return any(viewer.permissions.get(name) in (level, "write") for name in app)
 
 
-def authorize(call: Call, route: Route) -> None:
+def authorize(call: GitHubCall, route: Route) -> None:
     """Raises the 404 or 403 that GitHub answers where the token does not suffice."""
     viewer = call.viewer
     if call.repo is not None:

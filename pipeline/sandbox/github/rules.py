@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.sandbox.github.routing import REPO, Call, Route
+from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
 from pipeline.sandbox.github.state import (
     Account,
-    CheckRun,
     CommitStatus,
-    Repository,
+    HostedRepository,
     RequiredCheck,
     Ruleset,
+    StoredCheckRun,
 )
 from pipeline.sandbox.github.wire import Json, Response, as_json, node_id, not_found, page
 from pipeline.values.canonical import timestamp
@@ -17,7 +17,7 @@ from pipeline.values.canonical import timestamp
 PASSING = frozenset({"success", "neutral", "skipped"})
 
 
-def unmet(repository: Repository, branch: str, sha: str) -> list[str]:
+def unmet(repository: HostedRepository, branch: str, sha: str) -> list[str]:
     """Returns a sentence for every required check that *sha* lacks or fails."""
     said = []
     for rules in repository.rules_for(branch):
@@ -31,9 +31,9 @@ def unmet(repository: Repository, branch: str, sha: str) -> list[str]:
     return said
 
 
-def _state(repository: Repository, check: RequiredCheck, sha: str) -> str | None:
+def _state(repository: HostedRepository, check: RequiredCheck, sha: str) -> str | None:
     """Returns what the pinned App said last: a conclusion, `pending`, or None for nothing."""
-    found: list[CheckRun | CommitStatus] = [
+    found: list[StoredCheckRun | CommitStatus] = [
         *(
             r
             for r in repository.check_runs.values()
@@ -50,19 +50,19 @@ def _state(repository: Repository, check: RequiredCheck, sha: str) -> str | None
     if not mine:
         return None
     last = max(mine, key=lambda row: row.id)
-    if isinstance(last, CheckRun):
+    if isinstance(last, StoredCheckRun):
         return last.conclusion or "pending"
     return last.state
 
 
-def withheld(repository: Repository, branch: str, actor: Account) -> list[str]:
+def withheld(repository: HostedRepository, branch: str, actor: Account) -> list[str]:
     """Returns why *actor* may not update a branch at all; empty where they may."""
     closed = any(rules.updater not in (None, actor.id) for rules in repository.rules_for(branch))
     return ["Cannot update this protected ref."] if closed else []
 
 
 def refused(
-    repository: Repository, branch: str, old: str | None, new: str | None, actor: Account
+    repository: HostedRepository, branch: str, old: str | None, new: str | None, actor: Account
 ) -> list[str]:
     """Returns why rules refuse a direct change of a branch by *actor*; empty when they allow it.
 
@@ -81,7 +81,7 @@ def refused(
     return unmet(repository, branch, new)
 
 
-def wants_fast_forward(repository: Repository, branch: str) -> bool:
+def wants_fast_forward(repository: HostedRepository, branch: str) -> bool:
     """Whether rules refuse force pushes to a branch."""
     return any(rules.non_fast_forward for rules in repository.rules_for(branch))
 
@@ -111,7 +111,7 @@ def _rules(rules: Ruleset) -> list[Json]:
     return listed
 
 
-def _summary(call: Call, rules: Ruleset) -> Json:
+def _summary(call: GitHubCall, rules: Ruleset) -> Json:
     return {
         "id": rules.id,
         "name": rules.name,
@@ -129,7 +129,7 @@ def _summary(call: Call, rules: Ruleset) -> Json:
     }
 
 
-def list_rulesets(call: Call) -> Response:
+def list_rulesets(call: GitHubCall) -> Response:
     """Every ruleset, without its rules."""
     shown, links = page(
         call.here, call.request, call.repository.rulesets, lambda r: _summary(call, r)
@@ -137,7 +137,7 @@ def list_rulesets(call: Call) -> Response:
     return as_json(shown, headers=links)
 
 
-def get_ruleset(call: Call) -> Response:
+def get_ruleset(call: GitHubCall) -> Response:
     """One ruleset in full. Who may bypass it is shown to admins only, so never here."""
     for rules in call.repository.rulesets:
         if rules.id == call.number("ruleset_id"):
@@ -152,7 +152,7 @@ def get_ruleset(call: Call) -> Response:
     raise not_found()
 
 
-def branch_rules(call: Call) -> Response:
+def branch_rules(call: GitHubCall) -> Response:
     """Every rule that is in force for a branch, with the ruleset it comes from."""
     rows = [
         {

@@ -25,9 +25,9 @@ from pipeline.sandbox.github import (
     smart_http,
 )
 from pipeline.sandbox.github.gitvalues import GitError
-from pipeline.sandbox.github.routing import Call, Router, authenticate, authorize
-from pipeline.sandbox.github.state import Viewer, World
-from pipeline.sandbox.github.wire import ApiError, Observer, Request, Response, not_found
+from pipeline.sandbox.github.routing import GitHubCall, Router, authenticate, authorize
+from pipeline.sandbox.github.state import GitHubState, Viewer
+from pipeline.sandbox.github.wire import ApiError, ApiRequest, Observer, Response, not_found
 
 _PREFIX = "/api/v3"
 _BY_ID = re.compile(r"/organizations/(\d+)/team/(\d+)(?=/|$)")
@@ -53,7 +53,7 @@ class LoggedRequest:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Fault:
+class GitHubFault:
     """A failure to come. *after* lets the request take effect and loses its answer."""
 
     pattern: re.Pattern[str]
@@ -65,11 +65,11 @@ class Fault:
 class Service:
     """The stand-in as a WSGI application. One request at a time changes anything."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: GitHubState) -> None:
         self.world = world
         self.observer: Observer | None = None
         self.log: list[LoggedRequest] = []
-        self.faults: list[Fault] = []
+        self.faults: list[GitHubFault] = []
         self.lock = threading.RLock()
         self._router = Router(ROUTES)
 
@@ -79,7 +79,7 @@ class Service:
         """Serves one WSGI request."""
         wsgi = WsgiRequest(environ)
         prefix = _PREFIX if wsgi.path.startswith(f"{_PREFIX}/") else ""
-        request = Request(
+        request = ApiRequest(
             method=wsgi.method,
             path=self._by_slug(wsgi.path.removeprefix(prefix)),
             query=wsgi.args.to_dict(),
@@ -108,7 +108,7 @@ class Service:
                 return f"/orgs/{team.org.login}/teams/{team.slug}{path[match.end() :]}"
         return path
 
-    def serve(self, request: Request, *, site: str, base: str) -> Response:
+    def serve(self, request: ApiRequest, *, site: str, base: str) -> Response:
         """Answers one request."""
         viewer: Viewer | None = None
         git = smart_http.operation(request)
@@ -132,7 +132,7 @@ class Service:
                     repo = self.world.repository(args["owner"], args["repo"])
                     if repo is None:
                         raise not_found()
-                call = Call(
+                call = GitHubCall(
                     world=self.world, request=request, viewer=viewer, base=base, site=site,
                     args=args, repo=repo,
                 )  # fmt: skip
@@ -170,7 +170,7 @@ class Service:
             "X-GitHub-Request-Id": f"{len(self.log):08X}",
         }
 
-    def _fault(self, operation: str | None, request: Request) -> Fault | None:
+    def _fault(self, operation: str | None, request: ApiRequest) -> GitHubFault | None:
         for fault in self.faults:
             subject = operation or ""
             if fault.pattern.fullmatch(subject) or fault.pattern.search(request.path):
@@ -181,7 +181,7 @@ class Service:
         return None
 
     def _git(
-        self, request: Request, viewer: Viewer | None, asked: tuple[str, str, str]
+        self, request: ApiRequest, viewer: Viewer | None, asked: tuple[str, str, str]
     ) -> Response:
         owner, name, service = asked
         repository = self.world.repository(owner, name)
@@ -196,5 +196,5 @@ class Service:
         return smart_http.serve(repository, request)
 
 
-def _failure(fault: Fault) -> ApiError:
+def _failure(fault: GitHubFault) -> ApiError:
     return ApiError(fault.status, HTTPStatus(fault.status).phrase)

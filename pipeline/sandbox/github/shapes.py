@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from pipeline.sandbox.github.routing import Call, may
-from pipeline.sandbox.github.state import Account, App, Repository, Team
+from pipeline.sandbox.github.routing import GitHubCall, may
+from pipeline.sandbox.github.state import Account, App, HostedRepository, Team
 from pipeline.sandbox.github.wire import Json, node_id
 from pipeline.values.canonical import timestamp
 
@@ -61,7 +61,7 @@ _REPOSITORY_URLS = {
 }
 
 
-def user(call: Call, account: Account) -> Json:
+def user(call: GitHubCall, account: Account) -> Json:
     """*simple-user*; a deleted account shows as `ghost`."""
     if account.deleted:
         account = call.world.ghost
@@ -84,12 +84,12 @@ def user(call: Call, account: Account) -> Json:
     }
 
 
-def user_or_null(call: Call, account: Account | None) -> Json | None:
+def user_or_null(call: GitHubCall, account: Account | None) -> Json | None:
     """*nullable-simple-user*: null for nobody and for a deleted account."""
     return None if account is None or account.deleted else user(call, account)
 
 
-def minimal_repository(call: Call, repository: Repository) -> Json:
+def minimal_repository(call: GitHubCall, repository: HostedRepository) -> Json:
     """*minimal-repository*: who, what, and the many addresses."""
     url = f"{call.base}/repos/{repository.full_name}"
     return {
@@ -107,7 +107,7 @@ def minimal_repository(call: Call, repository: Repository) -> Json:
     }
 
 
-def repository(call: Call, repository: Repository) -> Json:
+def repository(call: GitHubCall, repository: HostedRepository) -> Json:
     """*repository*, which pull requests embed for head and base."""
     site = f"{call.site}/{repository.full_name}"
     git = f"{site.partition('://')[2]}.git"
@@ -162,7 +162,7 @@ def repository(call: Call, repository: Repository) -> Json:
     }
 
 
-def full_repository(call: Call, of: Repository) -> Json:
+def full_repository(call: GitHubCall, of: HostedRepository) -> Json:
     """*full-repository*, the answer for one repository."""
     return {
         **repository(call, of),
@@ -172,7 +172,7 @@ def full_repository(call: Call, of: Repository) -> Json:
     }
 
 
-def app(call: Call, of: App) -> Json:
+def app(call: GitHubCall, of: App) -> Json:
     """*integration*."""
     return {
         "id": of.id,
@@ -190,7 +190,7 @@ def app(call: Call, of: App) -> Json:
     }
 
 
-def team(call: Call, of: Team) -> Json:
+def team(call: GitHubCall, of: Team) -> Json:
     """*team-simple*."""
     url = f"{call.base}/organizations/{of.org.id}/team/{of.id}"
     return {
@@ -210,7 +210,7 @@ def team(call: Call, of: Team) -> Json:
     }
 
 
-def association(call: Call, account: Account) -> str:
+def association(call: GitHubCall, account: Account) -> str:
     """Returns *author-association* within the call's repository."""
     if account.id in call.world.members.get(call.repository.owner.login.lower(), set()):
         return "MEMBER"

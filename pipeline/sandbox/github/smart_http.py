@@ -15,8 +15,8 @@ from pipeline.sandbox.github import moves, rules
 from pipeline.sandbox.github.gitstore import git_environment, git_program
 from pipeline.sandbox.github.gitvalues import ZERO
 from pipeline.sandbox.github.routing import may
-from pipeline.sandbox.github.state import Repository, Viewer, World
-from pipeline.sandbox.github.wire import ApiError, Request, Response
+from pipeline.sandbox.github.state import GitHubState, HostedRepository, Viewer
+from pipeline.sandbox.github.wire import ApiError, ApiRequest, Response
 
 HOOK = """#!/bin/sh
 # $1 ref, $2 before, $3 after
@@ -45,7 +45,7 @@ def install_hook(repository: Path) -> None:
     hook.chmod(0o755)
 
 
-def operation(request: Request) -> tuple[str, str, str] | None:
+def operation(request: ApiRequest) -> tuple[str, str, str] | None:
     """Returns owner, repository and service of a git request, None for any other request."""
     path, dot, tail = request.path.partition(".git/")
     parts = path.strip("/").split("/")
@@ -58,7 +58,7 @@ def operation(request: Request) -> tuple[str, str, str] | None:
 
 
 def refuse_access(
-    world: World, viewer: Viewer | None, repository: Repository | None, service: str
+    world: GitHubState, viewer: Viewer | None, repository: HostedRepository | None, service: str
 ) -> Response | None:
     """Returns the refusal that a token deserves, None where it may go on."""
     writing = service == "receive-pack"
@@ -78,7 +78,9 @@ def refuse_access(
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 
 
-def receive(world: World, viewer: Viewer, repository: Repository, request: Request) -> Response:
+def receive(
+    world: GitHubState, viewer: Viewer, repository: HostedRepository, request: ApiRequest
+) -> Response:
     """Takes a push, under the rules, and records what it moved. The caller holds the lock."""
     before = dict(repository.git.refs())
     no: list[str] = []
@@ -103,7 +105,7 @@ def receive(world: World, viewer: Viewer, repository: Repository, request: Reque
     return answer
 
 
-def _commands(request: Request) -> list[tuple[str, str, str]]:
+def _commands(request: ApiRequest) -> list[tuple[str, str, str]]:
     """Reads the ref updates at the start of a push: old, new, ref."""
     body = request.body
     if request.headers.get("content-encoding") == "gzip":
@@ -127,7 +129,7 @@ def _size(prefix: bytes) -> int:
 
 
 def serve(
-    repository: Repository, request: Request, extra: Mapping[str, str] | None = None
+    repository: HostedRepository, request: ApiRequest, extra: Mapping[str, str] | None = None
 ) -> Response:
     """Hands a request to git and returns its answer."""
     path = repository.git.path

@@ -112,7 +112,7 @@ class Activity:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Review:
+class StoredReview:
     """One review, bound to the commit that was looked at."""
 
     id: int
@@ -124,7 +124,7 @@ class Review:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Comment:
+class StoredComment:
     """A comment on an issue or a pull request."""
 
     id: int
@@ -158,7 +158,7 @@ class Pull:
     merged_by: Account | None = None
     merge_commit_sha: str | None = None
     maintainer_can_modify: bool = False
-    reviews: list[Review] = field(default_factory=list)
+    reviews: list[StoredReview] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     known_heads: set[str] = field(default_factory=set)
     landed: set[str] = field(default_factory=set)
@@ -169,7 +169,7 @@ class Pull:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class CheckRun:
+class StoredCheckRun:
     """A check run. *output* holds title, summary and text; annotations add up."""
 
     id: int
@@ -203,7 +203,7 @@ class CommitStatus:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Repository:
+class HostedRepository:
     """One repository: its git store and everything GitHub keeps beside it."""
 
     id: int
@@ -218,8 +218,8 @@ class Repository:
     rulesets: list[Ruleset] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
     pulls: dict[int, Pull] = field(default_factory=dict)
-    comments: dict[int, Comment] = field(default_factory=dict)
-    check_runs: dict[int, CheckRun] = field(default_factory=dict)
+    comments: dict[int, StoredComment] = field(default_factory=dict)
+    check_runs: dict[int, StoredCheckRun] = field(default_factory=dict)
     suites: dict[tuple[int, str], int] = field(default_factory=dict)
     statuses: list[CommitStatus] = field(default_factory=list)
     signed: dict[str, datetime] = field(default_factory=dict)
@@ -237,7 +237,7 @@ class Repository:
         return [rules for rules in self.rulesets if rules.covers(branch)]
 
 
-class World:
+class GitHubState:
     """All state of one stand-in."""
 
     def __init__(self, clock: Clock, root: Path) -> None:
@@ -248,7 +248,7 @@ class World:
         self.apps: dict[str, App] = {}
         self.teams: dict[tuple[str, str], Team] = {}
         self.members: dict[str, set[int]] = {}
-        self.repositories: dict[str, Repository] = {}
+        self.repositories: dict[str, HostedRepository] = {}
         self.tokens: dict[str, Viewer] = {}
         # The two accounts GitHub itself acts as; their ids are GitHub's.
         self.ghost = self._system(10137, "ghost")
@@ -276,7 +276,7 @@ class World:
                 return account
         raise KeyError(number)
 
-    def repository(self, owner: str, name: str) -> Repository | None:
+    def repository(self, owner: str, name: str) -> HostedRepository | None:
         """Returns a repository by owner and name, of any case."""
         return self.repositories.get(f"{owner}/{name}".lower())
 
@@ -284,7 +284,7 @@ class World:
         """Returns a team by organization and slug."""
         return self.teams.get((org.lower(), slug.lower()))
 
-    def role(self, repository: Repository, account: Account) -> str:
+    def role(self, repository: HostedRepository, account: Account) -> str:
         """Returns what an account may do in a repository; one of `ROLES`."""
         granted = repository.collaborators.get(account.id, "none")
         if granted == "none" and not repository.private:

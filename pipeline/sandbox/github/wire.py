@@ -17,7 +17,7 @@ MAX_PER_PAGE = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class ApiRequest:
     """One HTTP request, path without host and without an `/api/v3` prefix."""
 
     method: str
@@ -36,7 +36,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Observer = Callable[[str | None, Request, Response], None]
+Observer = Callable[[str | None, ApiRequest, Response], None]
 """Called after each API request with the operation's id, None where nothing is served."""
 
 
@@ -106,18 +106,18 @@ def node_id(kind: str, number: int | str) -> str:
     return base64.b64encode(f"0:{kind}{number}".encode()).decode()
 
 
-def per_page(request: Request, default: int = 30) -> int:
+def per_page(request: ApiRequest, default: int = 30) -> int:
     """Returns the page size asked for; GitHub caps it silently at 100."""
     return max(1, min(_number(request, "per_page", default), MAX_PER_PAGE))
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def _number(request: ApiRequest, name: str, default: int) -> int:
     text = request.query.get(name, "")
     return int(text) if text.isdecimal() else default
 
 
 def page(
-    url: str, request: Request, rows: Sequence[Row], render: Callable[[Row], Any]
+    url: str, request: ApiRequest, rows: Sequence[Row], render: Callable[[Row], Any]
 ) -> tuple[list[Any], dict[str, str]]:
     """Returns one page of *rows* rendered, and the Link header that leads to the others."""
     size = per_page(request)
@@ -146,7 +146,7 @@ def link_header(links: Mapping[str, str]) -> dict[str, str]:
 class Body:
     """A request's JSON object, read field by field; a wrong field is a 422 that names it."""
 
-    def __init__(self, request: Request, resource: str) -> None:
+    def __init__(self, request: ApiRequest, resource: str) -> None:
         self.resource = resource
         try:
             value = json.loads(request.body or b"{}")
