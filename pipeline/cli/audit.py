@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from pipeline.run.workspace import Context
-
-if TYPE_CHECKING:
-    from pipeline.record.audit import Chain
+from pipeline.cli.context import Context
 
 
 @click.group()
@@ -28,8 +25,10 @@ def log(context: Context, grant: str | None, as_json: bool) -> int:
 
     Exit codes: 0 fine, 1 the chain is broken (what holds is shown), 3 it cannot be read.
     """
+    from pipeline.record.audit import read_chain
+
     _, files = context.audit_store.load()
-    chain = _read(files)
+    chain = read_chain(files)
     for event in chain.events:
         if grant is not None and grant not in _grants(event):
             continue
@@ -59,115 +58,39 @@ def verify(context: Context, copy: Path | None, as_json: bool) -> int:
 
     Exit codes: 0 it holds, 1 it does not, 3 something could not be read.
     """
-    files: Mapping[str, bytes]
-    if copy is not None:
-        files = {
-            file.relative_to(copy).as_posix(): file.read_bytes()
-            for file in sorted(copy.rglob("*"))
-            if file.is_file() and ".git" not in file.relative_to(copy).parts
-        }
-        chain = _read(files)
-        faults = list(chain.broken)
-        anchors = 0
+    from pipeline.run.verify_record import verify_copy, verify_record
+
+    if copy is None:
+        verified = verify_record(context)
     else:
-        head, files = context.audit_store.load()
-        chain = _read(files)
-        faults = [*chain.broken]
-        if head is not None:
-            faults += _rewritten(context, head)
-        anchors, missing = _anchors(context, chain)
-        faults += missing
-        faults += _left_behind(context, chain)
+        verified = verify_copy(
+            {
+                file.relative_to(copy).as_posix(): file.read_bytes()
+                for file in sorted(copy.rglob("*"))
+                if file.is_file() and ".git" not in file.relative_to(copy).parts
+            }
+        )
+    chain, anchors = verified.chain, verified.anchors
     document = {
-        "holds": not faults,
+        "holds": verified.holds,
         "events": len(chain.events),
         "tip": chain.tip.short,
         "anchors": anchors,
-        "faults": faults,
+        "faults": list(verified.faults),
     }
     if as_json:
         context.emit(document)
     else:
-        for fault in faults:
+        for fault in verified.faults:
             context.out.line(fault, "red")
-        said = "holds" if not faults else "is BROKEN"
+        said = "holds" if verified.holds else "is BROKEN"
         events = len(chain.events)
         context.out.line(
             f"the record {said}: {events} event{'' if events == 1 else 's'}, "
             f"{anchors} anchor{'' if anchors == 1 else 's'}, tip {chain.tip.short}",
-            "red" if faults else "green",
+            "green" if verified.holds else "red",
         )
-    return 1 if faults else 0
-
-
-def _read(files: Mapping[str, bytes]) -> Chain:
-    from pipeline.record.audit import read_chain
-
-    return read_chain(files)
-
-
-def _rewritten(context: Context, head: str) -> list[str]:
-    """Commits of the record that do anything but add files, or are not the App's."""
-    repository = context.repository
-    faults = []
-    commits = repository.mainline(head)
-    for commit in commits:
-        odd = [change.path for change in commit.changes if change.status != "A"]
-        if odd:
-            faults.append(f"{commit.sha[:12]} changes or removes {', '.join(odd)}")
-        if len(commit.parents) > 1:
-            faults.append(f"{commit.sha[:12]} is a merge")
-    keeper = context.settings.keeper_id
-    reader = context.reader
-    strangers = [
-        one.sha
-        for one in reader.signatures(head)
-        if keeper is None or not one.by(keeper) or reader.merge_made(one.sha)
-    ]
-    if strangers:
-        faults.append(f"{len(strangers)} commits of the record are not signed for the App")
-    return faults
-
-
-def _anchors(context: Context, chain: Chain) -> tuple[int, list[str]]:
-    """Counts the tips that result comments carry, and names those that the chain lacks."""
-    from pipeline.output.markdown import ANCHOR
-
-    keeper = context.settings.keeper_id
-    pulls = {event["pull"] for event in chain.events if type(event.get("pull")) is int}
-    # The record cannot say which comments anchor what was cut off it; the branch can.
-    commits = context.repository.mainline(context.fetch_main(), since=context.anchor)
-    for commit in commits:
-        context.progress(f"asking who brought {commit.sha[:7]}")
-        pulls.update(pull.number for pull in context.reader.pulls_of_commit(commit.sha))
-    count, missing = 0, []
-    for number in sorted(pulls):
-        context.progress(f"reading the comments of #{number}")
-        for comment in context.reader.comments(number):
-            if comment.author is None or comment.author.id != keeper:
-                continue
-            for tip in ANCHOR.findall(comment.body):
-                count += 1
-                if tip not in chain.digests:
-                    missing.append(f"#{number} anchors {tip[:20]}…, which the chain lacks")
-    return count, missing
-
-
-def _left_behind(context: Context, chain: Chain) -> list[str]:
-    """Commits that runs worked from and the default branch no longer continues."""
-    from pipeline.errors import ForgeError
-
-    tip = context.fetch_main()
-    line = {commit.sha for commit in context.repository.mainline(tip)}
-    faults = []
-    for main in sorted({str(event.get("main")) for event in chain.events} - line):
-        try:
-            contained = context.repository.is_ancestor(main, tip)
-        except ForgeError:
-            contained = False
-        where = "hides" if contained else "does not contain"
-        faults.append(f"the default branch {where} {main[:12]}, which a run saw")
-    return faults
+    return 0 if verified.holds else 1
 
 
 def _grants(event: Mapping[str, Any]) -> set[str]:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.errors import Denied, UsageError
-from pipeline.run.offline import (
-    all_grants,
-    grant_paths,
-    judge_offline,
-    read_catalogue,
-    read_grants,
-    supposed,
-)
-from pipeline.run.workspace import Context
+from pipeline.cli.context import Context
+from pipeline.errors import UsageError
+from pipeline.run.offline import judge_files, supposed
 
 if TYPE_CHECKING:
-    from pipeline.history.proven import Proven
     from pipeline.judge.assessment import Assessment
     from pipeline.output.text import Painter
     from pipeline.policy.answer import Evaluation
@@ -64,10 +55,7 @@ def check(
 
 
 def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:
-    catalogue = read_catalogue(context.root)
-    paths = grant_paths(context.root, files) if files else list(all_grants(context.root))
-    grants = read_grants(context.root, paths, catalogue)
-    judged = judge_offline(context.root, grants, catalogue, now=context.now())
+    judged = judge_files(context.root, files, now=context.now())
     if as_json:
         from pipeline.output.verdicts import grant_document
 
@@ -99,117 +87,18 @@ def _say_offline(
 
 
 def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_json: bool) -> int:
-    assessment = assess_pull(context, number)
+    from pipeline.output.assessments import assessment_document
+    from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
+
+    assessment = judge_pull(context, number)
     if post:
-        _post(context, assessment)
-    merged = None
-    if merge and assessment.decision.allowed and assessment.decision.merges_by_itself:
-        title = f"{_title(assessment)} (#{number})"
-        merged = context.writer("keeper").merge(
-            number, sha=assessment.pull.head_sha, method="squash", title=title
-        )
+        post_check(context, assessment)
+    merged = merge_allowed(context, assessment) if merge else None
     if as_json:
-        context.emit({**_assessment_document(assessment), "merged": merged})
+        context.emit({**assessment_document(assessment), "merged": merged})
     else:
         _say(context.out, assessment, merged)
     return {"allowed": 0, "invalid": 2}.get(assessment.decision.verdict, 1)
-
-
-def assess_pull(context: Context, number: int) -> Assessment:
-    """Judges an open pull request with the default branch's policies, at its present head.
-
-    While something on the default branch that decides is unproven, nothing is added.
-    """
-    from pipeline.judge.decide import Decision, Verdict
-    from pipeline.run.estate import EstateRun
-    from pipeline.values.grant_change import LESS
-
-    with EstateRun(context, both_engines=True) as run:
-        base = run.tip
-        pull = context.reader.pull(number)
-        if pull.state != "open":
-            raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
-        context.fetch_head(number, pull.head_sha)
-        repository = context.repository
-        changes = repository.diff(repository.merge_base(base, pull.head_sha), pull.head_sha)
-        listed = {path for file in context.reader.files(number) for path in file.paths}
-        if listed != {change.path for change in changes}:
-            raise Denied(
-                f"#{number}: GitHub and git name different files",
-                hint="rebase the branch onto the default branch and push it again",
-            )
-        previous: dict[str, Proven | None] = {
-            change.path: run.prover.last_proven(change.path, anchor=context.anchor, tip=base)
-            for change in changes
-            if change.status != "A" and change.path.startswith("access/grants/")
-        }
-        assessment = run.prover.assessor.assess(
-            pull,
-            base=base,
-            changes=changes,
-            history=repository.mainline(base, since=context.anchor),
-            previous=previous,
-            now=run.now,
-            sound=run.prover.sound(anchor=context.anchor, tip=base),
-        )
-        tainted = run.prover.tainted(anchor=context.anchor, tip=base)
-        adds = any(item.change not in LESS for item in assessment.items)
-        if not tainted or not adds or assessment.decision.verdict is Verdict.INVALID:
-            return assessment
-        reasons = tuple(
-            f"{one.path} on the default branch is not proven ({one.commit[:7]}), so nothing is "
-            "added until it is restored"
-            for one in tainted
-        )
-        return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=reasons))
-
-
-def _post(context: Context, assessment: Assessment) -> None:
-    """Posts the check run, with remarks at their lines, and the one edited comment."""
-    from pipeline.forge.github_write import Annotation
-    from pipeline.output.annotations import remarks
-    from pipeline.output.markdown import CHECK_MARKER, check_comment
-    from pipeline.run.estate import CHECK_NAME
-
-    writer = context.writer("checker")
-    if context.settings.checker_id is None:
-        raise UsageError(
-            "the checker's account id is not known", hint="set DAYPASS_CHECKER_ID in its job"
-        )
-    body = check_comment(assessment)
-    decision = assessment.decision
-    writer.check_run(
-        assessment.pull.head_sha,
-        name=CHECK_NAME,
-        conclusion="success" if decision.allowed else "failure",
-        title=decision.reasons[0] if decision.reasons else "Allowed",
-        summary=body,
-        external_id=assessment.offer,
-        annotations=[
-            Annotation(
-                path=one.path,
-                line=one.line,
-                column=one.column,
-                level=one.level,
-                message=one.message,
-            )
-            for one in remarks(assessment)
-        ],
-    )
-    writer.comment(
-        assessment.pull.number,
-        marker=CHECK_MARKER,
-        body=body,
-        bot_id=context.settings.checker_id,
-    )
-
-
-def _title(assessment: Assessment) -> str:
-    names = ", ".join(item.grant.id for item in assessment.items)
-    verbs = {item.change for item in assessment.items}
-    if verbs == {"delete"}:
-        return f"End {names}"
-    return f"Grant {names}" if names else "Change policies"
 
 
 def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
@@ -240,49 +129,3 @@ def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
             out.line("  a person merges it now, on GitHub, as a squash or a merge commit")
     if merged:
         out.line(f"  merged as {merged[:12]}", "green")
-
-
-def _assessment_document(assessment: Assessment) -> dict[str, Any]:
-    from pipeline.cli.main import problem_document
-
-    approvals = assessment.approvals
-    return {
-        "pull": assessment.pull.number,
-        "head": assessment.pull.head_sha,
-        "base": assessment.base,
-        "kind": assessment.kind,
-        "verdict": assessment.decision.verdict,
-        "reasons": list(assessment.decision.reasons),
-        "merges_by_itself": assessment.decision.merges_by_itself,
-        "problems": [problem_document(p) for p in assessment.problems],
-        "grants": [
-            {
-                "id": item.grant.id,
-                "change": item.change,
-                "bindings": [
-                    {"target": b.target, "role": b.role, "duration": item.grant.duration}
-                    for b in item.bindings
-                ],
-            }
-            for item in assessment.items
-        ],
-        "approvers": list(assessment.approvers),
-        "not_counted": [why for _, why in approvals.rejected] if approvals else [],
-        "missing": list(approvals.missing) if approvals else [],
-        "notes": list(approvals.notes) if approvals else [],
-        "spare": list(approvals.spare) if approvals else [],
-        "steps": [
-            {
-                "id": step.requirement.id,
-                "order": step.requirement.order,
-                "people": [
-                    {"principal": seat.principal, "authority": seat.authority}
-                    for seat in step.seats
-                ],
-                "missing": step.missing,
-                "waits_for": list(step.waits_for),
-            }
-            for step in (approvals.steps if approvals else ())
-        ],
-        "decision": assessment.digest,
-    }

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.context import Context
 from pipeline.errors import UsageError
-from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
     from pipeline.sandbox.story import Ran, StoryStep

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from pipeline.cli.context import Context
 from pipeline.cli.lazy import LazyGroup
 from pipeline.errors import InvalidInput, PipelineError, WrongArguments
+from pipeline.output.problems import problem_document
 from pipeline.output.text import stderr
-from pipeline.run.workspace import Context
 
 # By name: the module that holds the command, and its line of help.
 _COMMANDS = {
@@ -91,17 +92,6 @@ def report(error: PipelineError, *, as_json: bool) -> None:
     out.line(f"daypass: {error.message}", "red")
     if error.hint:
         out.line(f"  {error.hint}", "dim")
-
-
-def problem_document(problem: Any) -> dict[str, Any]:
-    """Returns a problem as tools read it."""
-    return {
-        "path": problem.path,
-        "line": problem.line,
-        "column": problem.column,
-        "code": problem.code,
-        "message": problem.message,
-    }
 
 
 def run(arguments: list[str]) -> int:

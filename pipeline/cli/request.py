@@ -13,10 +13,10 @@ from urllib.parse import quote as url_quote
 import click
 from click.shell_completion import CompletionItem
 
+from pipeline.cli.context import Context
 from pipeline.run.draft import GrantDraft
 from pipeline.run.files import write_new
 from pipeline.run.offline import judge_offline, read_catalogue, supposed
-from pipeline.run.workspace import Context
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Grant
 

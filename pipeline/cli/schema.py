@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from pipeline.cli.context import Context
 from pipeline.errors import UsageError
 from pipeline.output.text import table
-from pipeline.run.workspace import Context
 
 
 @click.command()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.run.workspace import Context
+from pipeline.cli.context import Context
 
 if TYPE_CHECKING:
-    from pipeline.run.estate import EstateRun
+    from pipeline.run.access_now import AccessRow
+    from pipeline.run.situation import Situation
 
 
 @click.command()
@@ -27,79 +29,59 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
     Exit codes: 0 the clouds agree with the default branch, 1 they differ, 3 something could
     not be listed.
     """
+    from pipeline.run.access_now import AGREED, access_rows
     from pipeline.run.estate import EstateRun
 
     with EstateRun(context, both_engines=False) as run:
+        situation = run.situation
         rows = [
             row
-            for row in _rows(run)
-            if (subject is None or row["subject"] == subject)
-            and (target is None or row["target"] == target)
+            for row in access_rows(situation)
+            if subject in (None, row.subject) and target in (None, row.target)
         ]
         if as_json:
             for row in rows:
-                context.emit(row)
+                context.emit(_document(row, situation.now))
         else:
-            _say(run, rows)
-        if run.estate.unreachable:
+            _say(context, situation, rows)
+        if situation.estate.unreachable:
             return 3
-        return 0 if all(row["state"] in ("live", "scheduled") for row in rows) else 1
+        return 0 if all(row.state in AGREED for row in rows) else 1
 
 
-def _rows(run: EstateRun) -> list[dict[str, Any]]:
-    from pipeline.output.text import left
+def _document(row: AccessRow, now: datetime) -> dict[str, Any]:
     from pipeline.values.canonical import timestamp
 
-    wanted = {binding.identity: binding for binding in run.desired.bindings}
-    held = {binding.identity: binding for binding in run.estate.bindings}
-    down = dict(run.estate.unreachable)
-    grants = {one.grant.id: one.grant for one in run.standing.live}
-    rows = []
-    for identity in sorted(wanted.keys() | held.keys()):
-        want, have = wanted.get(identity), held.get(identity)
-        binding = want or have
-        if binding is None:
-            continue
-        window = (have or binding).window
-        if want is None:
-            state = "surplus"
-        elif binding.target in down:
-            state = "unknown"
-        elif have is None:
-            state = "missing"
-        elif have.document != want.document:
-            state = "altered"
-        elif window is not None and run.now < window.start:
-            state = "scheduled"
-        else:
-            state = "live"
-        for grant in binding.grants:
-            asked = grants.get(grant)
-            proofs = run.standing.proofs.get(grant, ())
-            rows.append(
-                {
-                    "subject": asked.subject if asked else binding.principal,
-                    "target": binding.target,
-                    "role": binding.role,
-                    "state": state,
-                    "start": timestamp(window.start) if window else None,
-                    "end": timestamp(window.end) if window else None,
-                    "left": left(window.end, now=run.now) if window else "no end",
-                    "ends_in": "cloud" if window else "pipeline",
-                    "grant": grant,
-                    "pull": proofs[0].pull if proofs else None,
-                    "approvers": list(proofs[-1].approvers) if proofs else [],
-                    "reason": asked.reason if asked else None,
-                    "ticket": asked.ticket if asked else None,
-                }
-            )
-    return rows
+    window = row.window
+    return {
+        "subject": row.subject,
+        "target": row.target,
+        "role": row.role,
+        "state": row.state,
+        "start": timestamp(window.start) if window else None,
+        "end": timestamp(window.end) if window else None,
+        "left": _left(row, now),
+        "ends_in": "cloud" if window else "pipeline",
+        "grant": row.grant,
+        "pull": row.pull,
+        "approvers": list(row.approvers),
+        "reason": row.reason,
+        "ticket": row.ticket,
+    }
 
 
-def _say(run: EstateRun, rows: list[dict[str, Any]]) -> None:
+def _left(row: AccessRow, now: datetime) -> str:
+    from pipeline.output.text import left
+
+    return left(row.window.end, now=now) if row.window else "no end"
+
+
+def _say(context: Context, situation: Situation, rows: list[AccessRow]) -> None:
     from pipeline.output.text import table
+    from pipeline.run.access_now import AGREED
+    from pipeline.values.canonical import timestamp
 
-    out = run.context.out
+    out, err = context.out, context.err
     if not rows:
         out.line("nobody has access")
     else:
@@ -108,26 +90,26 @@ def _say(run: EstateRun, rows: list[dict[str, Any]]) -> None:
             header,
             [
                 (
-                    row["subject"],
-                    row["target"],
-                    row["role"],
-                    row["state"],
-                    row["left"],
-                    row["end"] or "–",
-                    row["grant"],
-                    f"#{row['pull']}" if row["pull"] else "–",
-                    _short(row["reason"] or "–"),
+                    row.subject,
+                    row.target,
+                    row.role,
+                    row.state,
+                    _left(row, situation.now),
+                    timestamp(row.window.end) if row.window else "–",
+                    row.grant,
+                    f"#{row.pull}" if row.pull else "–",
+                    _short(row.reason or "–"),
                 )
                 for row in rows
             ],
         )
         out.line(lines[0], "bold")
         for line, row in zip(lines[1:], rows, strict=True):
-            out.line(line, *(() if row["state"] in ("live", "scheduled") else ("red",)))
-    for one in (*run.standing.quarantined, *run.standing.ungoverned):
-        run.context.err.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
-    for target, why in run.estate.unreachable:
-        run.context.err.line(f"! {target} could not be listed: {why}", "red")
+            out.line(line, *(() if row.state in AGREED else ("red",)))
+    for one in situation.branch.unproven:
+        err.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
+    for target, why in situation.estate.unreachable:
+        err.line(f"! {target} could not be listed: {why}", "red")
 
 
 def _short(text: str, limit: int = 50) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import UsageError
+from pipeline.cli.context import Context
 from pipeline.output.text import table
-from pipeline.run.offline import policy_folder, read_policy_files
-from pipeline.run.workspace import Context
 
 if TYPE_CHECKING:
-    from pipeline.policy.engine import PolicyBundle
+    from pipeline.policy_tools.line_coverage import FileCoverage
     from pipeline.policy_tools.run_tests import Tried
 
 
@@ -57,34 +54,13 @@ def test(
     Exit codes: 0 all passed; 1 one failed, none was found, or too few lines ran; 2 invalid
     Rego or data.
     """
-    from pipeline.policy.bundle import load_bundle
-    from pipeline.policy.engine import PolicyBundle
-    from pipeline.policy_tools.run_tests import try_tests
+    from pipeline.policy_tools.line_coverage import total_percent
+    from pipeline.run.policy_tests import run_policy_tests
 
-    try:
-        wanted = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(
-            f"-k {pattern} is no regular expression: {error}", hint="write a part of the name"
-        ) from error
-    files = read_policy_files(policy_folder(context.root, given, option="--dir"))
-    folder = "policies" if given is None else given.as_posix()
-    bundle = PolicyBundle(
-        modules={path: text for path, text in files.items() if path.endswith(".rego")},
-        data=load_bundle(files).data,
-    )
     measured = coverage or threshold is not None
-    tried: list[Tried] = []
-    for one in try_tests(
-        bundle,
-        wanted=lambda name: wanted.search(name) is not None,
-        coverage=measured,
-        folder=folder,
-    ):
-        context.progress(f"{len(tried) + 1} {one.name}")
-        tried.append(one)
-    lines = _lines(tried, bundle, folder) if measured else []
-    percent = _percent(sum(len(ran) for _, ran, _ in lines), sum(len(not_) for *_, not_ in lines))
+    found = run_policy_tests(context, given, pattern=pattern, measured=measured)
+    tried, files = found.tried, found.files
+    percent = total_percent(files)
     if as_json:
         document: dict[str, Any] = {
             "tests": [_document(one) for one in tried],
@@ -92,19 +68,21 @@ def test(
             "failed": sum(bool(one.why) for one in tried),
         }
         if measured:
-            files_ = [
-                {
-                    "path": path,
-                    "covered": sorted(ran),
-                    "not_covered": sorted(missed),
-                    "percent": _percent(len(ran), len(missed)),
-                }
-                for path, ran, missed in lines
-            ]
-            document["coverage"] = {"percent": percent, "files": files_}
+            document["coverage"] = {
+                "percent": percent,
+                "files": [
+                    {
+                        "path": one.path,
+                        "covered": sorted(one.ran),
+                        "not_covered": sorted(one.missed),
+                        "percent": one.percent,
+                    }
+                    for one in files
+                ],
+            }
         context.emit(document)
     else:
-        _say(context, tried, lines if coverage else [])
+        _say(context, tried, files if coverage else ())
     short = threshold is not None and percent < threshold
     if short:
         context.err.line(
@@ -113,36 +91,6 @@ def test(
             "red",
         )
     return 1 if short or not tried or any(one.why for one in tried) else 0
-
-
-_Lines = list[tuple[str, frozenset[int], frozenset[int]]]
-
-
-def _lines(tried: Iterable[Tried], bundle: PolicyBundle, folder: str) -> _Lines:
-    """Returns for each file the lines that ran in any test, and those that ran in none."""
-    from pipeline.policy.bundle import TEST_SUFFIX
-    from pipeline.policy.rego_text import read_module
-
-    ran: dict[str, frozenset[int]] = {}
-    missed: dict[str, frozenset[int]] = {}
-    for name, text in bundle.modules.items():
-        # The engine names no file of which nothing ran.
-        ran[f"{folder}/{name}"] = frozenset()
-        missed[f"{folder}/{name}"] = read_module(name, text).lines
-    for one in tried:
-        for path, lines in one.covered.items():
-            missed[path] = (missed[path] if ran[path] else frozenset()) | one.missed[path]
-            ran[path] |= lines
-    return [
-        (path, ran[path], missed[path] - ran[path])
-        for path in sorted(ran)
-        if not path.endswith(TEST_SUFFIX)
-    ]
-
-
-def _percent(ran: int, missed: int) -> float:
-    """Returns how much ran, rounded down: 100 is everything."""
-    return 100.0 if not missed else int(1000 * ran / (ran + missed)) / 10
 
 
 def _document(one: Tried) -> dict[str, Any]:
@@ -163,17 +111,14 @@ def _document(one: Tried) -> dict[str, Any]:
     }
 
 
-def _say(context: Context, tried: list[Tried], lines: _Lines) -> None:
+def _say(context: Context, tried: Sequence[Tried], files: Sequence[FileCoverage]) -> None:
     out = context.out
     failed = [one for one in tried if one.why]
     for one in failed:
         place = f"{one.path}:{one.mark.line}:{one.mark.column}"
         out.line(f"{place}: {one.name} failed: {one.why}{_unmet(one)}", "red")
-    if lines:
-        rows = [
-            (path, f"{_percent(len(ran), len(missed)):g} %", _spans(missed))
-            for path, ran, missed in lines
-        ]
+    if files:
+        rows = [(one.path, f"{one.percent:g} %", _spans(one.missed)) for one in files]
         for line in table(("file", "covered", "lines that did not run"), rows):
             out.line(line)
     if not tried:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
-from pipeline.errors import UsageError
-from pipeline.judge.requesters import teams_named
+from pipeline.cli.context import Context
 from pipeline.output.reach import asked_for, hints, reach_document, reach_table, refusal_lines
-from pipeline.policy_tools.who_can import LONGEST, ModelRequest, Obtainable, Reach, reach
-from pipeline.run.workspace import Context
-from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Role, Target
-from pipeline.values.ids import RoleId, TargetId
+from pipeline.policy_tools.who_can import LONGEST, Obtainable
+from pipeline.run.who_can import FoundReach, ReachRequest, find_reach
 
 _ASSUMED = (
     "reason, ticket and parameters are fine",
@@ -61,135 +57,37 @@ def who_can(
     Exit codes: 0 somebody could get something, 1 nobody could, 2 an unknown target or role, or
     malformed files, 3 could not decide.
     """
-    from pipeline.policy.answer import Evaluation, evaluate
-    from pipeline.policy.bundle import load_rules
-    from pipeline.policy.rego import RegorusEngine
-    from pipeline.run.offline import read_catalogue, read_policies
-
-    catalogue = read_catalogue(context.root)
-    place = _target(catalogue, target)
-    roles = _roles(catalogue, place, role)
-    bundle = read_policies(context.root)
-    rules, engine = load_rules(bundle), RegorusEngine(bundle)
-    settings = bundle.data.get("settings")
-    model = ModelRequest(
-        catalogue=catalogue,
-        target=place,
-        settings=settings if isinstance(settings, Mapping) else {},
-        now=context.now(),
-        duration=None if duration is None else _seconds(duration),
-        emergency=emergency,
+    reached = find_reach(
+        context,
+        ReachRequest(target=target, role=role, teams=teams, duration=duration, emergency=emergency),
     )
-    named = teams_named(settings) | frozenset(place.owners)
-    source = "given" if teams else "github" if context.settings.reader_token else "supposed"
-
-    def ask(document: Mapping[str, Any]) -> Evaluation:
-        return evaluate(document, [engine], rules)
-
-    found: list[Reach] = []
-    for principal in _enabled(context, catalogue):
-        member_of = _member_of(context, catalogue, principal, named, teams, source)
-        for one in roles:
-            found += reach(model, principal, one, ask=ask, named=named, member_of=member_of)
-    advice = hints(found) if found else [_nothing(place, roles)]
+    model, found, source = reached.model, reached.found, reached.source
+    advice = hints(found) if found else [_nothing(reached)]
     if as_json:
         context.emit(
             {
-                "target": place.id,
+                "target": model.target.id,
                 "asked_for": {"duration": model.duration or LONGEST, "text": asked_for(model)},
-                "teams": {"source": source, "names": sorted(teams or named)},
+                "teams": {"source": source, "names": list(reached.teams)},
                 "assumed": [*_ASSUMED, _KNOWN[source]],
                 "hints": advice,
                 "answers": [reach_document(one) for one in found],
             }
         )
     else:
-        _say(context, model, found, advice, source)
+        _say(context, reached, advice)
     return 0 if any(one.result.answer is not Obtainable.NO for one in found) else 1
 
 
-def _target(catalogue: Catalogue, name: str) -> Target:
-    found = catalogue.targets.get(TargetId(name))
-    if found is None:
-        raise _unknown("target", name, list(catalogue.targets), "access/targets")
-    return found
-
-
-def _roles(catalogue: Catalogue, target: Target, name: str | None) -> list[Role]:
-    """Returns the roles of the target's cloud by name, or the one called *name*."""
-    roles = {role.name: role for role in catalogue.roles.values() if role.cloud is target.cloud}
-    if name is None:
-        return [roles[one] for one in sorted(roles)]
-    found = catalogue.roles.get(RoleId(name)) or roles.get(name)
-    if found is None or found.cloud is not target.cloud:
-        raise _unknown("role", name, list(roles), f"access/roles/{target.cloud}.yaml")
-    return [found]
-
-
-def _unknown(what: str, name: str, known: list[str], where: str) -> UsageError:
-    from pipeline.reading.yaml_strict import closest, quote
-
-    advice = closest(name, known).removeprefix("; ")
-    first = ", ".join(sorted(known)[:5])
-    return UsageError(
-        f"{what} {quote(name)} is not in {where}",
-        hint=advice or f"{len(known)} are there{', among them' if len(known) > 5 else ''}: {first}",
-    )
-
-
-def _seconds(text: str) -> int:
-    from pipeline.reading.duration import parse_duration
-
-    found = parse_duration(text)
-    if isinstance(found, str):
-        raise UsageError(f"--duration {text} {found}")
-    return found
-
-
-def _enabled(context: Context, catalogue: Catalogue) -> Iterator[Principal]:
-    enabled = [one for _, one in sorted(catalogue.principals.items()) if not one.disabled]
-    for count, principal in enumerate(enabled, start=1):
-        if count % 10 == 0 or count == len(enabled):
-            context.progress(f"judging for {count} of {len(enabled)} principals")
-        yield principal
-
-
-def _member_of(
-    context: Context,
-    catalogue: Catalogue,
-    principal: Principal,
-    named: frozenset[str],
-    given: tuple[str, ...],
-    source: str,
-) -> frozenset[str] | None:
-    """Returns the teams of who asks for *principal*; None where they are not known."""
-    if source == "given":
-        return frozenset(given)
-    if source == "supposed":
-        return None
-    person: Principal | None = principal
-    if principal.kind is PrincipalKind.WORKLOAD:
-        person = catalogue.principals.get(principal.owner) if principal.owner else None
-    if person is None or person.github_id is None:
-        return frozenset()
-    # A login can change hands: it is read anew by the id.
-    actor = context.reader.account(person.github_id)
-    if actor is None:
-        return frozenset()
-    return frozenset(team for team in sorted(named) if context.reader.in_team(team, actor))
-
-
-def _nothing(target: Target, roles: list[Role]) -> str:
+def _nothing(reached: FoundReach) -> str:
     """Returns why nothing was asked."""
-    if not roles:
-        return f"nothing: there is no role in access/roles/{target.cloud}.yaml"
+    if not reached.roles:
+        return f"nothing: there is no role in access/roles/{reached.model.target.cloud}.yaml"
     return "nobody: there is no principal in access/principals that is not disabled"
 
 
-def _say(
-    context: Context, model: ModelRequest, found: list[Reach], advice: list[str], source: str
-) -> None:
-    out = context.out
+def _say(context: Context, reached: FoundReach, advice: Sequence[str]) -> None:
+    out, found = context.out, reached.found
     if not found:
         for text in advice:
             out.line(text, "red")
@@ -205,6 +103,6 @@ def _say(
         out.line(f"  {line}", "dim")
     for line in advice:
         out.line(f"  {line}", "yellow")
-    out.line(f"  {asked_for(model)}", "dim")
-    for text in (*_ASSUMED, _KNOWN[source]):
+    out.line(f"  {asked_for(reached.model)}", "dim")
+    for text in (*_ASSUMED, _KNOWN[reached.source]):
         out.line(f"  taken for granted: {text}" if text in _ASSUMED else f"  {text}", "dim")

@@ -14,6 +14,9 @@ from pipeline.values.grant import Grant
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
 
+LifeKey = tuple[str, str]
+"""A grant's id and the commit of its addition: what tells lives of one path apart."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proof:
@@ -103,3 +106,13 @@ class BranchState:
 
     lives: Mapping[GrantId, Life] = field(default_factory=dict)
     """The present life of every grant on the branch."""
+
+    @property
+    def unproven(self) -> tuple[Quarantine, ...]:
+        """Everything that is quarantined: grants, and what decides about them."""
+        return (*self.quarantined, *self.ungoverned)
+
+    def life_key(self, grant: GrantId) -> LifeKey:
+        """Returns what tells the present life of *grant* from others of the same path."""
+        life = self.lives.get(grant)
+        return (grant, life.added.sha if life else "")

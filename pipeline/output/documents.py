@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.clouds.interface import Foreign, Result
+from pipeline.history.proven import BranchState
 from pipeline.provision.plan import Plan
+from pipeline.provision.verify import Drift
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical, timestamp
+from pipeline.values.ids import GrantId, TargetId
 
 _SIGNS = {ChangeKind.CREATE: "+", ChangeKind.UPDATE: "~", ChangeKind.DELETE: "-"}
 
@@ -59,6 +63,35 @@ def result_document(result: Result) -> dict[str, Any]:
 def foreign_document(foreign: Foreign) -> dict[str, Any]:
     """Returns a binding that is not ours as tools read it."""
     return {"target": foreign.target, "handle": foreign.handle, "why": foreign.why}
+
+
+def drift_document(drift: Drift) -> dict[str, Any]:
+    """Returns where desired and observed differ as tools read it."""
+    return {
+        "target": drift.target,
+        "key": drift.key,
+        "grants": list(drift.grants),
+        "what": drift.what,
+    }
+
+
+def situation_document(
+    *,
+    branch: BranchState,
+    refused: Iterable[tuple[GrantId, str]],
+    foreign: Iterable[Foreign],
+    unreachable: Iterable[tuple[TargetId, str]],
+) -> dict[str, Any]:
+    """Returns what keeps a run from agreeing with the default branch, as tools read it."""
+    return {
+        "quarantined": [
+            {"path": q.path, "commit": q.commit, "reasons": list(q.reasons)}
+            for q in branch.unproven
+        ],
+        "foreign": [foreign_document(one) for one in foreign],
+        "unreachable": [{"target": target, "why": why} for target, why in unreachable],
+        "refused": [{"grant": grant, "why": why} for grant, why in refused],
+    }
 
 
 def change_line(change: BindingChange) -> str:

@@ -16,7 +16,7 @@ from pipeline.reading.scalars import is_name, parse_moment
 from pipeline.reading.yaml_strict import closest, quote
 from pipeline.run.files import is_taken
 from pipeline.run.offline import all_grants, parse_file
-from pipeline.run.workspace import Context
+from pipeline.run.workspace import Workspace
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Access, Grant
 from pipeline.values.ids import GrantId, RoleId, TargetId
@@ -33,8 +33,8 @@ _ANY_REASON = "the reason that is asked for"
 class GrantDraft:
     """What was given, read part by part; what is wrong with any part is told with the rest."""
 
-    def __init__(self, context: Context, catalogue: Catalogue) -> None:
-        self._context = context
+    def __init__(self, workspace: Workspace, catalogue: Catalogue) -> None:
+        self._workspace = workspace
         self._catalogue = catalogue
         self._wrong: list[tuple[str, str]] = []
         self._lines: list[tuple[str, Access]] = []
@@ -63,8 +63,8 @@ class GrantDraft:
 
     def _configured(self) -> str | None:
         """Returns the principal that the clone names, or tells both ways to name one."""
-        is_clone = (self._context.root / ".git").exists()
-        login = self._context.repository.configured("github.user") if is_clone else None
+        is_clone = (self._workspace.root / ".git").exists()
+        login = self._workspace.repository.configured("github.user") if is_clone else None
         if login is None:
             self.refuse(
                 "--for",
@@ -110,7 +110,7 @@ class GrantDraft:
     def _propose(self) -> None:
         access = [line for _, line in self._lines]
         role = access[0].role_id
-        usual, times, count = _usual(self._context.root, role)
+        usual, times, count = _usual(self._workspace.root, role)
         roles = [found for line in access if (found := self._catalogue.roles.get(line.role_id))]
         shortest = min(roles, key=lambda one: one.max_duration, default=None)
         if shortest is not None and shortest.max_duration < usual:
@@ -149,7 +149,7 @@ class GrantDraft:
         )
 
     def _name(self, subject: str, given: str | None) -> str:
-        root = self._context.root
+        root = self._workspace.root
         if given is not None:
             path = f"{_FOLDER}/{_ANY}/{given}.yaml"
             misplaced = path_problem(path)
@@ -167,7 +167,7 @@ class GrantDraft:
         role = self._lines[0][1].role if self._lines else ""
         if not is_name(role):
             return _ANY
-        usual = f"{self._context.now():%Y-%m-%d}-{role}"
+        usual = f"{self._workspace.now():%Y-%m-%d}-{role}"
         slug, number = usual, 1
         while is_name(subject) and is_taken(root, f"{_FOLDER}/{subject}/{slug}.yaml"):
             number += 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.policy.answer import Evaluation
     from pipeline.policy.engine import PolicyBundle
     from pipeline.policy.question import OtherLife
+    from pipeline.values.binding import Binding
 
 _PLACES = (
     "grants lie at access/grants/<subject>/<name>.yaml; daypass check without a file checks"
@@ -88,6 +89,20 @@ def judge_offline(
     return judged
 
 
+def judge_files(
+    root: Path, files: Sequence[Path], *, now: datetime
+) -> list[tuple[Grant, Evaluation]]:
+    """Returns what the tree's policies say of the grants that *files* name, or of all.
+
+    The catalogue is checked first. Raises `InvalidInput` with every problem of the catalogue, or
+    else of the grants, and `UsageError` for what is no grant by its place.
+    """
+    catalogue = read_catalogue(root)
+    paths = grant_paths(root, files) if files else list(all_grants(root))
+    grants = read_grants(root, paths, catalogue)
+    return judge_offline(root, grants, catalogue, now=now)
+
+
 def _other_lives(
     root: Path, grant: Grant, now: datetime, read: dict[str, Grant | None]
 ) -> list[OtherLife]:
@@ -111,6 +126,28 @@ def _other_lives(
             continue
         lives.extend(lives_from(other, now))
     return lives
+
+
+def bindings_of_files(
+    root: Path, files: Sequence[Path], *, now: datetime
+) -> list[tuple[Grant, tuple[Binding, ...]]]:
+    """Returns the grants that *files* name, and what the clouds would hold because of each.
+
+    Policies are not asked. Raises `InvalidInput` and `PipelineError`.
+    """
+    from pipeline.clouds.desired import render_bindings
+    from pipeline.grants.catalogue import entitlements
+    from pipeline.values.grant import window_of
+    from pipeline.values.live import LiveGrant
+
+    catalogue = read_catalogue(root)
+    asked = []
+    for grant in read_grants(root, grant_paths(root, files), catalogue):
+        lines = entitlements(grant, catalogue)
+        window = window_of(grant, merged_at=now)
+        live = LiveGrant(grant=grant, window=window, entitlements=lines)
+        asked.append((grant, render_bindings(live, now=now)))
+    return asked
 
 
 def supposed() -> str:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from pipeline.ending.reviews import BRANCH_PREFIX, Use, review_text, unreviewed
 from pipeline.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from pipeline.ending.reviews import Use
-    from pipeline.history.lives import Life
-    from pipeline.run.estate import EstateRun
+from pipeline.history.lives import Life, lives
+from pipeline.history.subject_past import readable_versions
+from pipeline.run.estate import EstateRun
 
 _LOOK_BACK = timedelta(days=7)
 """How long after its removal a grant is still looked at: runs may have been down meanwhile."""
 
 
-def open_reviews(run: EstateRun) -> dict[str, int]:
+def open_reviews(run: EstateRun, *, nonce: Callable[[], str]) -> dict[str, int]:
     """Opens a pull request for each use that has no review yet; returns grant to number.
 
+    *nonce* gives what makes a branch's name unforeseeable, anew for each.
     Raises `ForgeError`; a later run opens what this one could not.
     """
-    from pipeline.ending.reviews import BRANCH_PREFIX, review_text, unreviewed
-
     uses = list(_uses(run))
     if not uses:
         return {}
-    context = run.context
+    workspace = run.workspace
     open_paths = {file.path for _, files in run.own_pulls(BRANCH_PREFIX) for file in files}
     opened: dict[str, int] = {}
     for use in unreviewed(uses, reviewed=_reviewed(run), open_paths=open_paths):
         title, body = review_text(use)
-        opened[use.grant] = context.writer("keeper").open_pull(
-            use.branch(secrets.token_hex(4)),
-            base=context.settings.default_branch,
+        opened[use.grant] = workspace.writer("keeper").open_pull(
+            use.branch(nonce()),
+            base=workspace.settings.default_branch,
             base_sha=run.tip,
             title=title,
             body=body,
@@ -46,7 +42,7 @@ def open_reviews(run: EstateRun) -> dict[str, int]:
 
 def _reviewed(run: EstateRun) -> frozenset[tuple[str, str]]:
     try:
-        catalogue = run.context.sources.catalogue(run.tip)
+        catalogue = run.workspace.sources.catalogue(run.tip)
     except InvalidInput:
         # A broken catalogue hides reviews; one too many is asked for, never one too few.
         return frozenset()
@@ -55,16 +51,11 @@ def _reviewed(run: EstateRun) -> frozenset[tuple[str, str]]:
 
 def _uses(run: EstateRun) -> Iterator[Use]:
     """Emergency grants that are on the branch, or were removed a short while ago."""
-    from pipeline.ending.reviews import Use
-    from pipeline.history.lives import lives
-
-    for life in lives(run.context.repository.mainline(run.tip, since=run.context.anchor)):
+    for life in lives(run.workspace.repository.mainline(run.tip, since=run.workspace.anchor)):
         removed = life.steps[-1].commit.committed_at
         if (life.present or run.now - removed < _LOOK_BACK) and _emergency(run, life):
             yield Use(grant=life.id, commit=life.added.sha)
 
 
 def _emergency(run: EstateRun, life: Life) -> bool:
-    from pipeline.history.subject_past import readable_versions
-
-    return any(version.emergency for version in readable_versions(run.context.sources, life))
+    return any(version.emergency for version in readable_versions(run.workspace.sources, life))

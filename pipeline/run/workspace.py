@@ -1,20 +1,19 @@
-"""What commands share: settings, the clock, and the adapters, each made when first used."""
+"""The surroundings of one run: settings, the clock, and the adapters, each made when first used."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.config import Settings, load_settings
 from pipeline.errors import Undecided, UsageError
-from pipeline.output.text import Painter, stderr, stdout
 
 if TYPE_CHECKING:
+    # Loaded when first used: `daypass check` waits for none of them.
     from pipeline.forge.git import Repository
     from pipeline.forge.github import GitHubReader
     from pipeline.forge.github_write import GitHubWriter
@@ -26,39 +25,36 @@ if TYPE_CHECKING:
 _ELSEWHERE = ("http://", "https://")
 
 
-class Context:
-    """One command's surroundings."""
+class Workspace:
+    """An access repository, and all that a run over it reads and writes.
 
-    def __init__(self, *, root: Path, sandbox_file: Path | None, verbose: bool) -> None:
+    *root* is the repository's folder, *sandbox_file* names stand-ins to use in place of GitHub
+    and the clouds, which then have a clock of their own; else *clock* gives the present moment.
+    """
+
+    def __init__(
+        self, *, root: Path, sandbox_file: Path | None, clock: Callable[[], datetime]
+    ) -> None:
         self.root = root.resolve()
-        self.verbose = verbose
         self._sandbox_file = sandbox_file
+        self._clock = clock
+
+    def progress(self, text: str) -> None:
+        """Notes what the run is about to do. Nobody listens here; a command shows it."""
+
+    def warn(self, text: str) -> None:
+        """Notes what people should know although the run goes on. A command shows it."""
 
     @cached_property
     def settings(self) -> Settings:
         """The settings, read once."""
         return load_settings(sandbox=self._sandbox_file)
 
-    @cached_property
-    def err(self) -> Painter:
-        """Progress and diagnostics."""
-        return stderr()
-
-    @cached_property
-    def out(self) -> Painter:
-        """Results."""
-        return stdout()
-
-    def progress(self, text: str) -> None:
-        """Says what is going on, to a terminal or when asked to be verbose."""
-        if self.verbose or self.err.stream.isatty():
-            self.err.line(f"… {text}", "dim")
-
     def now(self) -> datetime:
-        """The present moment: the sandbox's where there is one."""
+        """Returns the present moment: the sandbox's where there is one."""
         sandbox = self.settings.sandbox
         if sandbox is None:
-            return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
+            return self._clock()
         return _sandbox_moment(sandbox.clock)
 
     @cached_property
@@ -187,7 +183,7 @@ class Context:
                     "no OPA was found, and two engines decide what is applied",
                     hint="install OPA in the job, or name it in DAYPASS_OPA",
                 )
-            self.err.line("policies are judged by regorus alone: no OPA was found", "yellow")
+            self.warn("policies are judged by regorus alone: no OPA was found")
         made: dict[str, Sequence[PolicyEngine]] = {}
         with ExitStack() as stack:
 
@@ -252,11 +248,6 @@ class Context:
             fetch=self.fetch,
             writer=lambda: self.writer("keeper"),
         )
-
-    def emit(self, document: Any) -> None:
-        """Writes one JSON document, on one line, to stdout."""
-        self.out.stream.write(json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n")
-        self.out.stream.flush()
 
 
 def _sandbox_moment(url: str) -> datetime:

@@ -7,6 +7,7 @@ Nothing outside this file knows how the product puts a run together. A `World` o
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from pipeline.cli.apply import Converged, apply, converge
+from pipeline.cli.apply import apply
+from pipeline.cli.context import Context
 from pipeline.cli.expire import expire
 from pipeline.cli.plan import plan
 from pipeline.cli.status import status
@@ -30,8 +32,9 @@ from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent, Run
 from pipeline.record.journal import AuditJournal
 from pipeline.run import estate as room
+from pipeline.run.converge import Converged, converge
 from pipeline.run.reviews import open_reviews
-from pipeline.run.workspace import Context
+from pipeline.run.states import grant_states
 from pipeline.values.binding import Binding
 from pipeline.values.ids import GrantId, TargetId
 from pipeline.values.live import LiveGrant
@@ -154,9 +157,10 @@ class Said(NamedTuple):
 class OneRun:
     """A run that is about to begin."""
 
-    def __init__(self, world: World, product: room.EstateRun) -> None:
+    def __init__(self, world: World, product: room.EstateRun, context: Context) -> None:
         self.world = world
         self._product = product
+        self._workspace = context
 
     def __enter__(self) -> OneRun:
         self._product.__enter__()
@@ -166,32 +170,36 @@ class OneRun:
         self._product.__exit__(*error)
 
     def __getattr__(self, name: str) -> Any:
-        """What a run finds out: wanted, waiting, plan, established, facts, targets, …"""
-        return getattr(self._product, name)
+        """What a run finds out: wanted, waiting, plan, established, recorded, targets, …"""
+        if hasattr(type(self._product), name):
+            return getattr(self._product, name)
+        return getattr(self._product.situation, name)
 
     def without(self, *grants: str) -> list[str]:
         """What would be desired but for *grants*, as `shown`."""
-        return shown(self._product.without(frozenset(map(GrantId, grants))))
+        return shown(self._product.situation.desired_without(frozenset(map(GrantId, grants))))
 
     def life(self, grant: str) -> tuple[str, str]:
         """What tells the present life of a grant's path from others."""
-        return self._product.life_key(GrantId(grant))
+        return self._product.branch.life_key(GrantId(grant))
 
     def states(
         self, *held: Binding, down: Mapping[str, str] | None = None, rolled_back: Iterable[str] = ()
     ) -> dict[tuple[str, str], str]:
         """What there is to tell and to record when the clouds hold *held*."""
         unreachable = tuple((TargetId(one), why) for one, why in (down or {}).items())
-        estate = Estate(bindings=held, foreign=(), unreachable=unreachable)
-        return self._product.states(estate, frozenset(map(GrantId, rolled_back)))
+        after = Estate(bindings=held, foreign=(), unreachable=unreachable)
+        return grant_states(self._product.situation, after, frozenset(map(GrantId, rolled_back)))
 
     def converge(self, plan: Plan | None = None, *, accept_surprise: bool = False) -> Converged:
         """Carries the run out, with its own plan unless another is given."""
-        chosen = self._product.plan if plan is None else plan
+        chosen = self._product.situation.plan if plan is None else plan
         return converge(self._product, chosen, accept_surprise=accept_surprise)
 
     def opens_reviews(self) -> dict[str, int]:
-        return open_reviews(self._product)
+        # Branches are told apart by it.
+        numbers = itertools.count()
+        return open_reviews(self._product, nonce=lambda: f"{next(numbers):08x}")
 
     def told(self, grant: str) -> str:
         """Returns what the pull request that added *grant* was told last; empty for nothing."""
@@ -200,12 +208,12 @@ class OneRun:
     @property
     def err(self) -> str:
         """What was said on stderr."""
-        return _written(self._product.context.err)
+        return _written(self._workspace.err)
 
     def command(self, name: str, *arguments: str) -> Said:
         """Carries a whole command out over this run."""
         known = {"apply": apply, "expire": expire, "plan": plan, "status": status}
-        context, usual = self._product.context, room.EstateRun
+        context, usual = self._workspace, room.EstateRun
         room.EstateRun = lambda *_, **__: self._product  # type: ignore[assignment,misc]
         try:
             code = known[name].main(
@@ -259,19 +267,20 @@ def a_run(
         world.hold(*(render_bindings(one, now=world.now) if isinstance(one, LiveGrant) else (one,)))
     if down is not None:
         world.down = dict(down)
-    product = room.EstateRun(_surroundings(world, settings), both_engines=both_engines)
+    context = _surroundings(world, settings)
+    product = room.EstateRun(context, both_engines=both_engines)
     if clouds:
         vars(product)["clouds"] = SimpleNamespace(readers=world.clouds, writers=world.clouds)
     if not proving:
-        vars(product)["standing"] = _standing(
+        vars(product)["branch"] = _branch(
             world, live, lapsed, [*live, *offboarded], quarantined, ungoverned
         )
     for name, state in (recorded or {}).items():
-        world.write_state(product.life_key(GrantId(name)), state)
-    return OneRun(world, product)
+        world.write_state(product.branch.life_key(GrantId(name)), state)
+    return OneRun(world, product, context)
 
 
-def _standing(
+def _branch(
     world: World,
     live: Sequence[LiveGrant],
     lapsed: Sequence[LiveGrant | str],

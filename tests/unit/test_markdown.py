@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.approvals.tally import Authority, Requirement, Voter, tally
-from pipeline.cli.check import _assessment_document, _say
+from pipeline.cli.check import _say
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
+from pipeline.output.assessments import assessment_document
 from pipeline.output.markdown import check_comment
 from pipeline.output.text import Painter
 from pipeline.output.verdicts import needed
@@ -108,7 +109,7 @@ def test_a_delegation_that_is_of_no_use_says_why() -> None:
 
 
 def test_the_document_names_steps_people_and_authorities() -> None:
-    document = _assessment_document(assessed(review(BOB)))
+    document = assessment_document(assessed(review(BOB)))
     assert document["steps"] == [
         {
             "id": "a-security",
@@ -180,7 +181,7 @@ def test_an_approval_that_fills_no_place_is_told() -> None:
         review(ERIN, id=3, minutes_ago=7),
     )
     assert "  erin approved, which fills no place: all are filled" in said(allowed)
-    assert _assessment_document(allowed)["spare"] == ["erin"]
+    assert assessment_document(allowed)["spare"] == ["erin"]
     waiting = assessed(review(BOB), review(ERIN, id=2))
     assert waiting.approvals is not None
     assert waiting.approvals.given == ("erin",)

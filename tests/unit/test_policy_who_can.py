@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.context import Context
 from pipeline.cli.main import run
-from pipeline.run.workspace import Context
 from pipeline.values.pull_request import Actor
 
 ROOT = Path(__file__).parents[2]

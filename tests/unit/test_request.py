@@ -14,11 +14,11 @@ from typing import Any
 import click
 import pytest
 
+from pipeline.cli.context import Context
 from pipeline.cli.main import cli, run
 from pipeline.cli.request import request as command
 from pipeline.errors import UsageError
 from pipeline.run import files
-from pipeline.run.workspace import Context
 from tests.unit.support_git import Work
 
 ROOT = Path(__file__).parents[2]

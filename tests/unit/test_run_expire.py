@@ -125,10 +125,10 @@ def test_a_target_that_goes_down_after_the_removal_counts() -> None:
 def test_a_grant_whose_file_cannot_be_read_waits_for_any_outage() -> None:
     world = World()
     run = a_run(world, lapsed=[Y], down={"gcp/prod": "503"})
-    assert run.targets_of(run.standing.lapsed) == {"alice/y": ["aws/prod"]}
+    assert run.targets_of(run.branch.lapsed) == {"alice/y": ["aws/prod"]}
     world.merge({"access/grants/alice/y.yaml": "subject: ["})
     torn = a_run(world, lapsed=["alice/y"])
-    assert torn.targets_of(torn.standing.lapsed) == {}
+    assert torn.targets_of(torn.branch.lapsed) == {}
     assert expired(torn)[0]["waiting"][0]["why"] == "gcp/prod could not be read: 503"
 
 

@@ -42,7 +42,7 @@ def test_the_tip_is_fetched_and_named_by_everything_that_is_recorded() -> None:
 
 
 def test_an_empty_record_says_nothing() -> None:
-    facts = a_run().facts
+    facts = a_run().recorded
     assert (facts.proofs, facts.states, facts.alerts) == ({}, {}, frozenset())
     assert (facts.untold, facts.unanswered) == (frozenset(), ())
 
@@ -121,7 +121,7 @@ def test_without_a_trusted_commit_nothing_is_proven() -> None:
 def test_proofs_on_a_record_that_the_app_signed_are_used() -> None:
     world = proven()
     run = a_run(world, live=[X])
-    assert [proof.pull for proof in run.facts.proofs.values()] == [11]
+    assert [proof.pull for proof in run.recorded.proofs.values()] == [11]
     assert run.err == ""
 
 
@@ -132,19 +132,19 @@ def test_proofs_on_a_record_that_somebody_else_could_have_written_are_not_used(
     world = proven()
     setattr(world.forge, spoilt, False)
     run = a_run(world, live=[X])
-    assert run.facts.proofs == {}
-    assert run.facts.states == {run.life("alice/x"): "provisioned"}
+    assert run.recorded.proofs == {}
+    assert run.recorded.states == {run.life("alice/x"): "provisioned"}
     assert "the App did not sign: recorded proofs are not used" in run.err
 
 
 def test_without_the_keepers_id_no_recorded_proof_is_used() -> None:
-    assert a_run(proven(), live=[X], keeper_id=None).facts.proofs == {}
+    assert a_run(proven(), live=[X], keeper_id=None).recorded.proofs == {}
 
 
 def test_a_record_without_proofs_is_not_asked_about() -> None:
     run = a_run(quarantined=[quarantine()])
     run.converge()
-    assert run.again().facts.alerts == {("access/grants/bob/y.yaml", "d" * 40)}
+    assert run.again().recorded.alerts == {("access/grants/bob/y.yaml", "d" * 40)}
     assert run.world.forge.asked == []
 
 
@@ -154,7 +154,7 @@ def test_what_was_seen_to_be_the_apps_is_vouched_for_in_what_is_appended() -> No
     a_run(world, live=[X, a_grant("y")]).converge()
     assert world.record.messages[-1].endswith(f"\n\nVouched: {head}")
     world.forge.asked.clear()
-    assert a_run(world, live=[X]).facts.proofs
+    assert a_run(world, live=[X]).recorded.proofs
     # Back to the last commit that vouches, and to the one that it vouches for.
     assert len(world.forge.asked) < len(world.record.messages)
 
@@ -165,9 +165,9 @@ def test_nothing_is_vouched_for_that_was_not_asked_about() -> None:
 
 def test_a_proof_that_was_recorded_gives_access_without_being_made_again() -> None:
     run = a_run(proven(), live=[X], proving=True, now=NOON + HOUR)
-    (one,) = run.standing.live
+    (one,) = run.branch.live
     assert (one.grant, one.window) == (X.grant, X.window)
-    assert run.standing.fresh == ()
+    assert run.branch.fresh == ()
     assert run.established == {"alice/x"}
     assert run.plan.changes == ()
 
@@ -176,15 +176,15 @@ def test_a_proof_that_nobody_vouches_for_is_made_anew_or_gives_nothing() -> None
     world = proven()
     world.forge.signed = False
     run = a_run(world, live=[X], proving=True, now=NOON + HOUR)
-    assert run.standing.live == ()
-    (one,) = run.standing.quarantined
+    assert run.branch.live == ()
+    (one,) = run.branch.quarantined
     assert one.reasons == ("0 merged pull requests brought it, expected one",)
 
 
 def test_a_branch_that_holds_no_grants_gives_nothing() -> None:
     run = a_run(proving=True, both_engines=True)
     with run:
-        assert (run.standing.live, run.standing.quarantined) == ((), ())
+        assert (run.branch.live, run.branch.quarantined) == ((), ())
         assert run.desired.bindings == ()
     assert "policies are judged by regorus alone" in run.err
 
@@ -192,7 +192,7 @@ def test_a_branch_that_holds_no_grants_gives_nothing() -> None:
 def test_a_proof_is_recorded_as_it_is_read_back() -> None:
     world = World()
     world.write_down(AuditEvent(kind="proof", data=proof_data(PROOF)))
-    assert a_run(world).facts.proofs == {PROOF.commit: PROOF}
+    assert a_run(world).recorded.proofs == {PROOF.commit: PROOF}
 
 
 def test_a_proof_of_an_older_release_names_no_version_before_it() -> None:

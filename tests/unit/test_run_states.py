@@ -191,7 +191,7 @@ def test_a_newer_state_replaces_one_that_was_never_told() -> None:
 
 def test_a_record_that_does_not_say_whether_it_was_told_counts_as_told() -> None:
     run = a_run(live=[X], recorded={"alice/x": PROVISIONED})
-    assert run.facts.untold == frozenset()
+    assert run.recorded.untold == frozenset()
 
 
 grants = st.lists(

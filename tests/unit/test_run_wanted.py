@@ -179,12 +179,6 @@ def test_bindings_that_an_extension_lengthens_are_updated_in_place() -> None:
     assert (change.before.window, change.binding.window) == (window(0, 2), window(0, 3))
 
 
-def test_the_clouds_in_which_a_grant_asks_for_something_are_known() -> None:
-    run = a_run(live=[a_grant("x", "gcp/prod", "gcp/dev", "azure/prod"), a_grant("y", "aws/dev")])
-    assert run.clouds_of("alice/x") == {"gcp", "azure"}
-    assert run.clouds_of("alice/unknown") == frozenset()
-
-
 def test_every_target_of_the_catalogue_is_listed_whether_or_not_it_is_used() -> None:
     run = a_run()
     ids = [one.id for one in run.targets]

@@ -1,0 +1,119 @@
+"""Checks one open pull request: judges it, posts the check, merges what policy lets merge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.errors import Denied, UsageError
+from pipeline.forge.github_write import Annotation
+from pipeline.history.lives import GRANTS
+from pipeline.history.proven import Proven
+from pipeline.judge.assessment import Assessment
+from pipeline.judge.decide import Decision, Verdict
+from pipeline.output.annotations import remarks
+from pipeline.output.markdown import CHECK_MARKER, check_comment
+from pipeline.run.estate import CHECK_NAME, EstateRun
+from pipeline.run.workspace import Workspace
+from pipeline.values.grant_change import LESS
+
+
+def judge_pull(workspace: Workspace, number: int) -> Assessment:
+    """Judges an open pull request with the default branch's policies, at its present head.
+
+    While something on the default branch that decides is unproven, nothing is added. Raises
+    `UsageError` for a pull request that is not open.
+    """
+    with EstateRun(workspace, both_engines=True) as run:
+        base = run.tip
+        pull = workspace.reader.pull(number)
+        if pull.state != "open":
+            raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
+        workspace.fetch_head(number, pull.head_sha)
+        repository = workspace.repository
+        changes = repository.diff(repository.merge_base(base, pull.head_sha), pull.head_sha)
+        listed = {path for file in workspace.reader.files(number) for path in file.paths}
+        if listed != {change.path for change in changes}:
+            raise Denied(
+                f"#{number}: GitHub and git name different files",
+                hint="rebase the branch onto the default branch and push it again",
+            )
+        previous: dict[str, Proven | None] = {
+            change.path: run.prover.last_proven(change.path, anchor=workspace.anchor, tip=base)
+            for change in changes
+            if change.status != "A" and change.path.startswith(GRANTS)
+        }
+        assessment = run.prover.assessor.assess(
+            pull,
+            base=base,
+            changes=changes,
+            history=repository.mainline(base, since=workspace.anchor),
+            previous=previous,
+            now=run.now,
+            sound=run.prover.sound(anchor=workspace.anchor, tip=base),
+        )
+        tainted = run.prover.tainted(anchor=workspace.anchor, tip=base)
+    adds = any(item.change not in LESS for item in assessment.items)
+    if not tainted or not adds or assessment.decision.verdict is Verdict.INVALID:
+        return assessment
+    reasons = tuple(
+        f"{one.path} on the default branch is not proven ({one.commit[:7]}), so nothing is "
+        "added until it is restored"
+        for one in tainted
+    )
+    return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=reasons))
+
+
+def post_check(workspace: Workspace, assessment: Assessment) -> None:
+    """Posts the check run, with remarks at their lines, and the one edited comment."""
+    writer = workspace.writer("checker")
+    if workspace.settings.checker_id is None:
+        raise UsageError(
+            "the checker's account id is not known", hint="set DAYPASS_CHECKER_ID in its job"
+        )
+    body = check_comment(assessment)
+    decision = assessment.decision
+    writer.check_run(
+        assessment.pull.head_sha,
+        name=CHECK_NAME,
+        conclusion="success" if decision.allowed else "failure",
+        title=decision.reasons[0] if decision.reasons else "Allowed",
+        summary=body,
+        external_id=assessment.offer,
+        annotations=[
+            Annotation(
+                path=one.path,
+                line=one.line,
+                column=one.column,
+                level=one.level,
+                message=one.message,
+            )
+            for one in remarks(assessment)
+        ],
+    )
+    writer.comment(
+        assessment.pull.number,
+        marker=CHECK_MARKER,
+        body=body,
+        bot_id=workspace.settings.checker_id,
+    )
+
+
+def merge_allowed(workspace: Workspace, assessment: Assessment) -> str | None:
+    """Merges what policy lets merge by itself, and returns the commit; None for anything else."""
+    if not (assessment.decision.allowed and assessment.decision.merges_by_itself):
+        return None
+    pull = assessment.pull
+    return workspace.writer("keeper").merge(
+        pull.number,
+        sha=pull.head_sha,
+        method="squash",
+        title=f"{_title(assessment)} (#{pull.number})",
+    )
+
+
+def _title(assessment: Assessment) -> str:
+    names = ", ".join(item.grant.id for item in assessment.items)
+    verbs = {item.change for item in assessment.items}
+    if verbs == {"delete"}:
+        return f"End {names}"
+    return f"Grant {names}" if names else "Change policies"

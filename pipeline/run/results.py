@@ -1,0 +1,130 @@
+"""Tells each merged pull request what came of its grant: one comment, edited in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.clouds.interface import Result, Status
+from pipeline.clouds.usage import usage
+from pipeline.errors import ForgeError, UsageError
+from pipeline.history.proven import LifeKey
+from pipeline.output.markdown import ANCHOR, RESULT_MARKER, result_comment
+from pipeline.provision.apply import Outcome
+from pipeline.provision.verify import Drift
+from pipeline.run.estate import EstateRun
+from pipeline.run.situation import Situation
+from pipeline.values.binding import Binding
+from pipeline.values.canonical import digest
+from pipeline.values.grant import Window
+from pipeline.values.ids import GrantId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GrantResult:
+    """What one pull request is told of its grant."""
+
+    key: LifeKey
+    pull: int
+    window: Window | None
+    """None where the grant is not live."""
+
+    state: str | None
+    """None where the grant is between two states."""
+
+    results: tuple[Result, ...]
+    bindings: tuple[Binding, ...]
+    """What the clouds should hold because of it."""
+
+    drift: tuple[Drift, ...]
+
+    @property
+    def grant(self) -> GrantId:
+        """The grant's id."""
+        return GrantId(self.key[0])
+
+
+def grant_results(
+    situation: Situation,
+    outcome: Outcome,
+    drift: Sequence[Drift],
+    states: Mapping[LifeKey, str],
+) -> tuple[GrantResult, ...]:
+    """Returns what to tell: of each grant that changed state, or did not come out."""
+    branch = situation.branch
+    pulls = {branch.life_key(grant): proofs[0].pull for grant, proofs in branch.proofs.items()}
+    for key in states:
+        if proof := situation.recorded.proofs.get(key[1]):
+            pulls.setdefault(key, proof.pull)
+    windows = {one.grant.id: one.window for one in branch.live}
+    found = []
+    for key, pull in sorted(pulls.items()):
+        grant = GrantId(key[0])
+        results = tuple(
+            r for r in (*outcome.results, *outcome.rolled_back) if grant in r.change.grants
+        )
+        state = states.get(key)
+        if state is None and all(r.status is Status.DONE for r in results):
+            continue
+        found.append(
+            GrantResult(
+                key=key,
+                pull=pull,
+                window=windows.get(grant),
+                state=state,
+                results=results,
+                bindings=tuple(b for b in situation.desired.bindings if grant in b.grants),
+                drift=tuple(d for d in drift if grant in d.grants),
+            )
+        )
+    return tuple(found)
+
+
+def tell_results(
+    run: EstateRun, outcome: Outcome, drift: Sequence[Drift], states: Mapping[LifeKey, str]
+) -> frozenset[LifeKey]:
+    """Tells each pull request whose grant changed state, or did not come out, how it stands.
+
+    Returns the keys of *states* that could not be told.
+    """
+    workspace = run.workspace
+    untold: set[LifeKey] = set()
+    for one in grant_results(run.situation, outcome, drift, states):
+        bot = workspace.settings.keeper_id
+        if bot is None:
+            raise UsageError(
+                "the keeper's account id is not known", hint="set DAYPASS_KEEPER_ID in its job"
+            )
+        try:
+            body = result_comment(
+                grant=one.grant,
+                window=one.window,
+                state=one.state or "unfinished",
+                results=one.results,
+                usage=[line for binding in one.bindings for line in usage(binding)],
+                tip=run.journal.tip.short,
+                drift=[f"{d.target} {d.key}: {d.what}" for d in one.drift],
+                lost=_lost_anchors(run, one.pull, bot),
+            )
+            marker = f"{RESULT_MARKER}-{digest(one.grant)[:12]}"
+            workspace.writer("keeper").comment(one.pull, marker=marker, body=body, bot_id=bot)
+        except ForgeError as error:
+            # Access is right and recorded; a comment that failed must not undo that.
+            workspace.warn(f"#{one.pull} could not be told, a later run does: {error}")
+            untold.add(one.key)
+    return frozenset(untold)
+
+
+def _lost_anchors(run: EstateRun, pull: int, bot: int) -> list[str]:
+    """Tips that comments on *pull* anchor and the record lacks: traces of what was cut off it.
+
+    Editing a comment must not wipe them out.
+    """
+    known = run.journal.chain().digests
+    found = {
+        tip
+        for comment in run.workspace.reader.comments(pull)
+        if comment.author is not None and comment.author.id == bot
+        for tip in ANCHOR.findall(comment.body)
+    }
+    return sorted(found - known)

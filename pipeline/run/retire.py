@@ -1,0 +1,66 @@
+"""Cleans up after lapsed grants, and opens the pull request that retires them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.ending.expire import BRANCH_PREFIX, Retirement, retire, revert_text
+from pipeline.run.converge import Converged, converge
+from pipeline.run.estate import EstateRun
+
+_TIDY = "expire only takes away; apply adds"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retired:
+    """What one expire did and saw."""
+
+    converged: Converged
+    retirement: Retirement
+    pull: int | None
+    """The pull request that was opened; None where nothing was ready."""
+
+    open: Mapping[int, tuple[str, ...]]
+    """Pull requests of earlier runs that are still open, and the files that each deletes."""
+
+    @property
+    def code(self) -> int:
+        """0 nothing left to do but merging, 1 a grant still waits, 3 something could not be
+        reached."""
+        if self.converged.after.unreachable:
+            return 3
+        waits = self.retirement.waiting or self.converged.outcome.failed or self.converged.drift
+        return 1 if waits else 0
+
+
+def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
+    """Removes what lapsed grants left in the clouds; opens one pull request for those gone.
+
+    *nonce* makes the branch's name unforeseeable. Raises `SurprisingPlan` and `ForgeError`.
+    """
+    workspace, branch = run.workspace, run.branch
+    converged = converge(run, run.situation.plan.removals_only(_TIDY))
+    opened = {
+        number: tuple(file.path for file in files if file.status == "removed")
+        for number, files in run.own_pulls(BRANCH_PREFIX)
+    }
+    found = retire(
+        branch.lapsed,
+        held=converged.after.bindings,
+        unreachable=dict(converged.after.unreachable),
+        targets_of=run.targets_of(branch.lapsed),
+        already_open=[path for paths in opened.values() for path in paths],
+    )
+    number = None
+    if found.ready:
+        title, body = revert_text(found.ready)
+        number = workspace.writer("keeper").open_pull(
+            found.branch(nonce),
+            base=workspace.settings.default_branch,
+            base_sha=run.tip,
+            title=title,
+            body=body,
+            delete=found.ready,
+        )
+    return Retired(converged=converged, retirement=found, pull=number, open=opened)

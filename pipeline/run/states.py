@@ -1,0 +1,88 @@
+"""The states of grants after a run, and the exit code of the run.
+
+A grant is *provisioned* once every binding that it asks for is there as it should be,
+*rolled-back* when a part could not be made and the others were taken back, and *ended* once it
+was provisioned before and nothing of it is wanted or held any more. For example, of a grant over
+two clouds:
+
+    both bindings listed as desired            provisioned
+    one binding missing                        no new state; the next run goes on
+    one refused, the other taken back          rolled-back
+    file deleted, one binding still listed     no new state; the next run removes it
+    file deleted, nothing listed               ended
+    file deleted, a target cannot be listed    no new state: gone means read back as gone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.history.proven import LifeKey
+from pipeline.provision.apply import Outcome
+from pipeline.provision.verify import Drift, Estate
+from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK
+from pipeline.run.situation import Situation
+from pipeline.values.ids import GrantId
+
+
+def grant_states(
+    situation: Situation, after: Estate, rolled_back: frozenset[GrantId]
+) -> dict[LifeKey, str]:
+    """Returns the states to tell and to record, seen from what the clouds hold *after* the run.
+
+    These are the states that changed, and those whose pull request was not told yet.
+    """
+    recorded = situation.recorded
+    new = {
+        **_reached(situation, after, rolled_back),
+        **_ended(situation, after),
+    }
+    untold = {key: recorded.states[key] for key in recorded.untold}
+    changed = {key: state for key, state in new.items() if recorded.states.get(key) != state}
+    return {**untold, **changed}
+
+
+def _reached(
+    situation: Situation, after: Estate, rolled_back: frozenset[GrantId]
+) -> dict[LifeKey, str]:
+    """Grants that are provisioned in full, or were taken back."""
+    held = {binding.identity: binding.document for binding in after.bindings}
+    parts: dict[GrantId, list[bool]] = {}
+    for binding in situation.desired_without(situation.waiting.keys() | rolled_back):
+        for grant in binding.grants:
+            there = held.get(binding.identity) == binding.document
+            parts.setdefault(grant, []).append(there)
+    deferred = {one.grant for one in situation.desired.deferred}
+    key = situation.branch.life_key
+    return {
+        **{
+            key(grant): PROVISIONED
+            for grant, there in parts.items()
+            if all(there) and grant not in deferred
+        },
+        **{key(grant): ROLLED_BACK for grant in rolled_back},
+    }
+
+
+def _ended(situation: Situation, after: Estate) -> dict[LifeKey, str]:
+    """Grants that were provisioned, and of which nothing is wanted or held any more."""
+    if after.unreachable:
+        return {}
+    wanted = {grant for binding in situation.desired.bindings for grant in binding.grants}
+    serving = {grant for binding in after.bindings for grant in binding.grants}
+    return {
+        key: ENDED
+        for key, state in situation.recorded.states.items()
+        if state == PROVISIONED and GrantId(key[0]) not in wanted | serving
+    }
+
+
+def exit_code(situation: Situation, outcome: Outcome, drift: Sequence[Drift]) -> int:
+    """Returns 0 where the clouds hold what the default branch says, 1 where they do not, and 3
+    where a target could not be listed."""
+    if situation.estate.unreachable:
+        return 3
+    quiet = outcome.converged and not (
+        drift or situation.branch.unproven or situation.desired.refused
+    )
+    return 0 if quiet else 1

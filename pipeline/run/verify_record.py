@@ -1,0 +1,106 @@
+"""Proves the record: chain, append-only history, anchors and default branch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.errors import ForgeError
+from pipeline.output.markdown import ANCHOR
+from pipeline.record.audit import Chain, read_chain
+from pipeline.run.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """What was found about the record."""
+
+    chain: Chain
+    anchors: int
+    """Tips of the chain that result comments carry."""
+
+    faults: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.faults
+
+
+def verify_copy(files: Mapping[str, bytes]) -> Verified:
+    """Returns what can be said of the record's *files* alone: whether the chain holds."""
+    chain = read_chain(files)
+    return Verified(chain=chain, anchors=0, faults=tuple(chain.broken))
+
+
+def verify_record(workspace: Workspace) -> Verified:
+    """Returns what can be said of the record on GitHub. Raises `ForgeError`."""
+    head, files = workspace.audit_store.load()
+    chain = read_chain(files)
+    faults = [*chain.broken]
+    if head is not None:
+        faults += _rewritten(workspace, head)
+    anchors, missing = _anchors(workspace, chain)
+    faults += missing
+    faults += _left_behind(workspace, chain)
+    return Verified(chain=chain, anchors=anchors, faults=tuple(faults))
+
+
+def _rewritten(workspace: Workspace, head: str) -> list[str]:
+    """Commits of the record that do anything but add files, or are not the App's."""
+    repository = workspace.repository
+    faults = []
+    commits = repository.mainline(head)
+    for commit in commits:
+        odd = [change.path for change in commit.changes if change.status != "A"]
+        if odd:
+            faults.append(f"{commit.sha[:12]} changes or removes {', '.join(odd)}")
+        if len(commit.parents) > 1:
+            faults.append(f"{commit.sha[:12]} is a merge")
+    keeper = workspace.settings.keeper_id
+    reader = workspace.reader
+    strangers = [
+        one.sha
+        for one in reader.signatures(head)
+        if keeper is None or not one.by(keeper) or reader.merge_made(one.sha)
+    ]
+    if strangers:
+        faults.append(f"{len(strangers)} commits of the record are not signed for the App")
+    return faults
+
+
+def _anchors(workspace: Workspace, chain: Chain) -> tuple[int, list[str]]:
+    """Counts the tips that result comments carry, and names those that the chain lacks."""
+    keeper = workspace.settings.keeper_id
+    pulls = {event["pull"] for event in chain.events if type(event.get("pull")) is int}
+    # The record cannot say which comments anchor what was cut off it; the branch can.
+    commits = workspace.repository.mainline(workspace.fetch_main(), since=workspace.anchor)
+    for commit in commits:
+        workspace.progress(f"asking who brought {commit.sha[:7]}")
+        pulls.update(pull.number for pull in workspace.reader.pulls_of_commit(commit.sha))
+    count, missing = 0, []
+    for number in sorted(pulls):
+        workspace.progress(f"reading the comments of #{number}")
+        for comment in workspace.reader.comments(number):
+            if comment.author is None or comment.author.id != keeper:
+                continue
+            for tip in ANCHOR.findall(comment.body):
+                count += 1
+                if tip not in chain.digests:
+                    missing.append(f"#{number} anchors {tip[:20]}…, which the chain lacks")
+    return count, missing
+
+
+def _left_behind(workspace: Workspace, chain: Chain) -> list[str]:
+    """Commits that runs worked from and the default branch no longer continues."""
+    tip = workspace.fetch_main()
+    line = {commit.sha for commit in workspace.repository.mainline(tip)}
+    faults = []
+    for main in sorted({str(event.get("main")) for event in chain.events} - line):
+        try:
+            contained = workspace.repository.is_ancestor(main, tip)
+        except ForgeError:
+            contained = False
+        where = "hides" if contained else "does not contain"
+        faults.append(f"the default branch {where} {main[:12]}, which a run saw")
+    return faults
