@@ -76,12 +76,17 @@ _RAW = (
 )
 
 
+_Mainline = tuple[MainlineCommit, ...]
+
+
 class Repository:
     """One local repository, bare or not. Every method raises `ForgeError` on failure.
 
     Ids are full object ids, refs are full names (`refs/heads/main`) or `HEAD`. Of
     *environment*, only the names in `ENVIRONMENT` reach git. *timeout* is in seconds, for
     each git process.
+
+    What an id names never changes, so trees, histories and ancestries are asked for once.
     """
 
     def __init__(
@@ -94,6 +99,11 @@ class Repository:
         self._environment |= _FIXED_ENVIRONMENT
         # Without it, git would look for a repository in every folder above.
         self._environment["GIT_CEILING_DIRECTORIES"] = str(self.path.parent)
+        self._full_history = False
+        self._mainlines: dict[tuple[str, str | None, tuple[str, ...]], _Mainline] = {}
+        self._trees: dict[tuple[str, tuple[str, ...]], tuple[TreeEntry, ...]] = {}
+        self._ancestors: dict[tuple[str, str], bool] = {}
+        self._sizes: dict[str, int] = {}
 
     def resolve(self, ref: str) -> str:
         """Returns the id of the commit that *ref* names; annotated tags are followed."""
@@ -111,15 +121,11 @@ class Repository:
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether *ancestor* is reachable from *descendant*; a commit is its own ancestor."""
         self._need_full_history()
-        done = self._run(
-            "merge-base",
-            "--is-ancestor",
-            "--",
-            object_id(ancestor),
-            object_id(descendant),
-            accept=(0, 1),
-        )
-        return done.returncode == 0
+        pair = object_id(ancestor), object_id(descendant)
+        if pair not in self._ancestors:
+            done = self._run("merge-base", "--is-ancestor", "--", *pair, accept=(0, 1))
+            self._ancestors[pair] = done.returncode == 0
+        return self._ancestors[pair]
 
     def merge_base(self, one: str, other: str) -> str:
         """Returns the best common ancestor; none, or several, is an error."""
@@ -147,12 +153,15 @@ class Repository:
         git cannot read comes as 1970-01-01, one in the far future as 9000-01-01.
         """
         self._need_full_history()
-        tip = object_id(tip)
+        asked = object_id(tip), since, tuple(inner_path(path) for path in paths)
+        if asked not in self._mainlines:
+            self._mainlines[asked] = self._mainline(*asked)
+        return self._mainlines[asked]
+
+    def _mainline(self, tip: str, since: str | None, limit: Sequence[str]) -> _Mainline:
         scope = [tip]
         if since is not None:
             scope.append(f"^{object_id(since)}")
-            self._need_on_mainline(since, scope)
-        limit = [inner_path(path) for path in paths]
         done = self._run(
             "log",
             "--first-parent",
@@ -170,7 +179,23 @@ class Repository:
             "--",
             *limit,
         )
-        return tuple(read_log(done.stdout))
+        commits = tuple(read_log(done.stdout))
+        if since is not None:
+            # With a limit, the oldest commit listed need not be the oldest there is.
+            oldest = self._first_after(scope) if limit else next(iter(commits), None)
+            if (oldest.parents[:1] if oldest else (tip,)) != (since,):
+                raise ForgeError(
+                    f"{since[:12]} is not on the first-parent line of {tip[:12]}",
+                    hint="the branch was rewritten or merged the wrong way round; look at its "
+                    "history",
+                )
+        return commits
+
+    def _first_after(self, scope: Sequence[str]) -> MainlineCommit | None:
+        """Returns the oldest commit of *scope*, without what it changed."""
+        form = ("--format=tformat:%H %ct %P", "--no-patch", "--reverse")
+        done = self._run("log", "--first-parent", "--no-show-signature", *form, *scope, "--")
+        return next(iter(read_log(done.stdout)), None)
 
     def configured(self, name: str) -> str | None:
         """Returns what the repository's own configuration says of *name*, None for nothing."""
@@ -182,9 +207,13 @@ class Repository:
     def tree(self, commit: str, *prefixes: str) -> tuple[TreeEntry, ...]:
         """Returns every leaf of *commit*'s tree by path, or those at or below the folders
         *prefixes*."""
-        below = ["--", *(inner_path(prefix) for prefix in prefixes)] if prefixes else []
-        done = self._run("ls-tree", "-r", "-z", "-l", "--full-tree", object_id(commit), *below)
-        return read_tree(done.stdout)
+        asked = object_id(commit), tuple(inner_path(prefix) for prefix in prefixes)
+        if asked not in self._trees:
+            below = ["--", *asked[1]] if prefixes else []
+            done = self._run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, *below)
+            found = self._trees[asked] = read_tree(done.stdout)
+            self._sizes |= {one.blob: one.size for one in found if one.size is not None}
+        return self._trees[asked]
 
     def diff(self, before: str, after: str) -> tuple[TreeChange, ...]:
         """Returns what differs between two commits' trees."""
@@ -214,23 +243,23 @@ class Repository:
         if not wanted:
             return {}
         request = "".join(f"{blob}\n" for blob in wanted).encode("ascii")
-        # Sizes first, in a process of their own: an oversized blob must not be read at all.
-        done = self._run("cat-file", "--batch-check", stdin=request)
-        for blob, line in zip(wanted, done.stdout.decode("ascii").splitlines(), strict=True):
-            fields = line.split(" ")
-            if fields[:2] != [blob, "blob"]:
+        # Sizes first: an oversized blob must not be read at all.
+        if not all(blob in self._sizes for blob in wanted):
+            self._ask_sizes(wanted, request)
+        for blob in wanted:
+            if self._sizes[blob] > limit:
                 raise ForgeError(
-                    f"object {blob[:12]} is {' '.join(fields[1:2])}, not a blob",
-                    hint="fetch the commit that holds it",
+                    f"blob {blob[:12]} has {self._sizes[blob]} bytes, the limit is {limit}"
                 )
-            if int(fields[2]) > limit:
-                raise ForgeError(f"blob {blob[:12]} has {fields[2]} bytes, the limit is {limit}")
         contents = self._run("cat-file", "--batch", stdin=request).stdout
         result: dict[str, bytes] = {}
         at = 0
         for blob in wanted:
             end = contents.index(b"\n", at)
-            size = int(contents[at:end].split(b" ")[2])
+            fields = contents[at:end].split(b" ")
+            if len(fields) != 3:
+                raise ForgeError(f"object {blob[:12]} is {fields[-1].decode()}, and was there")
+            size = int(fields[2])
             body = contents[end + 1 : end + 1 + size]
             if blob_id(body, like=blob) != blob:
                 raise ForgeError(
@@ -240,6 +269,18 @@ class Repository:
             result[blob] = body
             at = end + size + 2
         return result
+
+    def _ask_sizes(self, blobs: Sequence[str], request: bytes) -> None:
+        """Notes the sizes of *blobs*; one that is missing or no blob is an error."""
+        done = self._run("cat-file", "--batch-check", stdin=request)
+        for blob, line in zip(blobs, done.stdout.decode("ascii").splitlines(), strict=True):
+            fields = line.split(" ")
+            if fields[:2] != [blob, "blob"]:
+                raise ForgeError(
+                    f"object {blob[:12]} is {' '.join(fields[1:2])}, not a blob",
+                    hint="fetch the commit that holds it",
+                )
+            self._sizes[blob] = int(fields[2])
 
     def fetch(self, remote: str, refspecs: Sequence[str], *, token: str | None = None) -> None:
         """Fetches *refspecs* from the URL or absolute path *remote*; tags are not followed.
@@ -279,23 +320,15 @@ class Repository:
             extra=extra,
             secrets=secrets,
         )
+        self._full_history = False
 
     def _need_full_history(self) -> None:
-        if self.is_shallow():
+        if not self._full_history and self.is_shallow():
             raise ForgeError(
                 f"{self.path} is a shallow clone, so its history proves nothing",
                 hint="fetch all of it (actions/checkout: fetch-depth: 0)",
             )
-
-    def _need_on_mainline(self, since: str, scope: list[str]) -> None:
-        done = self._run("rev-list", "--first-parent", "--parents", *scope, "--")
-        lines = done.stdout.decode("ascii").splitlines()
-        oldest = lines[-1].split() if lines else ["", scope[0]]
-        if oldest[1:2] != [since]:
-            raise ForgeError(
-                f"{since[:12]} is not on the first-parent line of {scope[0][:12]}",
-                hint="the branch was rewritten or merged the wrong way round; look at its history",
-            )
+        self._full_history = True
 
     def _text(self, *arguments: str) -> str:
         return self._run(*arguments).stdout.decode("ascii", "replace").strip()

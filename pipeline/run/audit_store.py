@@ -44,4 +44,10 @@ class BranchStore:
 
     def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
         """See `AuditStore.append`."""
-        return self._writer().append(BRANCH, files, message, parent=parent)
+        before = {} if parent is None else self._cache.get(parent)
+        head = self._writer().append(BRANCH, files, message, parent=parent)
+        if before is not None:
+            # What was appended to what was read is what the new commit holds.
+            new = {path: text.encode("utf-8") for path, text in files.items()}
+            self._cache = {head: {**before, **new}}
+        return head

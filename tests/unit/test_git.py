@@ -522,23 +522,51 @@ def test_git_missing_slow_or_cut_off_is_an_error(work: Work, story: dict[str, st
             list(read_log(output))
 
 
-def test_ten_thousand_commits_take_few_processes(work: Work) -> None:
+class Counting(Repository):
+    """A repository that counts the processes that it starts."""
+
+    runs = 0
+
+    def _run(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+        self.runs += 1
+        return super()._run(*arguments, **options)  # type: ignore[arg-type]
+
+
+def test_what_ids_name_is_asked_for_once(work: Work, story: dict[str, str]) -> None:
+    repository, root, tip = Counting(work.path), story["root"], story["removal"]
+
+    def ask() -> tuple[object, ...]:
+        entries = repository.tree(tip, "access")
+        return (
+            entries,
+            repository.mainline(tip, since=root),
+            repository.is_ancestor(root, tip),
+            repository.is_ancestor(tip, root),
+        )
+
+    answers = ask()
+    asked = repository.runs
+    assert asked == 5  # and whether the clone is shallow
+    assert ask() == answers
+    assert repository.runs == asked
+    # Sizes are known from the tree: one process reads the contents.
+    blobs = [entry.blob for entry in repository.tree(tip, "access")]
+    assert set(repository.read_many(blobs, limit=100)) == set(blobs)
+    assert repository.runs == asked + 1
+    with pytest.raises(ForgeError, match="the limit is 1"):
+        repository.read_many(blobs, limit=1)
+    assert repository.runs == asked + 1
+
+
+def test_thousands_of_commits_take_few_processes(work: Work) -> None:
     lines = [
         f"commit refs/heads/big\ncommitter A <a@b> {NOON + index} +0000\ndata 1\nx\n"
         f"M 100644 inline access/grants/u{index % 100}/g{index}.yaml\ndata 1\nx\n"
-        for index in range(10_000)
+        for index in range(2_000)
     ]
     work.git("fast-import", "--quiet", stdin="".join(lines).encode())
-    runs = 0
-
-    class Counting(Repository):
-        def _run(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-            nonlocal runs
-            runs += 1
-            return super()._run(*arguments, **options)  # type: ignore[arg-type]
-
     repository = Counting(work.path)
     commits = repository.mainline(repository.resolve("refs/heads/big"))
-    assert len(commits) == 10_000
+    assert len(commits) == 2_000
     assert all(len(commit.changes) == 1 for commit in commits)
-    assert runs <= 4
+    assert repository.runs <= 4
