@@ -316,3 +316,4 @@ def test_the_wheel_carries_the_policies_and_the_sandbox_and_no_tests(tmp_path: P
     assert "pipeline/policies/access/decision/decision.rego" in names
     assert "pipeline/sandbox/acme/access/principals/alice.yaml" in names
     assert not [name for name in names if name.startswith(("tests/", "scripts/"))]
+    assert not [name for name in names if name.endswith("_test.rego")]
