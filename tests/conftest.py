@@ -34,9 +34,6 @@ _FIXED = {
     "TZ": "UTC",
 }
 
-left_out = pytest.StashKey[dict[str, int]]()
-skipped = pytest.StashKey[list[str]]()
-
 
 def find_opa() -> str | None:
     """Returns the OPA to test with: the project's own before the machine's."""
@@ -73,8 +70,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[left_out] = {}
-    config.stash[skipped] = []
     for name in list(os.environ):
         if name.startswith(_FOREIGN) or name.lower() in _PROXIES:
             del os.environ[name]
@@ -83,56 +78,78 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
     for name in ("connect", "connect_ex"):
         setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+    config.pluginmanager.register(Completeness(config), "completeness")
 
 
-@pytest.hookimpl(trylast=True)  # after -k and -m
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    missing = [name for name, find in (("opa", find_opa), ("node", find_node)) if not find()]
-    for tool in missing:
-        needing = [item for item in items if _needs(item, tool)]
-        if needing and IN_CI:
-            message = f"CI=true, and {tool} is missing, which {len(needing)} tests need"
-            raise pytest.UsageError(message)
-        if needing:
-            config.hook.pytest_deselected(items=needing)
-            items[:] = [item for item in items if not _needs(item, tool)]
-            config.stash[left_out][tool] = len(needing)
+class Completeness:
+    """Notes what did not run, in whichever process; with CI=true nothing may be left out."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._left_out: dict[str, int] = {}
+        """Tests that were deselected, by the tool that they lack."""
+
+        self._skipped: list[str] = []
+
+    @property
+    def _in_worker(self) -> bool:
+        return hasattr(self._config, "workerinput")
+
+    def pytest_sessionstart(self) -> None:
+        missing = [name for name, find in TOOLS.items() if not find()]
+        if missing and IN_CI and not self._in_worker:
+            raise pytest.UsageError(f"CI=true, and {' and '.join(missing)} is missing")
+
+    @pytest.hookimpl(trylast=True)  # after -k and -m
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for tool in [name for name, find in TOOLS.items() if not find()]:
+            needing = [item for item in items if _needs(item, tool)]
+            if needing:
+                self._config.hook.pytest_deselected(items=needing)
+                items[:] = [item for item in items if not _needs(item, tool)]
+                self._left_out[tool] = len(needing)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._skipped.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._skipped.append(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        # Each worker collects everything, so each has left out the same.
+        self._left_out.update(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._in_worker:
+            self._config.workeroutput["left_out"] = self._left_out  # type: ignore[attr-defined]
+        elif IN_CI and self._skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        parts = {
+            "opa": "the policies' own tests and {} that need OPA (.ci/run builds it)",
+            "node": "{} that need Node.js (npm ci in tests/node)",
+        }
+        said = [
+            parts[tool].format(f"{count} test{'s'[: count > 1]}")
+            for tool, count in self._left_out.items()
+        ]
+        if said:
+            terminalreporter.write_line(f"left out: {'; '.join(said)}", yellow=True)
+        if IN_CI:
+            for test in self._skipped:
+                terminalreporter.write_line(f"CI=true, and this was skipped: {test}", red=True)
+
+
+TOOLS = {"opa": find_opa, "node": find_node}
 
 
 def _needs(item: pytest.Item, tool: str) -> bool:
     fixtures: Sequence[str] = getattr(item, "fixturenames", ())
     return item.get_closest_marker(tool) is not None or f"{tool}_binary" in fixtures
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail"):
-        item.config.stash[skipped].append(item.nodeid)
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if IN_CI and session.config.stash[skipped] and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    parts = {
-        "opa": "the policies' own tests and {} that need OPA (.ci/run builds it)",
-        "node": "{} that need Node.js (npm ci in tests/node)",
-    }
-    said = [
-        parts[tool].format(f"{count} test{'s'[: count > 1]}")
-        for tool, count in config.stash[left_out].items()
-    ]
-    if said:
-        terminalreporter.write_line(f"left out: {'; '.join(said)}", yellow=True)
-    if IN_CI:
-        for test in config.stash[skipped]:
-            terminalreporter.write_line(f"CI=true, and this was skipped: {test}", red=True)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from pipeline.sandbox.github.gitvalues import (
     parse_ident,
     raw_name,
 )
+from pipeline.sandbox.github.wire import Response
 
 
 def git_program() -> str:
@@ -70,6 +71,8 @@ class GitStore:
         self._objects: dict[str, tuple[str, bytes]] = {}
         self._answers: dict[tuple[str, ...], str] = {}
         self._refs: dict[str, str] | None = None
+        self.hello: Response | None = None
+        """How git greets whoever fetches, once it was asked; see `smart_http`."""
 
     def close(self) -> None:
         """Ends the reader process."""

@@ -132,6 +132,21 @@ def serve(
     repository: HostedRepository, request: ApiRequest, extra: Mapping[str, str] | None = None
 ) -> Response:
     """Hands a request to git and returns its answer."""
+    # In version 2 of the protocol a fetch begins by asking what this git can do, whatever the
+    # repository holds (gitprotocol-v2, "Capability Advertisement").
+    hello = request.method, request.query.get("service"), request.headers.get("git-protocol")
+    constant = hello == ("GET", "git-upload-pack", "version=2")
+    if constant and repository.git.hello is not None:
+        return repository.git.hello
+    answer = _served(repository, request, extra)
+    if constant and answer.status == 200:
+        repository.git.hello = answer
+    return answer
+
+
+def _served(
+    repository: HostedRepository, request: ApiRequest, extra: Mapping[str, str] | None
+) -> Response:
     path = repository.git.path
     tail = request.path.partition(".git/")[2]
     environment = {
