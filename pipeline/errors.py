@@ -1,4 +1,4 @@
-"""What can go wrong, what to try next, and the exit code it means.
+"""Errors: each with its message, a hint at the way out, and an exit code.
 
 Exit codes (one place, `cli/main.py`, maps them): 0 fine; 1 denied, drifted or not
 converged; 2 usage or invalid input; 3 could not decide (an outage).

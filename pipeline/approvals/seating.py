@@ -1,4 +1,4 @@
-"""Who sits where: people who approved, on the places that policy asks for. Pure.
+"""Seats people who approved on the places that policy asks for. Pure.
 
 A person fills one place, an authority fills one place, and a place of a higher order is
 filled only by an approval that came after all places of lower orders were filled. Of all
@@ -50,7 +50,7 @@ class Ballot(NamedTuple):
 
 
 class Place(NamedTuple):
-    """What a person fills."""
+    """The place that a person fills, and by whose authority."""
 
     step: int
     authority: str

@@ -18,7 +18,7 @@ from pipeline.values.requirement import Requirement
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authority:
-    """What a delegation lets a reviewer use: where the delegator could fill a place."""
+    """The authority that a delegation passes on: where the delegator could fill a place."""
 
     delegation: Delegation
     account: int | None
@@ -33,7 +33,7 @@ class Authority:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Voter:
-    """What is known of a reviewer now, asked of the catalogue and of GitHub beforehand."""
+    """A reviewer as the catalogue and GitHub know them now."""
 
     principal: str | None
     """Name of the enabled principal of kind person with this GitHub id, if there is one."""
@@ -60,7 +60,7 @@ class Seat(NamedTuple):
 
 
 class ApprovalStep(NamedTuple):
-    """How far a requirement is filled."""
+    """One requirement, and the people who fill it so far."""
 
     requirement: Requirement
     seats: tuple[Seat, ...]
@@ -177,7 +177,7 @@ def notes_on(
     moment: datetime,
     seating: Seating,
 ) -> Iterator[str]:
-    """What those who fill no place should know of the delegations to them."""
+    """Returns notes on delegations to those who fill no place."""
     taken = {place.authority: name for name, place in seating.places.items()}
     for name, voter in people.items():
         if name in seating.places:

@@ -90,7 +90,7 @@ class Approvals:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """Who fills a place, for people and sorted: `bob`, `carol for dave`."""
+        """The people who fill a place, sorted and in words: `bob`, `carol for dave`."""
         return tuple(sorted({str(seat) for step in self.steps for seat in step.seats}))
 
     @property
@@ -101,7 +101,7 @@ class Approvals:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What still stands between this and completeness, for people; empty if nothing.
+        """The approvals that are still missing, in words; empty if complete.
 
         First what can be given now, then what comes after it.
         """

@@ -18,7 +18,7 @@ _DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
 
 class Gathered(NamedTuple):
-    """What `tally` needs, as of now."""
+    """The reviews, the reviewers and those shut out, as `tally` needs them."""
 
     reviews: tuple[Review, ...]
     electorate: Mapping[int, Voter]
@@ -108,7 +108,7 @@ def _authority(
     approved: Sequence[datetime],
     excluded: Mapping[int, str],
 ) -> Authority:
-    """What *delegation* passes on now. Nothing is asked of GitHub where it is of no use."""
+    """Returns the authority that *delegation* passes on now; asks nothing where it is useless."""
     name = delegation.delegator
     delegator = catalogue.principals.get(name)
     number = delegator.github_id if delegator else None

@@ -1,4 +1,4 @@
-"""What every command is given: a workspace, and the terminal that it talks to."""
+"""The context of every command: a workspace, and the terminal that it talks to."""
 
 from __future__ import annotations
 

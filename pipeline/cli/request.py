@@ -51,7 +51,7 @@ def _complete_principal(
 def _offered(
     ctx: click.Context, begun: str, names: Callable[[Catalogue], Iterable[str]]
 ) -> list[CompletionItem]:
-    """What of the catalogue goes on from *begun*; nothing where it cannot be read."""
+    """Returns names of the catalogue that go on from *begun*; none where it cannot be read."""
     try:
         catalogue = read_catalogue(Path(ctx.find_root().params.get("repo") or ".").resolve())
         return [CompletionItem(one) for one in sorted(names(catalogue)) if one.startswith(begun)]

@@ -1,4 +1,4 @@
-"""What the clouds should hold at a moment, from the grants that are proven and live."""
+"""Works out the bindings that clouds should hold, from grants that are proven and live."""
 
 from __future__ import annotations
 

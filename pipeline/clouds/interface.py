@@ -1,4 +1,4 @@
-"""What a cloud can do for us: list what is ours, and carry out changes.
+"""The interface of a cloud: list what is ours, and carry out changes.
 
 Reading and writing are different objects, so that a job with read credentials cannot even
 construct a writer. Adapters translate their SDK's errors into `CloudError` with its cause.
@@ -29,7 +29,7 @@ class Foreign:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """What one cloud holds in the targets that were asked about."""
+    """The bindings of one cloud in the targets that were asked about."""
 
     cloud: Cloud
     bindings: tuple[Binding, ...]
@@ -55,7 +55,7 @@ class CloudReader(Protocol):
 
 
 class Status(StrEnum):
-    """How a change came out."""
+    """The three ways in which a change can come out."""
 
     DONE = "done"
     PENDING = "pending"

@@ -1,4 +1,4 @@
-"""How the subject uses what was provisioned: lines for a shell, one block per binding."""
+"""Instructions for the subject: lines for a shell, one block per binding."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def ended(grants: Iterable[LiveGrant], *, now: datetime) -> tuple[LiveGrant, ...
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retirement:
-    """What an expire run may delete, and what has to wait."""
+    """The grants that an expire run may delete, and those that wait."""
 
     ready: tuple[str, ...]
     """Paths, sorted."""

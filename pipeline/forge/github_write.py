@@ -36,7 +36,7 @@ class Annotation:
 
 
 class GitHubWriter:
-    """What Daypass does on GitHub, as an App. Every method raises `ForgeError` on failure.
+    """Writes to GitHub as an App. Every method raises `ForgeError` on failure.
 
     The *token* is the writing App's own, never the reader's. Token permissions: contents
     and pull requests for the keeper; checks and pull requests for the checker.

@@ -1,4 +1,4 @@
-"""What may become an argument of git, and what git's plumbing prints, as values. No process.
+"""Checks arguments of git, and reads the output of git's plumbing as values. No process.
 
 Checks raise `ForgeError`, so that nothing a pusher chose (a branch called `--upload-pack`,
 a path with a newline) can turn into an option or into another record.

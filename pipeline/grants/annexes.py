@@ -1,4 +1,4 @@
-"""What the catalogue holds besides principals, targets and roles, file by file.
+"""The other parts of the catalogue, file by file: calendars, rotations, delegations and more.
 
 Calendars, rotations, delegations, standing access and reviews of emergencies: each kind is
 read by its table in `timetables`, then checked against principals, targets and roles.
@@ -61,7 +61,7 @@ _REVIEW_FILE = re.compile(rf"access/(reviews)/({NAME}/{SLUG})\.yaml")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What annexes may refer to."""
+    """The names that annexes may refer to."""
 
     principals: Mapping[str, Principal]
     targets: frozenset[str]

@@ -1,4 +1,4 @@
-"""What could be read of a grant file that was refused: names to look up, nothing to grant."""
+"""The readable parts of a grant file that was refused: names to look up, nothing to grant."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _TOP = Mark(line=1, column=1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parsed:
-    """What one file turned out to be: a grant, or problems; never both, never neither."""
+    """The result of parsing one file: a grant, or problems; never both, never neither."""
 
     grant: Grant | None = None
     problems: tuple[Problem, ...] = ()

@@ -1,4 +1,4 @@
-"""What proving the default branch gives: plain values."""
+"""The results of proving the default branch: plain values."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Proven(Previous):
 
     @property
     def live(self) -> LiveGrant:
-        """What it is while its window lasts."""
+        """The grant as it is while its window lasts."""
         return LiveGrant(grant=self.grant, window=self.window, entitlements=self.entitlements)
 
     def left_by(self, grant: Grant) -> tuple[Entitlement, ...]:
@@ -86,7 +86,7 @@ class Quarantine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BranchState:
-    """What the default branch amounts to at one moment."""
+    """The default branch at one moment: grants that are live, lapsed or quarantined."""
 
     tip: str
     live: tuple[LiveGrant, ...]

@@ -1,4 +1,4 @@
-"""What the judge reads from git objects, at a commit: catalogue, policies, grant files.
+"""Reads catalogue, policies and grant files from git objects, at a commit.
 
 Everything comes from blobs by their id, never from a working tree: what was approved is what
 is read. Sizes are capped before anything is parsed.
@@ -204,7 +204,7 @@ class Sources:
 
 
 def _odd(entries: Sequence[TreeEntry], limit: int) -> tuple[Problem, ...]:
-    """What cannot be read as a file of at most *limit* bytes."""
+    """Returns a problem for each entry that is no plain file of at most *limit* bytes."""
     return tuple(
         at_top(entry.path, "mode", f"mode {entry.mode} is not that of a plain file")
         if entry.kind != "blob" or entry.mode not in (FILE_MODE, "100755")

@@ -1,4 +1,4 @@
-"""What a subject's history says: other lives, uses of emergency access, what would come back."""
+"""A subject's history: other lives, uses of emergency access, grants that would come back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOK_BACK = timedelta(days=62)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Past:
-    """What came before a request for the same subject."""
+    """Everything that came before a request for the same subject."""
 
     lives: tuple[OtherLife, ...] = ()
     emergencies: tuple[Emergency, ...] = ()
@@ -47,7 +47,7 @@ def past(
 
 
 class Memory:
-    """What happened to the grants of every subject, told commit by commit, oldest first.
+    """The history of every subject's grants, taken in commit by commit, oldest first.
 
     For many questions along one history: what is over is read once.
     """
@@ -102,7 +102,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Told:
-    """What is to be told of one life."""
+    """The facts of one life that policies are asked with."""
 
     grant: GrantId
     commit: str
@@ -121,7 +121,7 @@ class _Told:
 
 
 class _Subject:
-    """What is known of one subject's lives; those that were not read yet wait."""
+    """The lives of one subject; those that were not read yet wait."""
 
     def __init__(self) -> None:
         self.present: dict[str, _Told] = {}

@@ -45,7 +45,7 @@ Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
 
 
 class _Findings(NamedTuple):
-    """What came of asking the policies."""
+    """The findings of asking the policies."""
 
     evaluations: tuple[Evaluation, ...] = ()
     approvals: Approvals | None = None
@@ -325,7 +325,7 @@ class Assessor:
         people: Askers,
         now: datetime,
     ) -> dict[str, Any]:
-        """What policies are told of the subject's past and of the circumstances, by argument.
+        """Returns the subject's past and the circumstances, by argument of the question.
 
         Of less access they are told neither: nothing of it may hold that up.
         """
@@ -355,7 +355,7 @@ def _decision(problems: Sequence[Problem], findings: _Findings) -> Decision:
 
 
 def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
-    """Whose use of emergency access the changed reviews are about: the folder says it."""
+    """Returns the subjects whose emergency access the changed reviews are about, by folder."""
     return [
         change.path.removeprefix(REVIEWS).partition("/")[0]
         for change in changes
@@ -364,7 +364,7 @@ def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
 
 
 def _interested(items: Sequence[ChangedGrant], catalogue: Catalogue) -> dict[int, str]:
-    """Who is party to the request, by GitHub id."""
+    """Returns the parties to the request, by GitHub id."""
     found: dict[int, str] = {}
     for item in items:
         for name, why in (
@@ -378,7 +378,7 @@ def _interested(items: Sequence[ChangedGrant], catalogue: Catalogue) -> dict[int
 
 
 def _excluded(evaluations: Sequence[Evaluation], catalogue: Catalogue) -> dict[int, str]:
-    """Whom policy excludes, by GitHub id."""
+    """Returns those whom policy excludes, by GitHub id."""
     found: dict[int, str] = {}
     for name in sorted({name for one in evaluations for name in one.excluded}):
         principal = catalogue.principals.get(name)

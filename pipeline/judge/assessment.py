@@ -1,4 +1,4 @@
-"""What was found about one pull request: plain values."""
+"""The findings about one pull request: plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalogue says of a moment: open calendars, who is on call, standing access."""
+"""Circumstances of a request by the catalogue: open calendars, who is on call, standing access."""
 
 from __future__ import annotations
 

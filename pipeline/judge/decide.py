@@ -12,7 +12,7 @@ from pipeline.values.problem import Problem
 
 
 class Verdict(StrEnum):
-    """What the decision is."""
+    """The four verdicts."""
 
     INVALID = "invalid"
     """Something is malformed: nothing was judged."""

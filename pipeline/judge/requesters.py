@@ -1,4 +1,4 @@
-"""Who asks, for whom, and which teams they are in: asked of the forge, for one pull request."""
+"""Finds out who asks, for whom, and which teams they are in, for one pull request."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Askers:
         self._app_id = app_id
 
     def author(self, entitlements: Sequence[Entitlement] = ()) -> Requester:
-        """Who opened the pull request."""
+        """Returns the one who opened the pull request."""
         return self._requester(self._pull.author, entitlements)
 
     def others(self, entitlements: Sequence[Entitlement]) -> tuple[Requester, ...]:
-        """Who else pushed: asks too where the author's word alone lets something merge.
+        """Returns everyone else who pushed: they ask too where the author's word alone merges.
 
         Whoever can write can push to another's branch. A say in a grant, or the App's, must
         not carry what a stranger put there: each of them is judged as if asking alone.

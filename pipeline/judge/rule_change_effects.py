@@ -1,4 +1,4 @@
-"""What a change of the rules would leave behind: nothing that could not be read any more, and no
+"""Finds what a change of the rules would leave behind: files that nobody can read any more, and
 access where nobody looks.
 
 A catalogue or policies that cannot be read would deny every later request, so such a change

@@ -1,4 +1,4 @@
-"""What a pull request is judged by: the catalogue and the policies of the default branch.
+"""Finds the catalogue and the policies of the default branch that judge a pull request.
 
 Two changes of the rules that are fine alone can break them together. What asks for access is
 denied then. Less access and the repair must go on, so they are judged by the last commit whose
@@ -22,7 +22,7 @@ from pipeline.values.problem import Problem
 
 
 class Trial(NamedTuple):
-    """How policies are tried that nobody may have reviewed yet."""
+    """The means to try policies that nobody may have reviewed yet."""
 
     embedded: Callable[[PolicyBundle], PolicyEngine]
     """Gives the engine that is asked: it reaches nothing outside, so what it cannot answer is
@@ -33,7 +33,7 @@ class Trial(NamedTuple):
 
 
 class Rulebook(NamedTuple):
-    """What decides about one pull request."""
+    """The catalogue and the policies that decide about one pull request."""
 
     catalogue: Catalogue
     policies: PolicyBundle

@@ -1,4 +1,4 @@
-"""What was found about a pull request, as plain values for `--json`."""
+"""Assessments of pull requests as plain values for `--json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed policies decide otherwise: a table for people, values for `--json`."""
+"""Results of a simulation: a table for people, values for `--json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who could get what on a target: a table for people, values for `--json`."""
+"""Results of `who-can`: a table for people, values for `--json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What policies say of a request, as plain values for `--json` and in few words for people."""
+"""Evaluations as plain values for `--json` and in few words for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the policies' answer means. Any doubt about it denies.
+"""Reads the answer of the policies. Any doubt about it denies.
 
 What is asked is in `question.py`. No engine is imported here: engines come in, values come out.
 """
@@ -94,7 +94,7 @@ class Violation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What the policies say of one request."""
+    """The answer of the policies to one request."""
 
     violations: tuple[Violation, ...]
     warnings: tuple[Violation, ...]

@@ -35,7 +35,7 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """What the annotation of one rule says."""
+    """The annotation of one rule."""
 
     code: str
     title: str

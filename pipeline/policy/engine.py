@@ -1,4 +1,4 @@
-"""What a policy engine is to the judge, and the policies it is given."""
+"""The interface of a policy engine, and the policies that it is given."""
 
 from __future__ import annotations
 

@@ -268,7 +268,7 @@ class _Server:
 
     @property
     def reason(self) -> str:
-        """What the process said last."""
+        """Returns the last output of the process."""
         try:
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:

@@ -1,4 +1,4 @@
-"""What the policies are asked: one document of plain values, the same for every engine."""
+"""The question to the policies: one document of plain values, the same for every engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requester:
-    """Who opened the pull request."""
+    """The account that opened the pull request."""
 
     actor: Actor | None
     """None where the account was deleted, and before anything was pushed."""

@@ -1,4 +1,4 @@
-"""What can be read off Rego's text without understanding it: tokens, rules, references.
+"""Reads tokens, rules and references off Rego's text, without understanding it.
 
 This is no parser. It knows strings, comments and brackets, so that a `#` in a text or a `}` in
 a comment leads nobody astray; whether a module is valid Rego, its engine says.
@@ -59,7 +59,7 @@ class Token:
 
     @property
     def value(self) -> str | None:
-        """What a plain string says; None for everything else, and for one with escapes."""
+        """The text of a plain string; None for everything else, and for one with escapes."""
         if self.kind != "string" or self.text.startswith("$") or "\\" in self.text:
             return None
         return self.text[1:-1]

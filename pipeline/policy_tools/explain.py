@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explained:
-    """What one rule says of a request, and from what."""
+    """The result of one rule for a request, and the values that it came from."""
 
     rule: Rule
     package: str

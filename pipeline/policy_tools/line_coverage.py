@@ -24,7 +24,7 @@ class FileCoverage:
 
     @property
     def percent(self) -> float:
-        """How much of the file ran, rounded down: 100 is everything."""
+        """The share of the file that ran, rounded down: 100 is everything."""
         return percent_of(len(self.ran), len(self.missed))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with policies before anybody is judged by them.
+"""Finds faults in policies before anybody is judged by them.
 
 Pure: files in, problems out. Whether a file is Rego at all, the engines say.
 """
@@ -30,7 +30,7 @@ _OPERATORS = {"/": "division", "%": "remainder"}
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """What every check looks at."""
+    """The modules, rules and settings that every check looks at."""
 
     files: Mapping[str, str]
     modules: tuple[Module, ...]
@@ -143,7 +143,7 @@ def _rules(work: _Work) -> Iterator[Problem]:
 
 
 def _asked(module: Module) -> Iterator[Problem]:
-    """What is undefined in the head of an approval takes the approval with it."""
+    """Finds values that may be undefined in the head of an approval, which would go with them."""
     for definition in module.definitions:
         if definition.name not in _ASKS:
             continue

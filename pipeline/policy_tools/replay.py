@@ -214,7 +214,7 @@ def _kind(previous: Previous | None, grant: Grant) -> GrantChange:
 
 
 def _proven(grant: Grant, previous: Previous | None, at: datetime) -> Previous:
-    """What a merge at *at* leaves for the next version to be compared with."""
+    """Returns the version that a merge at *at* leaves for the next one to be compared with."""
     start = previous.window.start if previous else at
     return Previous(
         grant=grant,

@@ -1,4 +1,4 @@
-"""What a change of the policies would change: two evaluations of one request, compared.
+"""Compares two evaluations of one request: with the policies as they are, and changed.
 
 And what came of it for many requests.
 """
@@ -55,7 +55,7 @@ class RuleFinding(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flip:
-    """How the answers to one request differ."""
+    """The difference between two answers to one request."""
 
     turns: tuple[Turn, ...]
     """At least one, in the order of `Turn`."""
@@ -94,7 +94,7 @@ def compare(before: Evaluation, after: Evaluation) -> Flip | None:
 
 
 def _reviewers(before: Sequence[Requirement], after: Sequence[Requirement]) -> set[Turn]:
-    """How many people of which kind have to approve; names and reasons of steps aside."""
+    """Returns the people of each kind that have to approve; names and reasons of steps aside."""
     had, has = _people(before), _people(after)
     if had == has:
         return set()
@@ -163,18 +163,18 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Simulation:
-    """What came of all requests, in their order."""
+    """The results for all requests, in their order."""
 
     results: tuple[Judged | Unasked | NoDecision, ...]
 
     @property
     def judged(self) -> tuple[Judged, ...]:
-        """What both policies answered."""
+        """The requests that both sets of policies answered."""
         return tuple(one for one in self.results if isinstance(one, Judged))
 
     @property
     def flips(self) -> tuple[tuple[Judged, Flip], ...]:
-        """What they answered differently."""
+        """The requests that they answered differently."""
         return tuple((one, one.flip) for one in self.judged if one.flip is not None)
 
     @property

@@ -1,4 +1,4 @@
-"""What the policies are asked where GitHub is not: who asks, and from which teams, is supposed."""
+"""Makes questions to the policies without GitHub: requester and teams are supposed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What policies were told of calendars and people on call, for people who ask why.
+"""The calendars and people on call that policies were asked with, for people who ask why.
 
 Policies are told of every calendar, and of the subject's rotations only. Here each calendar is
 cut down to the window asked for, each rotation has its person, and what nothing names for
@@ -34,7 +34,7 @@ class Opening:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duty:
-    """Who is on call in one rotation."""
+    """The person on call in one rotation."""
 
     name: str
     named: bool

@@ -1,4 +1,4 @@
-"""Who could get what: model requests for one target, and what the policies say of them.
+"""Asks the policies model requests for one target: could this principal get that role?
 
 Whatever the writer of a request can put right by writing it differently is supposed to be
 right: reason, ticket and parameters.
@@ -29,7 +29,7 @@ _OF_PARAMETERS = frozenset({"missing-parameter", "parameter-form"})
 
 
 class Obtainable(StrEnum):
-    """What a request comes to."""
+    """The three results of a model request."""
 
     BY_ITSELF = "by itself"
     APPROVALS = "approvals"
@@ -47,7 +47,7 @@ class NotObtainable(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelResult:
-    """What one model request comes to."""
+    """The result of one model request."""
 
     answer: Obtainable
     refusals: tuple[NotObtainable, ...] = ()
@@ -59,7 +59,7 @@ class ModelResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reach:
-    """What a principal could get of a role on a target."""
+    """The result for one principal and one role on a target."""
 
     principal: Principal
     role: Role
@@ -80,7 +80,7 @@ class Reach:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelRequest:
-    """What model requests have in common."""
+    """The parts that model requests have in common."""
 
     catalogue: Catalogue
     target: Target

@@ -1,4 +1,4 @@
-"""How a commit came to the default branch, held against the pull request that brought it."""
+"""Compares a commit on the default branch with the pull request that brought it."""
 
 from __future__ import annotations
 

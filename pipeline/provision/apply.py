@@ -26,7 +26,7 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a plan came out: one result per change, and what was taken back."""
+    """The outcome of a plan: one result per change, and what was taken back."""
 
     plan: Plan
     results: tuple[Result, ...]

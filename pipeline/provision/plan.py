@@ -1,4 +1,4 @@
-"""What must change so that the clouds hold what git says: a pure comparison, with a digest.
+"""Plans the changes after which the clouds hold what git says: a pure comparison, with a digest.
 
 The plan is the contract: it is computed, shown, digested, and then exactly that is applied.
 """

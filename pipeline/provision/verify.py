@@ -25,7 +25,7 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estate:
-    """What all clouds hold in the targets that were asked about."""
+    """The bindings of all clouds in the targets that were asked about."""
 
     bindings: tuple[Binding, ...]
     foreign: tuple[Foreign, ...]

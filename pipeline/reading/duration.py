@@ -1,4 +1,4 @@
-"""How long: `30m`, `2h`, `1h30m`, `3d`, as people write it, and as seconds."""
+"""Durations: `30m`, `2h`, `1h30m`, `3d`, as people write them, and as seconds."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def label(name: str) -> str:
 
 
 class FieldKind(Protocol):
-    """What a field may hold."""
+    """A kind of field: reads a value and describes itself."""
 
     def read(self, node: Node, name: str, reading: Reading) -> Any:
         """Returns the value, or None with problems told."""
@@ -225,7 +225,7 @@ class Number:
 
 
 class Duration:
-    """How long, in seconds; see `duration`."""
+    """A duration, in seconds; see `duration`."""
 
     def read(self, node: Node, name: str, reading: Reading) -> int | None:
         """See `FieldKind.read`."""

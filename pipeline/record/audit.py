@@ -39,7 +39,7 @@ class Tip:
 
     @property
     def short(self) -> str:
-        """How comments anchor it: `42:9f86d081884c7d65…`, number and digest in full."""
+        """The tip as comments anchor it: `42:9f86d081884c7d65…`, number and digest in full."""
         return f"{self.seq}:{self.digest}"
 
 
@@ -55,7 +55,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """Who writes: the same for all events of one run."""
+    """The run that writes: the same for all of its events."""
 
     actor: str
     id: str

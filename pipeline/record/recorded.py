@@ -1,4 +1,4 @@
-"""What the record says of earlier runs, as the next run needs it."""
+"""Reads the record of earlier runs, as the next run needs it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDED = "ended"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recorded:
-    """What the record says of earlier runs."""
+    """Proofs, states and alerts of earlier runs."""
 
     proofs: Mapping[str, Proof]
     states: Mapping[tuple[str, str], str]

@@ -1,4 +1,4 @@
-"""Who wrote the record: GitHub's word on each commit, asked once per commit.
+"""Finds out who wrote the record: GitHub's word on each commit, asked once per commit.
 
 A chain that holds could still have been written by anybody who can push. So every commit must be
 the App's and signed by GitHub, and made by no merge of a pull request. A run that has seen this
@@ -20,7 +20,7 @@ _VOUCHED = re.compile(r"[^\n]+\n\nVouched: ([0-9a-f]{40})\n?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
-    """What GitHub says of one commit."""
+    """GitHub's word on one commit."""
 
     sha: str
     parents: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Who has access now: every binding that is wanted or held, once for each of its grants."""
+"""Lists who has access now: every binding that is wanted or held, once for each of its grants."""
 
 from __future__ import annotations
 

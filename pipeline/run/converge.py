@@ -15,7 +15,7 @@ from pipeline.run.states import exit_code, grant_states
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Converged:
-    """What one apply did and saw."""
+    """The results of one apply."""
 
     outcome: Outcome
     drift: tuple[Drift, ...]

@@ -31,7 +31,7 @@ _ANY_REASON = "the reason that is asked for"
 
 
 class GrantDraft:
-    """What was given, read part by part; what is wrong with any part is told with the rest."""
+    """The arguments, read part by part; the faults of all parts are told together."""
 
     def __init__(self, workspace: Workspace, catalogue: Catalogue) -> None:
         self._workspace = workspace

@@ -117,7 +117,7 @@ class EstateRun:
 
     @cached_property
     def recorded(self) -> Recorded:
-        """What earlier runs recorded. Proofs count only where GitHub vouches for the writer."""
+        """The record of earlier runs. Proofs count only where GitHub vouches for the writer."""
         found = read_recorded(self.chain.events)
         if found.proofs and not self._authentic():
             self.workspace.warn(
@@ -158,7 +158,7 @@ class EstateRun:
 
     @cached_property
     def branch(self) -> BranchState:
-        """What the default branch amounts to now."""
+        """The default branch as it is proven now."""
         self.workspace.progress("proving what is on the default branch")
         return self.prover.stand(anchor=self.workspace.anchor, tip=self.tip, now=self.now)
 
@@ -195,7 +195,7 @@ class EstateRun:
 
     @cached_property
     def estate(self) -> Estate:
-        """What the clouds hold now."""
+        """The bindings that the clouds hold now."""
         return self.look()
 
     def look(self) -> Estate:

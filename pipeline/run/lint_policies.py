@@ -24,7 +24,7 @@ _REGO = "rego"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Linted:
-    """What was found in a folder of policies."""
+    """The problems that were found in a folder of policies."""
 
     problems: tuple[Problem, ...]
     """Sorted, with paths as the folder was named."""

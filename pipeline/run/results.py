@@ -22,7 +22,7 @@ from pipeline.values.ids import GrantId
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GrantResult:
-    """What one pull request is told of its grant."""
+    """The result that one pull request is told."""
 
     key: LifeKey
     pull: int

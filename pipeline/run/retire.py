@@ -14,7 +14,7 @@ _TIDY = "expire only takes away; apply adds"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retired:
-    """What one expire did and saw."""
+    """The results of one expire."""
 
     converged: Converged
     retirement: Retirement

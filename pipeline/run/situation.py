@@ -1,4 +1,4 @@
-"""What one run knows, as plain values, and what follows from it: what is wanted, waits, changes.
+"""The situation of one run as plain values, and what follows: wants, waits, changes.
 
 Nothing here asks anybody anything. The default branch, the record and the clouds were read
 before; `estate` does that.
@@ -38,7 +38,7 @@ class Situation:
 
     @cached_property
     def desired(self) -> Desired:
-        """What the clouds should hold."""
+        """The bindings that the clouds should hold."""
         return desired(self.branch.live, now=self.now)
 
     @cached_property
@@ -74,7 +74,7 @@ class Situation:
 
     @cached_property
     def plan(self) -> Plan:
-        """What to change; only removals while something that decides is unproven."""
+        """The changes to make; only removals while something that decides is unproven."""
         plan = make_plan(
             self.wanted,
             self.estate.bindings,

@@ -13,7 +13,7 @@ from pipeline.run.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
-    """What was found about the record."""
+    """The record, and the faults that were found in it."""
 
     chain: Chain
     anchors: int

@@ -22,7 +22,7 @@ from pipeline.values.ids import RoleId, TargetId
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReachRequest:
-    """What is asked: who could get a role on a target."""
+    """The question: who could get a role on a target?"""
 
     target: str
     """`aws/payments-prod`."""
@@ -41,7 +41,7 @@ class ReachRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundReach:
-    """Who could get what, and how membership of teams was known."""
+    """The results for all principals and roles, and how membership of teams was known."""
 
     model: ModelRequest
     roles: tuple[Role, ...]

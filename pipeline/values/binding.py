@@ -1,4 +1,4 @@
-"""What a cloud holds because of grants, and one change of it."""
+"""Bindings, which clouds hold because of grants, and their changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.values.ids import Cloud, GrantId, TargetId
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Binding:
-    """What a cloud holds, or should hold, because of grants.
+    """One object in a cloud, held or to be held because of grants.
 
     Two bindings are the same one when cloud, locator and *key* agree; they are alike when
     their *document* agrees too.
@@ -44,12 +44,12 @@ class Binding:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What makes two bindings the same one."""
+        """The cloud, the account and the name: equal for two that are the same binding."""
         return (self.cloud, self.locator, self.key)
 
 
 class ChangeKind(StrEnum):
-    """What a change does."""
+    """The three things that a change can do."""
 
     DELETE = "delete"
     UPDATE = "update"

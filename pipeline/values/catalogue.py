@@ -12,7 +12,7 @@ from pipeline.values.timetable import Calendar, Rotation
 
 
 class Risk(StrEnum):
-    """How much harm a role can do; decides who must approve."""
+    """The harm that a role can do; decides who must approve."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -28,7 +28,7 @@ class PrincipalKind(StrEnum):
 
 
 class Mfa(StrEnum):
-    """Who proves a second factor for an identity."""
+    """The party that proves a second factor for an identity."""
 
     AWS = "aws"
     IDENTITY_PROVIDER = "identity-provider"
@@ -67,7 +67,7 @@ class GcpIdentity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Principal:
-    """Who gets access: `access/principals/<name>.yaml`."""
+    """A person or workload that may get access: `access/principals/<name>.yaml`."""
 
     name: str
     kind: PrincipalKind
@@ -85,7 +85,7 @@ class Principal:
 
 
 class Expiry(StrEnum):
-    """What ends a binding: the cloud by itself, or only this pipeline."""
+    """The party that ends a binding: the cloud by itself, or only this pipeline."""
 
     CLOUD = "cloud"
     PIPELINE = "pipeline"
@@ -112,7 +112,7 @@ class Target:
 
 
 class AwsMechanism(StrEnum):
-    """How AWS access is given."""
+    """The mechanisms by which AWS access is given."""
 
     ROLE = "role"
 
@@ -201,7 +201,7 @@ class StandingAccess:
 
 
 class ReviewFinding(StrEnum):
-    """What the review of an emergency found."""
+    """The finding of the review of an emergency."""
 
     JUSTIFIED = "justified"
     MISUSED = "misused"
@@ -223,7 +223,7 @@ class EmergencyReview:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalogue:
-    """Who and what exists, at one commit."""
+    """All principals, targets and roles that exist at one commit, and what belongs to them."""
 
     principals: Mapping[str, Principal]
     targets: Mapping[TargetId, Target]

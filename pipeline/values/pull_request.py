@@ -1,4 +1,4 @@
-"""What a pull request is to the judge: plain values, and what must be askable of a forge.
+"""Pull requests as plain values, and the questions that a forge must answer about them.
 
 Everything here is read from GitHub's API or from git objects, never from text that a
 requester wrote.
@@ -97,7 +97,7 @@ class CheckRun:
 
 
 class ForgeReader(Protocol):
-    """What the judge asks. Raises `ForgeError` on failure, and `Denied` for what stays so."""
+    """Questions to GitHub. Raises `ForgeError` on failure, and `Denied` for what stays so."""
 
     def pull(self, number: int) -> PullRequest:
         """Returns the pull request with this number."""

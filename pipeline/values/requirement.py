@@ -1,4 +1,4 @@
-"""What policy asks for before a request is merged."""
+"""The approvals that policy asks for before a request is merged."""
 
 from __future__ import annotations
 

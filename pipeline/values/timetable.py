@@ -39,7 +39,7 @@ class Weekly:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DayException:
-    """What holds on one local date, midnight to midnight, in place of the weekly hours."""
+    """The hours of one local date, midnight to midnight, in place of the weekly hours."""
 
     date: date
     hours: Hours | None
@@ -71,7 +71,7 @@ class Calendar:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Override:
-    """Who is on call from *start* on, up to *end*, in place of whose turn it is."""
+    """A person on call from *start* on, up to *end*, in place of whose turn it is."""
 
     start: datetime
     end: datetime
@@ -80,7 +80,7 @@ class Override:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rotation:
-    """Who is on call in turn: `access/oncall/<name>.yaml`."""
+    """People who are on call in turn: `access/oncall/<name>.yaml`."""
 
     name: str
     title: str

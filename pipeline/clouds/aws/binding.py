@@ -1,4 +1,4 @@
-"""What an AWS account holds because of one line of a grant: a role of its own.
+"""The AWS object for one line of a grant: a role of its own.
 
 The role lies under the path `/daypass/`. Its trust policy names one principal and the
 window; its inline policy allows the catalogue role's actions inside the window and denies

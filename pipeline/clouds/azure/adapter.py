@@ -323,7 +323,7 @@ class _Assigner:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Declared:
-    """What a binding's document says of who gets what."""
+    """Returns principal and role as a binding's document names them."""
 
     principal_id: str
     principal_type: str

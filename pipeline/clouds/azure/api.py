@@ -83,7 +83,7 @@ class StaticToken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """How to reach Azure Resource Manager; makes one client per use."""
+    """A connection to Azure Resource Manager; makes one client per use."""
 
     credential: TokenCredential
     endpoint: str

@@ -1,4 +1,4 @@
-"""What Azure holds for grants: one active role assignment schedule per principal and role.
+"""The Azure object for grants: one active role assignment schedule per principal and role.
 
 Privileged Identity Management (Microsoft.Authorization 2020-10-01) keeps one active
 assignment per principal, role definition and scope, with its own start and end, and ends it

@@ -39,7 +39,7 @@ _UNLISTED = re.compile(r"\+[1-9][0-9]*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureMark:
-    """What a request says of its reasons."""
+    """The grants and the window that a request names as its reasons."""
 
     principal: str
     """Name in the catalogue."""

@@ -117,7 +117,7 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
-    """What one subscription holds at its own scope."""
+    """The schedules that one subscription holds at its own scope."""
 
     locator: str
     held: tuple[Held, ...]

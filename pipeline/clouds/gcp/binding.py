@@ -1,4 +1,4 @@
-"""What a Google Cloud project says for a grant: one IAM binding whose condition ends it.
+"""The Google Cloud object for one line of a grant: an IAM binding whose condition ends it.
 
 Sources: Resource Manager v3 `Policy`, `Binding` and `Expr`; "Overview of IAM Conditions"
 (cloud.google.com/iam/docs/conditions-overview); "Manage access to projects" for members.

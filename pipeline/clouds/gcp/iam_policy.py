@@ -27,7 +27,7 @@ MAX_SAME_ROLE_AND_PRINCIPAL = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survey:
-    """What one project holds: ours, and what lies where ours would."""
+    """The bindings of one project: ours, and those that lie where ours would."""
 
     bindings: tuple[Binding, ...]
     foreign: tuple[tuple[str, str], ...]
