@@ -39,6 +39,10 @@ class Sandbox:
     """`endpoint`, `token`."""
 
 
+AWS_ROLE = "daypass-pipeline"
+"""The role that the pipeline takes in each AWS account, where no other is named."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """Everything a command may need to know about where it runs."""
@@ -60,7 +64,7 @@ class Settings:
     """The commit of the default branch from which on everything must be proven."""
 
     default_branch: str = "main"
-    aws_role: str = "daypass-pipeline"
+    aws_role: str = AWS_ROLE
     azure_requestor: str | None = None
     """Object id of the pipeline's identity in Azure: only its requests count as ours."""
 
@@ -111,28 +115,29 @@ def load_settings(
             f"{', '.join(redirected)} points at another endpoint than the vendor's own",
             hint="unset it, or use --sandbox FILE for local stand-ins",
         )
-    api = env.get("GITHUB_API_URL", GITHUB_API).rstrip("/")
+    api = (env.get("GITHUB_API_URL") or GITHUB_API).rstrip("/")
     if api != GITHUB_API:
         raise UsageError(
             f"GITHUB_API_URL is {api}; only {GITHUB_API} is accepted",
             hint="use --sandbox FILE for a local stand-in",
         )
     return Settings(
-        repository=env.get("GITHUB_REPOSITORY"),
+        # A variable that is not set arrives empty from a workflow, and means its default.
+        repository=env.get("GITHUB_REPOSITORY") or None,
         checker_token=env.get("DAYPASS_CHECKER_TOKEN") or None,
         keeper_token=env.get("DAYPASS_KEEPER_TOKEN") or None,
         checker_id=_number(env, "DAYPASS_CHECKER_ID"),
         checker_app=_number(env, "DAYPASS_CHECKER_APP_ID"),
         keeper_id=_number(env, "DAYPASS_KEEPER_ID"),
         anchor=_sha(env.get("DAYPASS_ANCHOR")),
-        default_branch=env.get("DAYPASS_DEFAULT_BRANCH", "main"),
-        aws_role=env.get("DAYPASS_AWS_ROLE", "daypass-pipeline"),
+        default_branch=env.get("DAYPASS_DEFAULT_BRANCH") or "main",
+        aws_role=env.get("DAYPASS_AWS_ROLE") or AWS_ROLE,
         azure_requestor=env.get("DAYPASS_AZURE_REQUESTOR") or None,
         opa=env.get("DAYPASS_OPA") or None,
         opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
         opa_ca=env.get("DAYPASS_OPA_CA") or None,
-        actor=env.get("GITHUB_ACTOR", "local"),
-        run=env.get("GITHUB_RUN_ID", "local"),
+        actor=env.get("GITHUB_ACTOR") or "local",
+        run=env.get("GITHUB_RUN_ID") or "local",
         on_actions=on_actions,
         environment=dict(env),
     )

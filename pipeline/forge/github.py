@@ -226,9 +226,12 @@ class GitHubReader:
         return self._accounts[number]
 
     def in_team(self, team: str, actor: Actor) -> bool:
-        """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation."""
+        """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation.
+
+        Nobody is in a team whose name is no slug: that is so on every try, and no outage.
+        """
         if not _SLUG.fullmatch(team):
-            raise ForgeError(f"{team!r} is no team slug")
+            return False
         key = (team, actor.id)
         if key not in self._members:
             found = self._api.find(

@@ -20,8 +20,8 @@ from pipeline.values.grant_change import LESS
 def judge_pull(workspace: Workspace, number: int) -> Assessment:
     """Judges an open pull request with the default branch's policies, at its present head.
 
-    While something on the default branch that decides is unproven, nothing is added. Raises
-    `UsageError` for a pull request that is not open.
+    A draft is never allowed. While something on the default branch that decides is unproven,
+    nothing is added. Raises `UsageError` for a pull request that is not open.
     """
     with EstateRun(workspace, both_engines=True) as run:
         base = run.tip
@@ -52,6 +52,11 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
             sound=run.prover.sound(anchor=workspace.anchor, tip=base),
         )
         tainted = run.prover.tainted(anchor=workspace.anchor, tip=base)
+    if pull.draft and assessment.decision.allowed:
+        # Its check would be green, and a green commit can be pushed to the branch.
+        waits = f"#{number} is a draft; it is judged again once it is ready for review"
+        decision = Decision(verdict=Verdict.WAITING, reasons=(waits,))
+        return replace(assessment, decision=decision)
     adds = any(item.change not in LESS for item in assessment.items)
     if not tainted or not adds or assessment.decision.verdict is Verdict.INVALID:
         return assessment

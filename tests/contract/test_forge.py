@@ -335,8 +335,13 @@ def test_team_membership_is_active_children_included(estate: Estate) -> None:
     } == expected
     assert not reader.in_team("payments-night", estate.actor("bob"))
     assert not reader.in_team("no-such-team", estate.actor("bob"))
-    with pytest.raises(ForgeError, match="no team slug"):
-        reader.in_team("../../repos", estate.actor("bob"))
+
+
+@pytest.mark.parametrize("name", ["../../repos", "Contractors", "acme/payments-leads", "", " "])
+def test_nobody_is_in_a_team_whose_name_is_no_slug(estate: Estate, name: str) -> None:
+    # A word in the settings that is wrong on every try is a no, not an outage for everybody.
+    assert not estate.reader().in_team(name, estate.actor("bob"))
+    assert estate.sandbox.count("teams/get-membership-for-user-in-org") == 0
 
 
 def test_membership_is_asked_once_per_reader(estate: Estate) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.sandbox.world import World
-from tests.e2e.support_world import REPOSITORY, Acme, grant, path_of
+from tests.e2e.support_world import BRANCH, REPOSITORY, Acme, grant, path_of
 
 READER = "access/roles/gcp.yaml"
 NAME = "alice/2026-11-20-tables"
@@ -85,3 +85,19 @@ def _move_check_runs_to_another_app(world: World) -> None:
     runs = world.github.repository(REPOSITORY).check_runs
     for run in runs.values() if isinstance(runs, dict) else runs:
         run.app = impostor
+
+
+def test_a_draft_is_never_green_and_turns_green_once_it_is_ready(acme: Acme) -> None:
+    acme.person("alice").push("draft", {path_of("alice/x"): grant()}, "A draft")
+    asked = {"title": "A draft", "head": "draft", "base": BRANCH, "draft": True}
+    number = acme.ask("alice", "POST", "/pulls", asked)["number"]
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"], checked.said["merged"]) == (1, "waiting", None)
+    assert checked.said["reasons"] == [
+        f"#{number} is a draft; it is judged again once it is ready for review"
+    ]
+    head = checked.said["head"]
+    (run,) = acme.ask("alice", "GET", f"/commits/{head}/check-runs")["check_runs"]
+    assert run["conclusion"] == "failure"
+    acme.world.github.repository(REPOSITORY).pulls[number].draft = False
+    assert acme.check(number).said["merged"]

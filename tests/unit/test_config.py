@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ def test_an_empty_environment_gives_the_vendors_own_and_no_secret() -> None:
     assert (settings.checker_token, settings.keeper_token, settings.anchor) == (None, None, None)
     assert (settings.actor, settings.run, settings.on_actions) == ("local", "local", False)
     assert settings.sandbox is None
+
+
+def test_a_variable_that_arrives_empty_means_its_default() -> None:
+    named = "GITHUB_REPOSITORY GITHUB_ACTOR GITHUB_RUN_ID GITHUB_API_URL OPA OPA_TOKEN OPA_CA "
+    named += "AWS_ROLE DEFAULT_BRANCH AZURE_REQUESTOR ANCHOR CHECKER_TOKEN KEEPER_TOKEN "
+    named += "CHECKER_ID CHECKER_APP_ID KEEPER_ID"
+    names = [one if one.startswith("GITHUB") else f"DAYPASS_{one}" for one in named.split()]
+    empty = load_settings(dict.fromkeys(names, ""))
+    assert replace(empty, environment={}) == load_settings({})
+    assert empty.aws_role == "daypass-pipeline"
 
 
 def test_what_github_actions_gives_is_read() -> None:

@@ -294,6 +294,40 @@ def test_whatever_writes_to_clouds_runs_one_at_a_time() -> None:
         assert group == {"group": "daypass-clouds", "cancel-in-progress": "false"}
 
 
+def test_every_scheduled_run_applies_before_it_expires() -> None:
+    scheduled = [path for path in WORKFLOWS if "schedule" in workflow(path)["on"]]
+    assert {path.name for path in scheduled} >= {"expire.yml", "reconcile.yml"}
+    for path in scheduled:
+        for job in workflow(path)["jobs"].values():
+            runs = [step["run"] for step in job["steps"] if "daypass" in step.get("run", "")]
+            assert runs == ["daypass apply", "daypass expire"], path.name
+            last = job["steps"][-1]
+            assert last["if"] == "always() && steps.keeper.outcome == 'success'", path.name
+
+
+def test_the_documented_apps_hold_what_the_workflows_ask_for() -> None:
+    # A token is refused when a permission is asked for that the installation lacks.
+    asked: dict[str, dict[str, str]] = {}
+    for _, step in steps():
+        if step.get("uses", "").startswith("actions/create-github-app-token"):
+            app = re.search(r"DAYPASS_(\w+)_APP", step["with"]["client-id"])
+            assert app is not None
+            for name, level in step["with"].items():
+                if name.startswith("permission-"):
+                    held = asked.setdefault(app[1].lower(), {})
+                    what = name.removeprefix("permission-").replace("-", " ")
+                    held[what] = max(held.get(what, "read"), level)
+    documented = {}
+    for app, read, write in re.findall(
+        r"^ *\| \*(checker|keeper)\* \| ([\w ,]+) \| ([\w ,]+) \|", text("README.md"), re.M
+    ):
+        documented[app] = {
+            **dict.fromkeys(map(str.strip, read.split(",")), "read"),
+            **dict.fromkeys(map(str.strip, write.split(",")), "write"),
+        }
+    assert documented == asked
+
+
 def test_the_summary_fails_when_anything_was_left_out() -> None:
     every = workflow(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]
     summary = every.pop("summary")
