@@ -86,3 +86,9 @@ class CloudWriter(Protocol):
         self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """Returns one result per change, in the order given; raises nothing for a failed one."""
+
+
+def unforeseen(error: Exception) -> str:
+    """Returns in words what an adapter raised although it should not."""
+    said = " ".join(str(error).split())[:300]
+    return f"its answer could not be used: {type(error).__name__}{f': {said}' if said else ''}"

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
-from pipeline.clouds.interface import CloudWriter, Result, Status
+from pipeline.clouds.interface import CloudWriter, Result, Status, unforeseen
+from pipeline.provision.lanes import Lanes, one_after_another
 from pipeline.provision.plan import Plan
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.ids import Cloud, GrantId
@@ -62,8 +64,11 @@ def apply_plan(
     present: Sequence[Binding] = (),
     established: frozenset[GrantId] = frozenset(),
     progress: Callable[[Result], None] = lambda _: None,
+    lanes: Lanes = one_after_another,
 ) -> Outcome:
-    """Applies exactly *plan*, deletes first.
+    """Applies exactly *plan*, deletes first, the clouds in *lanes*.
+
+    A writer that raises or does not come to an end in time has failed in all of its changes.
 
     A grant that is not *established* (provisioned in full before) and fails in one part is
     taken back in every part, those that *present* held from an unfinished run included: what
@@ -77,7 +82,7 @@ def apply_plan(
     results: list[Result] = []
     for kind in (ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE):
         stage = [change for change in plan.changes if change.kind is kind]
-        results.extend(_write(stage, writers, clock, progress))
+        results.extend(_write(stage, writers, clock, progress, lanes))
     broken = {
         grant
         for result in results
@@ -86,7 +91,7 @@ def apply_plan(
         if grant not in established
     }
     undo = _reversals(broken, results, present, without) if broken else []
-    reversals = _write(undo, writers, clock, progress)
+    reversals = _write(undo, writers, clock, progress, lanes)
     outcome = Outcome(
         plan=plan,
         results=tuple(results),
@@ -131,21 +136,46 @@ def _write(
     writers: Mapping[Cloud, CloudWriter],
     clock: Callable[[], datetime],
     progress: Callable[[Result], None],
+    lanes: Lanes,
 ) -> tuple[Result, ...]:
-    by_cloud: dict[Cloud, list[BindingChange]] = defaultdict(list)
+    batches: dict[Cloud, list[BindingChange]] = defaultdict(list)
     for change in changes:
-        by_cloud[change.binding.cloud].append(change)
+        batches[change.binding.cloud].append(change)
+    done = lanes(
+        {
+            cloud: partial(_write_batch, cloud, batch, writers.get(cloud), clock)
+            for cloud, batch in batches.items()
+        },
+        changes=len(changes),
+    )
     results: list[Result] = []
-    for cloud, batch in by_cloud.items():
-        writer = writers.get(cloud)
-        if writer is None:
-            answers: tuple[Result, ...] = tuple(
-                Result(change=c, status=Status.FAILED, message=f"no credentials for {cloud}")
-                for c in batch
-            )
-        else:
-            answers = writer.write(batch, clock=clock)
+    for cloud, batch in batches.items():
+        answers = done[cloud]
+        if answers is None:
+            # Whether it took effect is read back now, and by the next run.
+            answers = _failed(batch, f"{cloud} did not answer in time")
         for answer in answers:
             progress(answer)
         results.extend(answers)
     return tuple(results)
+
+
+def _write_batch(
+    cloud: Cloud,
+    batch: Sequence[BindingChange],
+    writer: CloudWriter | None,
+    clock: Callable[[], datetime],
+) -> tuple[Result, ...]:
+    if writer is None:
+        return _failed(batch, f"no credentials for {cloud}")
+    try:
+        answers = writer.write(batch, clock=clock)
+    except Exception as error:  # one cloud's fault is not another's
+        return _failed(batch, unforeseen(error))
+    if [answer.change for answer in answers] != list(batch):
+        return _failed(batch, "its adapter gave another number of results than changes")
+    return answers
+
+
+def _failed(batch: Sequence[BindingChange], why: str) -> tuple[Result, ...]:
+    return tuple(Result(change=one, status=Status.FAILED, message=why) for one in batch)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from pipeline.clouds.interface import CloudReader, Foreign, Observation, Status
+from pipeline.clouds.interface import CloudReader, Foreign, Observation, Status, unforeseen
 from pipeline.provision.apply import Outcome
+from pipeline.provision.lanes import Lanes, one_after_another
 from pipeline.values.binding import Binding, ChangeKind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, GrantId, TargetId
@@ -33,27 +35,49 @@ class Estate:
 
 
 def observe(
-    readers: Mapping[Cloud, CloudReader], targets: Sequence[Target], *, now: datetime
+    readers: Mapping[Cloud, CloudReader],
+    targets: Sequence[Target],
+    *,
+    now: datetime,
+    lanes: Lanes = one_after_another,
 ) -> Estate:
-    """Lists every target once; a cloud without a reader is unreachable."""
-    answers: list[Observation] = []
+    """Lists every target once, the clouds in *lanes*.
+
+    A cloud without a reader, one whose adapter raised, and one that did not answer in time are
+    unreachable, with all of their targets; the others are not held up.
+    """
+    work: dict[Cloud, Callable[[], Observation]] = {}
+    answers: dict[Cloud, Observation] = {}
     for cloud in Cloud:
         mine = [target for target in targets if target.cloud is cloud]
-        if not mine:
-            continue
         reader = readers.get(cloud)
-        if reader is None:
-            why = f"no credentials for {cloud}"
-            answers.append(
-                Observation(cloud=cloud, bindings=(), unreachable=tuple((t.id, why) for t in mine))
-            )
-        else:
-            answers.append(reader.observe(mine, now=now))
+        if mine and reader is None:
+            answers[cloud] = _unreachable(cloud, mine, f"no credentials for {cloud}")
+        elif mine and reader is not None:
+            work[cloud] = partial(_look, reader, cloud, mine, now)
+    for cloud, answer in lanes(work).items():
+        mine = [target for target in targets if target.cloud is cloud]
+        answers[cloud] = answer or _unreachable(cloud, mine, f"{cloud} did not answer in time")
+    ordered = [answers[cloud] for cloud in Cloud if cloud in answers]
     return Estate(
-        bindings=tuple(binding for answer in answers for binding in answer.bindings),
-        foreign=tuple(foreign for answer in answers for foreign in answer.foreign),
-        unreachable=tuple(down for answer in answers for down in answer.unreachable),
+        bindings=tuple(binding for answer in ordered for binding in answer.bindings),
+        foreign=tuple(foreign for answer in ordered for foreign in answer.foreign),
+        unreachable=tuple(down for answer in ordered for down in answer.unreachable),
     )
+
+
+def _look(
+    reader: CloudReader, cloud: Cloud, targets: Sequence[Target], now: datetime
+) -> Observation:
+    try:
+        return reader.observe(targets, now=now)
+    except Exception as error:  # one cloud's fault is not another's
+        return _unreachable(cloud, targets, unforeseen(error))
+
+
+def _unreachable(cloud: Cloud, targets: Sequence[Target], why: str) -> Observation:
+    down = tuple((target.id, why) for target in targets)
+    return Observation(cloud=cloud, bindings=(), unreachable=down)
 
 
 def verify_outcome(outcome: Outcome, estate: Estate) -> tuple[Drift, ...]:

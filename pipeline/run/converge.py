@@ -45,6 +45,7 @@ def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Co
         progress=lambda result: workspace.progress(
             f"{result.change.kind} {result.change.binding.target}: {result.status}"
         ),
+        lanes=run.lanes,
     )
     after = run.look() if outcome.results or outcome.rolled_back else situation.estate
     drift = verify_outcome(outcome, after)

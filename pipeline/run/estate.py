@@ -18,12 +18,14 @@ from pipeline.errors import Denied, ForgeError, InvalidInput, Undecided
 from pipeline.history.lives import Life
 from pipeline.history.proven import BranchState
 from pipeline.proof.prover import Prover
+from pipeline.provision.lanes import Lanes
 from pipeline.provision.verify import Estate, observe
 from pipeline.record.audit import BRANCH, Chain, Run
 from pipeline.record.journal import AuditJournal
 from pipeline.record.recorded import Recorded, read_recorded
 from pipeline.record.vouch import authentic
 from pipeline.run.connect import Clouds
+from pipeline.run.side_by_side import SideBySide
 from pipeline.run.situation import Situation
 from pipeline.run.workspace import Workspace
 from pipeline.values.catalogue import Target
@@ -188,6 +190,11 @@ class EstateRun:
         raise Undecided("no version of the catalogue since the trusted commit can be read")
 
     @cached_property
+    def lanes(self) -> Lanes:
+        """The clouds side by side, each within its deadline."""
+        return SideBySide()
+
+    @cached_property
     def clouds(self) -> Clouds:
         """The adapters of the clouds that have targets."""
         needed = frozenset(target.cloud for target in self.targets)
@@ -201,7 +208,7 @@ class EstateRun:
     def look(self) -> Estate:
         """Lists every target anew."""
         self.workspace.progress(f"listing {len(self.targets)} targets")
-        return observe(self.clouds.readers, self.targets, now=self.now)
+        return observe(self.clouds.readers, self.targets, now=self.now, lanes=self.lanes)
 
     @cached_property
     def situation(self) -> Situation:

@@ -471,13 +471,32 @@ def answering(*policies: dict[str, Any]) -> Server:
 
 
 class TestOddAnswers:
-    def test_a_policy_without_an_etag_is_not_written_back(self, clock: Clock) -> None:
-        with answering({"version": 1, "bindings": [{"role": ROLE, "members": [BOT]}]}) as odd:
-            writer = GcpWriter(credentials=AnonymousCredentials(), endpoint=odd.url)
-            (result,) = writer.write([change()], clock=clock.now)
-
+    @pytest.mark.parametrize(
+        "body", [{}, {"version": 1, "bindings": [{"role": ROLE, "members": [BOT]}]}]
+    )
+    def test_a_policy_without_an_etag_is_no_policy(
+        self, clock: Clock, body: dict[str, Any]
+    ) -> None:
+        # `{}` would read as a project in which nobody has access.
+        tries: dict[str, Any] = {"attempts": 2, "pause": lambda _: None}
+        with answering(body, body) as odd:
+            reader = GcpReader(credentials=AnonymousCredentials(), endpoint=odd.url, **tries)
+            seen = reader.observe([target()], now=NOW)
+        assert seen.bindings == ()
+        ((_, why),) = seen.unreachable
+        assert "has no etag" in why
+        with answering(body, body, body) as odd:
+            writer = GcpWriter(credentials=AnonymousCredentials(), endpoint=odd.url, **tries)
+            (result,) = writer.write([change(ChangeKind.DELETE)], clock=clock.now)
         assert result.status is Status.FAILED
-        assert "without an etag" in result.message
+        assert "has no etag" in result.message
+
+    def test_an_answer_without_an_etag_is_asked_for_again(self, clock: Clock) -> None:
+        tries: dict[str, Any] = {"attempts": 2, "pause": lambda _: None}
+        with answering({}, {"etag": "BwE="}) as odd:
+            reader = GcpReader(credentials=AnonymousCredentials(), endpoint=odd.url, **tries)
+            seen = reader.observe([target()], now=NOW)
+        assert (seen.bindings, seen.unreachable) == ((), ())
 
     def test_a_write_whose_answer_does_not_show_it_has_failed(self, clock: Clock) -> None:
         with answering({"etag": "BwE="}, {"etag": "BwI="}) as odd:

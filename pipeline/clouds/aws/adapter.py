@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.clouds.aws.binding import PATH, POLICY_NAME, session_seconds
 from pipeline.clouds.aws.observed import not_ours, observed, read_window
-from pipeline.clouds.interface import Foreign, Observation, Result, Status
+from pipeline.clouds.interface import Foreign, Observation, Result, Status, unforeseen
 from pipeline.errors import CloudError
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical
@@ -161,6 +161,8 @@ class AwsReader:
             return error
         except (BotoCoreError, ClientError) as error:
             return CloudError(f"cannot list the roles of AWS account {account}: {error}")
+        except Exception as error:  # an answer that botocore lets through and nobody foresaw
+            return CloudError(f"AWS account {account}: {unforeseen(error)}")
 
     def _read(
         self, account: str, targets: Sequence[TargetId], role: Mapping[str, Any]
@@ -215,12 +217,16 @@ class AwsWriter:
                     raise CloudError("its window has ended; nothing was written")
                 self._put(iam, binding, fresh=change.kind is ChangeKind.CREATE)
         except (BotoCoreError, ClientError, CloudError) as error:
-            return Result(
-                change=change,
-                status=Status.FAILED,
-                message=f"{change.kind} {binding.key} in AWS account {binding.locator}: {error}",
-            )
-        return Result(change=change, status=Status.DONE)
+            why = str(error)
+        except Exception as error:  # an answer that botocore lets through and nobody foresaw
+            why = unforeseen(error)
+        else:
+            return Result(change=change, status=Status.DONE)
+        return Result(
+            change=change,
+            status=Status.FAILED,
+            message=f"{change.kind} {binding.key} in AWS account {binding.locator}: {why}",
+        )
 
     def _put(self, iam: Any, binding: Binding, *, fresh: bool) -> None:
         """Makes the role what *binding* says, whatever there is of it already."""

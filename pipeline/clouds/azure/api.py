@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.mark import SYSTEM
 from pipeline.clouds.azure.observed import AssignmentSchedule, ScheduleRequest, State, read_state
+from pipeline.clouds.interface import unforeseen
 from pipeline.errors import CloudError, UsageError
 
 if TYPE_CHECKING:
@@ -244,6 +245,10 @@ def translated() -> Iterator[None]:
         raise _refused(error) from error
     except (DeserializationError, SerializationError) as error:
         raise CloudError(f"Azure answered what the SDK cannot read: {error}") from error
+    except CloudError:
+        raise
+    except Exception as error:  # an answer that the SDK lets through and nobody foresaw
+        raise CloudError(f"Azure: {unforeseen(error)}") from error
 
 
 def _refused(error: Any) -> AzureRefused:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clouds.gcp.iam_policy import edit, holds, survey
-from pipeline.clouds.interface import Foreign, Observation, Result, Status
+from pipeline.clouds.interface import Foreign, Observation, Result, Status, unforeseen
 from pipeline.errors import CloudError
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target
@@ -79,9 +79,6 @@ class _Projects:
         from google.iam.v1 import policy_pb2
         from google.protobuf import json_format
 
-        if not policy.etag:
-            # Without it IAM overwrites whatever is there, conditions included.
-            raise CloudError(f"project {project}: its policy came without an etag")
         # Version 3 keeps conditions; audit settings stay, as they are not in the default mask.
         body = {"version": 3, "etag": policy.etag, "bindings": list(policy.bindings)}
         message = json_format.ParseDict(body, policy_pb2.Policy())
@@ -106,12 +103,18 @@ class _Projects:
             raise _Busy(f"{what}: no usable answer: {error}") from error
         except GoogleAuthError as error:
             raise CloudError(f"{what}: {error}", hint="check the federated credentials") from error
+        except Exception as error:  # an answer that the library lets through and nobody foresaw
+            raise _Busy(f"{what}: {unforeseen(error)}") from error
         said = json_format.MessageToDict(answer)
+        if not said.get("etag"):
+            # `{}`, or a page of something else: it would read as a project without bindings, and
+            # a write without an etag overwrites whatever is there, conditions included.
+            raise _Busy(f"{what}: the answer is no policy: it has no etag")
         bindings = tuple(said.get("bindings", ()))
         if any(_CONDITION_LEFT_OUT.fullmatch(entry.get("role", "")) for entry in bindings):
             raise CloudError(f"{what}: the policy came back without its conditions")
         return _Policy(
-            etag=said.get("etag", ""),
+            etag=said["etag"],
             bindings=bindings,
             exempted=sum(
                 len(kind.get("exemptedMembers", ()))
