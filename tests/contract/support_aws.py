@@ -115,13 +115,17 @@ class Estate:
     accounts: Accounts
     reader: AwsReader
     writer: AwsWriter
+    waited: list[float]
+    """The seconds that the writer was about to wait."""
 
     @classmethod
     def open(cls) -> Estate:
         clock = Clock(NOW)
         sandbox = AwsSandbox(clock, accounts={ACCOUNT, HOME_ACCOUNT}, users=[BOB_ARN])
         accounts = Accounts(endpoint=sandbox.url, credentials=sandbox.runner(), **PATIENCE)
-        return cls(clock, sandbox, accounts, AwsReader(accounts), AwsWriter(accounts))
+        waited: list[float] = []
+        writer = AwsWriter(accounts, pause=waited.append)
+        return cls(clock, sandbox, accounts, AwsReader(accounts), writer, waited)
 
     def write(self, kind: ChangeKind, wanted: Binding) -> Result:
         (result,) = self.writer.write(

@@ -540,6 +540,13 @@ def test_an_unknown_principal_is_waited_for_and_then_named(world: World) -> None
     assert world.pauses == [2.0, 4.0, 8.0]
 
 
+@pytest.mark.parametrize("code", ["PrincipalNotFound", "SubjectNotFound"])
+def test_a_principal_that_was_made_a_moment_ago_costs_no_request(world: World, code: str) -> None:
+    world.sandbox.fail_next(CREATE, code=code, status=400)
+    assert world.create(world.wanted()).status is Status.DONE
+    assert world.pauses == [2.0]
+
+
 @pytest.mark.parametrize(
     "rule", ["ExpirationRule", "JustificationRule", "TicketingRule", "MfaRule", "EligibilityRule"]
 )

@@ -518,6 +518,18 @@ class TestOddAnswers:
 
         assert "Google allows 1500 principals" in result.message
 
+    def test_a_400_is_read_and_tried_once_more_and_no_oftener(
+        self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
+    ) -> None:
+        # An account of another binding may be deleted between reading and writing.
+        cloud.fail_next("setIamPolicy", 400)
+        assert statuses(writer.write([change()], clock=clock.now)) == [Status.DONE]
+        cloud.fail_next("setIamPolicy", 400, times=2)
+        asked = cloud.count("setIamPolicy")
+        wanted = [change(ChangeKind.DELETE)]
+        assert statuses(writer.write(wanted, clock=clock.now)) == [Status.FAILED]
+        assert cloud.count("setIamPolicy") == asked + 2
+
 
 class TestOutages:
     @pytest.mark.parametrize("status", [409, 429, 500, 503, LOST])

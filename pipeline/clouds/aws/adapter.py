@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,18 @@ from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, TargetId
+
+PATIENCE = 60.0
+"""Seconds that one run waits, over all of its changes, for IAM to catch up with itself."""
+
+_CHANGE_PATIENCE = 30.0
+"""Seconds of these for one change, so that one that never succeeds leaves some to others."""
+
+# IAM is eventually consistent: each of these may be different on the next try. botocore retries
+# none of them (terraform-provider-aws, `internal/service/iam`, waits for the same ones).
+_PASSING = frozenset(
+    {"NoSuchEntity", "ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}
+)
 
 _WORKERS = 8
 """Accounts listed at the same time; within one account calls follow each other."""
@@ -189,14 +202,31 @@ class AwsReader:
         return Foreign(target=targets[0], handle=role["Arn"], why=read)
 
 
+class _CatchingUp(CloudError):
+    """Raised when IAM contradicts itself, as it does for some seconds after a write."""
+
+
 class AwsWriter:
-    """See `CloudWriter`. *boundary* is the ARN of a permissions boundary for every role."""
+    """See `CloudWriter`. *boundary* is the ARN of a permissions boundary for every role.
+
+    What IAM refuses only until it has caught up with itself is tried again, at most for
+    `PATIENCE` seconds in a run; what is there already is then compared with what is wanted.
+    *pause* waits that many seconds.
+    """
 
     cloud = Cloud.AWS
 
-    def __init__(self, accounts: Accounts, *, boundary: str | None = None) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        boundary: str | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._accounts = accounts
         self._boundary = boundary
+        self._pause = pause
+        self._left = PATIENCE
 
     def write(
         self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
@@ -205,28 +235,42 @@ class AwsWriter:
         return tuple(self._write(change, clock) for change in changes)
 
     def _write(self, change: BindingChange, clock: Callable[[], datetime]) -> Result:
+        binding = change.binding
+        why = self._why_not(change, clock)
+        if not why:
+            return Result(change=change, status=Status.DONE)
+        where = f"{change.kind} {binding.key} in AWS account {binding.locator}"
+        return Result(change=change, status=Status.FAILED, message=f"{where}: {why}")
+
+    def _why_not(self, change: BindingChange, clock: Callable[[], datetime]) -> str:
+        """Carries out *change*, and returns why that was not possible; empty where it was."""
         from botocore.exceptions import BotoCoreError, ClientError
 
+        waited = 0.0
+        while True:
+            try:
+                self._carry_out(change, clock)
+                return ""
+            except (BotoCoreError, ClientError, CloudError) as error:
+                delay = min(1.0 + waited, self._left, _CHANGE_PATIENCE - waited)
+                if delay <= 0 or not _passing(error):
+                    return str(error)
+            except Exception as error:  # an answer that botocore lets through, unforeseen
+                return unforeseen(error)
+            self._pause(delay)
+            waited += delay
+            self._left -= delay
+
+    def _carry_out(self, change: BindingChange, clock: Callable[[], datetime]) -> None:
         binding = change.binding
-        try:
-            iam = self._accounts.iam(binding.locator)
-            if change.kind is ChangeKind.DELETE:
-                _delete(iam, binding.key)
-            else:
-                if binding.window is None or binding.window.ended(clock()):
-                    raise CloudError("its window has ended; nothing was written")
-                self._put(iam, binding, fresh=change.kind is ChangeKind.CREATE)
-        except (BotoCoreError, ClientError, CloudError) as error:
-            why = str(error)
-        except Exception as error:  # an answer that botocore lets through and nobody foresaw
-            why = unforeseen(error)
-        else:
-            return Result(change=change, status=Status.DONE)
-        return Result(
-            change=change,
-            status=Status.FAILED,
-            message=f"{change.kind} {binding.key} in AWS account {binding.locator}: {why}",
-        )
+        iam = self._accounts.iam(binding.locator)
+        if change.kind is ChangeKind.DELETE:
+            _delete(iam, binding.key)
+            return
+        # Before every try: a window may end while IAM catches up.
+        if binding.window is None or binding.window.ended(clock()):
+            raise CloudError("its window has ended; nothing was written")
+        self._put(iam, binding, fresh=change.kind is ChangeKind.CREATE)
 
     def _put(self, iam: Any, binding: Binding, *, fresh: bool) -> None:
         """Makes the role what *binding* says, whatever there is of it already."""
@@ -244,7 +288,7 @@ class AwsWriter:
                 return
             role = _ours(iam, name)
             if role is None:
-                raise CloudError("it is there and not there; IAM is still catching up")
+                raise _CatchingUp("it is there and not there; IAM is still catching up")
         if self._boundary is not None:
             iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=self._boundary)
         # Less first: what somebody added goes before our own access is extended.
@@ -278,6 +322,16 @@ class AwsWriter:
         except iam.exceptions.EntityAlreadyExistsException:
             return False
         return True
+
+
+def _passing(error: Exception) -> bool:
+    """Whether IAM may answer otherwise in some seconds."""
+    if isinstance(error, _CatchingUp):
+        return True
+    said = getattr(error, "response", {}).get("Error", {})
+    # A principal that was made a moment ago is not yet known to policies.
+    new = said.get("Code") == "MalformedPolicyDocument"
+    return said.get("Code") in _PASSING or (new and "Invalid principal" in said.get("Message", ""))
 
 
 def _ours(iam: Any, name: str) -> Mapping[str, Any] | None:

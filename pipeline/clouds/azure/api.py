@@ -36,7 +36,9 @@ LONGEST_PAUSE = 60.0
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_WORTH_WAITING = frozenset({"PrincipalNotFound", "PendingRoleAssignmentRequest"})
+# A principal that was made a moment ago is not yet known: to role assignments as
+# `PrincipalNotFound`, to Privileged Identity Management as `SubjectNotFound`.
+_WORTH_WAITING = frozenset({"PrincipalNotFound", "SubjectNotFound", "PendingRoleAssignmentRequest"})
 _NO_VALIDATION = frozenset({404, 405, 501})
 
 _OVER = frozenset({"Revoked", "Canceled"})
@@ -262,7 +264,7 @@ def _refused(error: Any) -> AzureRefused:
         return AzureRefused(
             code, text, hint="; ".join(f"{rule}: {_ADVICE[rule]}" for rule in rules)
         )
-    if code == "PrincipalNotFound":
+    if code in ("PrincipalNotFound", "SubjectNotFound"):
         return AzureRefused(code, text, hint="check the object id in the principal's file")
     if code == "PendingRoleAssignmentRequest":
         return AzureRefused(

@@ -48,6 +48,10 @@ class _Refused(CloudError):
     """
 
 
+class _Raced(_Refused):
+    """Raised for a 400 to a write: the policy may be right by the next reading."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Policy:
     etag: str
@@ -238,6 +242,11 @@ class GcpWriter:
             try:
                 done = self._write_batch(project, chosen, clock=clock)
             except _Refused as error:
+                if isinstance(error, _Raced) and writes == 1:
+                    # Once: an account may have been deleted between reading and writing.
+                    self._pause(_delay(writes))
+                    waiting.insert(0, batch)
+                    continue
                 if len(batch) > 1:
                     waiting[:0] = _parts(batch, changes)
                     continue
@@ -296,7 +305,9 @@ def _translated(what: str, code: int | None, message: str, *, writing: bool) -> 
     match code:
         case 409 | 429 | 500 | 502 | 503 | 504:
             return _Busy(text)
-        case 400 | 403 | 412 if writing:
+        case 400 if writing:
+            return _Raced(text)
+        case 403 | 412 if writing:
             return _Refused(text)
         case _:
             return CloudError(
