@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.support_world import REPOSITORY, Acme, Ran, Refusal, grant, path_of
+from tests.e2e.support_world import REPOSITORY, Acme, PersonRefused, Ran, grant, path_of
 
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
 MEDIUM = grant(access=[" ".join(TABLES)])
@@ -49,7 +49,7 @@ def test_the_subjects_approval_does_not_count(acme: Acme) -> None:
 
 def test_nobody_can_review_their_own_pull_request(acme: Acme) -> None:
     number = acme.request("bob", "ask", {ONE: MEDIUM})
-    with pytest.raises(Refusal):
+    with pytest.raises(PersonRefused):
         acme.approve(number, "bob")
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e.support_world import Acme, Refusal, grant, path_of
+from tests.e2e.support_world import Acme, PersonRefused, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -22,7 +22,7 @@ def _control(acme: Acme) -> None:
 
 
 def test_a_direct_push_is_refused_while_the_ruleset_holds(acme: Acme) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(PersonRefused):
         acme.push("mallory", {MINE: grant("mallory")})
 
 
@@ -141,7 +141,7 @@ def test_a_status_and_a_check_run_by_others_do_not_open_the_gate(acme: Acme) -> 
     acme.check(number)
     head = acme.person("mallory").pull(number)["head"]["sha"]
     acme.ask("mallory", "POST", f"/statuses/{head}", {"context": "daypass", "state": "success"})
-    with pytest.raises(Refusal):
+    with pytest.raises(PersonRefused):
         acme.person("mallory").merge(number)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.support_world import Acme, Refusal, grant, path_of
+from tests.e2e.support_world import Acme, PersonRefused, grant, path_of
 
 LOGS = "gcp/sandbox-dev log-viewer"
 TABLES = "gcp/sandbox-dev bigquery-reader"
@@ -22,7 +22,7 @@ def test_deleting_other_peoples_access_needs_an_owner(acme: Acme) -> None:
     number = acme.request("mallory", "tidy", {path_of("alice/one"): None})
     checked = acme.check(number)
     assert (checked.code, checked.said["verdict"]) == (1, "waiting")
-    with pytest.raises(Refusal):
+    with pytest.raises(PersonRefused):
         acme.person("mallory").merge(number)
     acme.approve(number, "bob")
     assert acme.check(number).code == 0

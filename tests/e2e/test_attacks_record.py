@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.record.audit import read_chain
 from pipeline.values.canonical import canonical
-from tests.e2e.support_world import RECORD, REPOSITORY, Acme, Refusal, grant, path_of
+from tests.e2e.support_world import RECORD, REPOSITORY, Acme, PersonRefused, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -172,7 +172,7 @@ def test_the_rules_keep_strangers_from_adding_to_the_record(acme: Acme) -> None:
     assert acme.apply().code == 0
     before = acme.tip(RECORD)
     made = acme.commit("mallory", {"note.txt": ("100644", "hello\n")}, parents=[before])
-    with pytest.raises(Refusal, match="Cannot update this protected ref"):
+    with pytest.raises(PersonRefused, match="Cannot update this protected ref"):
         acme.send("mallory", made, RECORD)
     assert acme.tip(RECORD) == before
     # The App's own go on.

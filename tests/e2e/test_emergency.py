@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e.support_world import Acme, Refusal, grant, path_of
+from tests.e2e.support_world import Acme, PersonRefused, grant, path_of
 
 ROTATION = "access/oncall/payments.yaml"
 ADMIN = ("aws/payments-prod", "break-glass-admin")
@@ -104,7 +104,7 @@ def test_a_use_that_nobody_reviewed_blocks_the_next_one_and_two_people_end_that(
 
     acme.approve(review, "carol")
     assert acme.check(review).said["verdict"] == "waiting"
-    with pytest.raises(Refusal):
+    with pytest.raises(PersonRefused):
         acme.person("carol").merge(review)
     acme.approve(review, "dave")
     assert acme.check(review).said["verdict"] == "allowed"
