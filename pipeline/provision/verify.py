@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -32,6 +32,17 @@ class Estate:
     bindings: tuple[Binding, ...]
     foreign: tuple[Foreign, ...]
     unreachable: tuple[tuple[TargetId, str], ...]
+
+    def renewed(self, targets: Collection[TargetId], again: Estate) -> Estate:
+        """Returns this, with *again* in place of what it says of *targets*."""
+        return Estate(
+            bindings=(*(b for b in self.bindings if b.target not in targets), *again.bindings),
+            foreign=(*(f for f in self.foreign if f.target not in targets), *again.foreign),
+            unreachable=(
+                *(down for down in self.unreachable if down[0] not in targets),
+                *again.unreachable,
+            ),
+        )
 
 
 def observe(

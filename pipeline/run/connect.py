@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import CloudError
@@ -17,10 +18,13 @@ class Clouds:
     """Readers and writers of the clouds that are needed, each connected once.
 
     A cloud whose credentials are missing is left out, with the reason in `missing`: its
-    targets then count as unreachable.
+    targets then count as unreachable. *pause* waits that many seconds.
     """
 
-    def __init__(self, settings: Settings, *, needed: frozenset[Cloud]) -> None:
+    def __init__(
+        self, settings: Settings, *, needed: frozenset[Cloud], pause: Callable[[float], None]
+    ) -> None:
+        self._pause = pause
         self.readers: dict[Cloud, CloudReader] = {}
         self.writers: dict[Cloud, CloudWriter] = {}
         self.missing: dict[Cloud, str] = {}
@@ -49,7 +53,7 @@ class Clouds:
                 credentials={k: v for k, v in sandbox.aws.items() if k != "endpoint"},
             )
         self.readers[Cloud.AWS] = AwsReader(accounts)
-        self.writers[Cloud.AWS] = AwsWriter(accounts)
+        self.writers[Cloud.AWS] = AwsWriter(accounts, pause=self._pause)
 
     def _azure(self, settings: Settings) -> None:
         from pipeline.clouds.azure.adapter import AzureReader, AzureWriter
@@ -64,10 +68,16 @@ class Clouds:
         else:
             endpoint, credential = sandbox.azure["endpoint"], StaticToken(sandbox.azure["token"])
         self.readers[Cloud.AZURE] = AzureReader(
-            credential, endpoint=endpoint, requestor=settings.azure_requestor
+            credential,
+            endpoint=endpoint,
+            requestor=settings.azure_requestor,
+            pause=self._pause,
         )
         self.writers[Cloud.AZURE] = AzureWriter(
-            credential, endpoint=endpoint, requestor=settings.azure_requestor
+            credential,
+            endpoint=endpoint,
+            requestor=settings.azure_requestor,
+            pause=self._pause,
         )
 
     def _gcp(self, settings: Settings) -> None:
@@ -98,5 +108,9 @@ class Clouds:
         with warnings.catch_warnings():
             # The library warns about interpreters that will lose support some day.
             warnings.simplefilter("ignore", FutureWarning)
-            self.readers[Cloud.GCP] = GcpReader(credentials=credentials, endpoint=endpoint)
-            self.writers[Cloud.GCP] = GcpWriter(credentials=credentials, endpoint=endpoint)
+            self.readers[Cloud.GCP] = GcpReader(
+                credentials=credentials, endpoint=endpoint, pause=self._pause
+            )
+            self.writers[Cloud.GCP] = GcpWriter(
+                credentials=credentials, endpoint=endpoint, pause=self._pause
+            )

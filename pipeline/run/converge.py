@@ -12,6 +12,9 @@ from pipeline.run.estate import EstateRun
 from pipeline.run.results import tell_results
 from pipeline.run.states import exit_code, grant_states
 
+CATCH_UP = 90.0
+"""Seconds that one run waits for listings to show what was written."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Converged:
@@ -47,8 +50,7 @@ def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Co
         ),
         lanes=run.lanes,
     )
-    after = run.look() if outcome.results or outcome.rolled_back else situation.estate
-    drift = verify_outcome(outcome, after)
+    after, drift = _read_back(run, outcome)
     states = grant_states(situation, after, outcome.incomplete)
     untold = tell_results(run, outcome, drift, states)
     # After the comments: a run that ends in between tells again, it never forgets to.
@@ -65,3 +67,22 @@ def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Co
     return Converged(
         outcome=outcome, drift=drift, after=after, code=exit_code(situation, outcome, drift)
     )
+
+
+def _read_back(run: EstateRun, outcome: Outcome) -> tuple[Estate, tuple[Drift, ...]]:
+    """Lists every target after the writes, and returns where that differs from what they said.
+
+    Listings lag behind writes, in Azure by minutes: what differs is listed again, with longer
+    and longer pauses, before it counts as drift.
+    """
+    if not (outcome.results or outcome.rolled_back):
+        return run.situation.estate, ()
+    after = run.look()
+    waited = 0.0
+    while (drift := verify_outcome(outcome, after)) and waited < CATCH_UP:
+        pause = min(2.0 + waited, CATCH_UP - waited)
+        run.workspace.pause(pause)
+        waited += pause
+        differing = {one.target for one in drift}
+        after = after.renewed(differing, run.look(differing))
+    return after, drift

@@ -7,7 +7,7 @@ run may come late, twice, or after one that crashed. What follows from what was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -198,17 +198,18 @@ class EstateRun:
     def clouds(self) -> Clouds:
         """The adapters of the clouds that have targets."""
         needed = frozenset(target.cloud for target in self.targets)
-        return Clouds(self.workspace.settings, needed=needed)
+        return Clouds(self.workspace.settings, needed=needed, pause=self.workspace.pause)
 
     @cached_property
     def estate(self) -> Estate:
         """The bindings that the clouds hold now."""
         return self.look()
 
-    def look(self) -> Estate:
-        """Lists every target anew."""
-        self.workspace.progress(f"listing {len(self.targets)} targets")
-        return observe(self.clouds.readers, self.targets, now=self.now, lanes=self.lanes)
+    def look(self, only: Collection[TargetId] | None = None) -> Estate:
+        """Lists every target anew, or *only* some."""
+        asked = [one for one in self.targets if only is None or one.id in only]
+        self.workspace.progress(f"listing {len(asked)} targets")
+        return observe(self.clouds.readers, asked, now=self.now, lanes=self.lanes)
 
     @cached_property
     def situation(self) -> Situation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -56,6 +58,14 @@ class Workspace:
         if sandbox is None:
             return self._clock()
         return _sandbox_moment(sandbox.clock)
+
+    def pause(self, seconds: float) -> None:
+        """Waits for a service to catch up; on stand-ins their clock moves on instead."""
+        sandbox = self.settings.sandbox
+        if sandbox is None:
+            time.sleep(seconds)
+        else:
+            _move_sandbox_clock(sandbox.clock, seconds)
 
     @cached_property
     def repository(self) -> Repository:
@@ -248,6 +258,22 @@ class Workspace:
             fetch=self.fetch,
             writer=lambda: self.writer("keeper"),
         )
+
+
+def _move_sandbox_clock(url: str, seconds: float) -> None:
+    from urllib.error import URLError
+    from urllib.request import Request, urlopen
+
+    # Whole seconds, rounded up: whoever waits for a moment must not stop short of it.
+    body = str(math.ceil(seconds)).encode("ascii")
+    try:
+        request = Request(url, data=body, method="POST")  # noqa: S310 - loopback, see config
+        with urlopen(request, timeout=5):  # noqa: S310
+            return
+    except (URLError, OSError) as error:
+        raise Undecided(
+            f"the sandbox clock at {url} did not answer", hint="is the sandbox running?"
+        ) from error
 
 
 def _sandbox_moment(url: str) -> datetime:

@@ -78,6 +78,12 @@ class World:
         self.ignores: set[str] = set()
         """Targets that report every change as done and do nothing."""
 
+        self.lags: dict[str, int] = {}
+        """Targets that show a change only after so many listings more."""
+
+        self.waited: list[float] = []
+        """The seconds that runs were about to wait."""
+
         self.clouds = {one.cloud: one for one in Cloudlet.each(self)}
         self.record = Record(self.done)
         self.forge = Forge(self.record, self.done)
@@ -332,6 +338,7 @@ def _surroundings(world: World, settings: Mapping[str, Any]) -> Context:
         reader=world.forge,
         audit_store=world.record,
         now=lambda: world.now,
+        pause=world.waited.append,
         fetch=lambda refspecs: None,
         writer=lambda who: world.forge.write_as(who),
         _opa=None,

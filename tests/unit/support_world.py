@@ -29,6 +29,8 @@ class Cloudlet:
         self.held: dict[tuple[str, str, str], Binding] = {}
         self.foreign: tuple[Foreign, ...] = ()
         self._world = world
+        self._old: dict[str, list[list[Binding]]] = {}
+        """By target, what its next listings show in place of what is held."""
 
     @classmethod
     def each(cls, world: Any) -> list[Cloudlet]:
@@ -38,7 +40,11 @@ class Cloudlet:
         self._world.done.append(f"list {self.cloud}")
         down = {one.id: self._world.down[one.id] for one in targets if one.id in self._world.down}
         asked = {one.id for one in targets} - down.keys()
-        held = [one for _, one in sorted(self.held.items()) if one.target in asked]
+        held = [
+            one
+            for target in sorted(asked)
+            for one in (self._old[target].pop() if self._old.get(target) else self._of(target))
+        ]
         return Observation(
             cloud=self.cloud,
             bindings=tuple(held),
@@ -46,9 +52,14 @@ class Cloudlet:
             unreachable=tuple(sorted(down.items())),
         )
 
+    def _of(self, target: str) -> list[Binding]:
+        return [one for _, one in sorted(self.held.items()) if one.target == target]
+
     def write(
         self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
+        for target in {change.binding.target for change in changes}:
+            self._old[target] = [self._of(target)] * self._world.lags.get(target, 0)
         results = tuple(self._write(change) for change in changes)
         self._world.down.update(self._world.goes_down)
         return results
