@@ -24,8 +24,8 @@ def expire(context: Context, as_json: bool) -> int:
     cloud reads back as clean. Uses of emergency access get their review. Running it again
     changes nothing.
 
-    Exit codes: 0 nothing left to do but merging, 1 a grant still waits, 3 something could
-    not be reached.
+    Exit codes: 0 nothing left to do but merging, 1 a grant still waits, or a live one is not
+    there as it should be, 3 something could not be reached.
     """
     from pipeline.run.estate import EstateRun
     from pipeline.run.retire import retire_lapsed
@@ -52,6 +52,7 @@ def _document(retired: Retired, reviews: Mapping[str, int]) -> dict[str, Any]:
         "retiring": list(retirement.ready),
         "open": {str(pull): sorted(paths) for pull, paths in retired.open.items()},
         "waiting": [{"grant": grant, "why": why} for grant, why in retirement.waiting],
+        "missing": list(retired.missing),
         "removed": [r.change.binding.key for r in converged.outcome.results],
         "unreachable": [{"target": t, "why": w} for t, w in converged.after.unreachable],
     }
@@ -63,11 +64,13 @@ def _say(context: Context, retired: Retired, reviews: Mapping[str, int]) -> None
         out.line(f"removed {result.change.binding.key}")
     for grant, why in retirement.waiting:
         out.line(f"! {grant} waits: {why}", "yellow")
+    for grant in retired.missing:
+        out.line(f"! {grant} is not provisioned as it should be; daypass apply does that", "red")
     for pull in retired.open:
         out.line(f"#{pull} is open already")
     for used, number in sorted(reviews.items()):
         out.line(f"#{number} asks two people to review the emergency access {used}", "yellow")
     if retired.pull:
         out.line(f"#{retired.pull} retires {', '.join(retirement.ready)}", "green")
-    elif not retirement.waiting:
+    elif not (retirement.waiting or retired.missing):
         out.line("nothing to retire")

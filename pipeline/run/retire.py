@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pipeline.ending.expire import BRANCH_PREFIX, Retirement, retire, revert_text
 from pipeline.run.converge import Converged, converge
 from pipeline.run.estate import EstateRun
+from pipeline.run.states import missing_grants
+from pipeline.values.ids import GrantId
 
 _TIDY = "expire only takes away; apply adds"
 
@@ -24,14 +26,17 @@ class Retired:
     open: Mapping[int, tuple[str, ...]]
     """Pull requests of earlier runs that are still open, and the files that each deletes."""
 
+    missing: tuple[GrantId, ...]
+    """Proven live grants that are not there, which apply makes."""
+
     @property
     def code(self) -> int:
-        """0 nothing left to do but merging, 1 a grant still waits, 3 something could not be
-        reached."""
+        """0 nothing left to do but merging, 1 a grant still waits or is missing, 3 something
+        could not be reached."""
         if self.converged.after.unreachable:
             return 3
         waits = self.retirement.waiting or self.converged.outcome.failed or self.converged.drift
-        return 1 if waits else 0
+        return 1 if waits or self.missing else 0
 
 
 def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
@@ -63,4 +68,10 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
             body=body,
             delete=found.ready,
         )
-    return Retired(converged=converged, retirement=found, pull=number, open=opened)
+    return Retired(
+        converged=converged,
+        retirement=found,
+        pull=number,
+        open=opened,
+        missing=missing_grants(run.situation, converged.after),
+    )

@@ -77,6 +77,21 @@ def _ended(situation: Situation, after: Estate) -> dict[LifeKey, str]:
     }
 
 
+def missing_grants(situation: Situation, after: Estate) -> tuple[GrantId, ...]:
+    """Returns the proven live grants of which something is not there as it should be, sorted."""
+    held = {binding.identity: binding.document for binding in after.bindings}
+    return tuple(
+        sorted(
+            {
+                grant
+                for binding in situation.desired.bindings
+                if held.get(binding.identity) != binding.document
+                for grant in binding.grants
+            }
+        )
+    )
+
+
 def exit_code(situation: Situation, outcome: Outcome, drift: Sequence[Drift]) -> int:
     """Returns 0 where the clouds hold what the default branch says, 1 where they do not, and 3
     where a target could not be listed."""

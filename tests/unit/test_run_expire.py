@@ -59,7 +59,9 @@ def test_expire_adds_and_lengthens_nothing() -> None:
     run = a_run(live=[a_grant("new"), longer], lapsed=[X], holding=[X, a_grant("z")])
     document, code = expired(run)
     assert run.world.held == ["gcp/prod alice/z"]
-    assert (document["waiting"], code) == ([], 0)
+    # What it does not add is missing until apply comes.
+    missing = ["alice/new", "alice/z"]
+    assert (document["waiting"], document["missing"], code) == ([], missing, 1)
     assert run.again(live=[a_grant("new"), longer]).plan.changes
 
 
@@ -213,3 +215,22 @@ def test_uses_of_emergency_access_get_their_review() -> None:
     said = run.command("expire")
     assert "#901 asks two people to review the emergency access alice/fire\n" in said.out
     assert "#900 retires access/grants/alice/fire.yaml\n" in said.out
+
+
+def test_a_live_grant_that_is_missing_is_never_exit_0() -> None:
+    live = a_grant("live")
+    missing = a_run(live=[live])
+    said = missing.command("expire", "--json")
+    assert (said.code, said.documents[0]["missing"]) == (1, ["alice/live"])
+    assert (
+        "alice/live is not provisioned as it should be"
+        in missing.again(live=[live]).command("expire").out
+    )
+    there = a_run(live=[live], holding=[live]).command("expire", "--json")
+    assert (there.code, there.documents[0]["missing"]) == (0, [])
+
+
+def test_a_live_grant_that_was_altered_is_never_exit_0() -> None:
+    live, altered = a_grant("live"), a_grant("live", held=window(0, 1))
+    said = a_run(live=[live], holding=[altered]).command("expire", "--json")
+    assert (said.code, said.documents[0]["missing"]) == (1, ["alice/live"])
