@@ -10,7 +10,7 @@ import click
 
 from pipeline.cli.context import Context
 from pipeline.errors import UsageError
-from pipeline.run.offline import judge_files, supposed
+from pipeline.run.offline import judge_files, read_forms, supposed
 
 if TYPE_CHECKING:
     from pipeline.judge.assessment import Assessment
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--form",
+    is_flag=True,
+    help="Only read FILES: their form alone, without catalogue and policies.",
+)
 @click.option("--pr", "number", type=click.IntRange(min=1), help="Judge this pull request.")
 @click.option("--merge", is_flag=True, help="With --pr: let the App merge what policy allows.")
 @click.option("--post", is_flag=True, help="With --pr: post check run and comment as the checker.")
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 def check(
     context: Context,
     files: tuple[Path, ...],
+    form: bool,
     number: int | None,
     merge: bool,
     post: bool,
@@ -40,7 +46,7 @@ def check(
 
     Without --pr everything happens offline, with the catalogue and the policies of this
     folder: what you would learn from CI, before pushing. Approvals are not counted then;
-    the ones that will be needed are shown.
+    the ones that will be needed are shown. With --form neither plays a part.
 
     Exit codes: 0 allowed (offline: nothing speaks against it), 1 denied or waiting for
     approvals, 2 malformed, 3 could not decide.
@@ -48,10 +54,24 @@ def check(
     if number is None:
         if merge or post:
             raise UsageError("--merge and --post need --pr N")
+        if form:
+            return _check_form(context, files, as_json)
         return _check_files(context, files, as_json)
-    if files:
+    if files or form:
         raise UsageError("give files or --pr N, not both")
     return _check_pull(context, number, merge=merge, post=post, as_json=as_json)
+
+
+def _check_form(context: Context, files: Sequence[Path], as_json: bool) -> int:
+    if not files:
+        raise UsageError("--form needs FILES")
+    grants = read_forms(context.root, files)
+    if as_json:
+        context.emit({"grants": [{"id": grant.id, "path": grant.path} for grant in grants]})
+    else:
+        for grant in grants:
+            context.out.line(f"{grant.path}: well-formed", "green")
+    return 0
 
 
 def _check_files(context: Context, files: Sequence[Path], as_json: bool) -> int:

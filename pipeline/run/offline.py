@@ -275,6 +275,18 @@ def read_grants(root: Path, paths: Sequence[str], catalogue: Catalogue) -> list[
     return grants
 
 
+def read_forms(root: Path, files: Sequence[Path]) -> list[Grant]:
+    """Returns the grants that *files* name, by their form alone: no catalogue is read.
+
+    Raises `InvalidInput` with every problem of form of all of them.
+    """
+    parsed = [parse_file(root, path) for path in grant_paths(root, files)]
+    problems = {problem for one in parsed for problem in one.problems}
+    if problems:
+        raise InvalidInput(tuple(sorted(problems)))
+    return [one.grant for one in parsed if one.grant is not None]
+
+
 def repository_path(root: Path, file: Path) -> str:
     """Returns the repository path of *file*, given from here or from the repository's root.
 

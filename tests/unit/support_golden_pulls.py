@@ -111,6 +111,7 @@ def odd_reviews() -> Iterator[Case]:
         "by a stranger": (Said("stranger"),),
         "by a robot": (Said("robot"),),
         "by somebody in no team": (Said("erin"),),
+        "by somebody who cannot write": (Said("mallory"),),
         "then dismissed": (Said("bob", minutes_ago=20), Said("bob", "DISMISSED")),
         "then commented on": (Said("bob", minutes_ago=20), Said("bob", "COMMENTED")),
         "then changes requested": (Said("bob", minutes_ago=20), Said("bob", "CHANGES_REQUESTED")),
@@ -215,6 +216,11 @@ def less_access() -> Iterator[Case]:
         name = f"{author} deletes where the target is gone"
         yield pull(name, author=author, past=struck, changes=gone)
     yield pull("erin deletes where settings are broken", past=past, world="broken", **erins)
+    roles = acme()["access/roles/aws.yaml"]
+    more = roles.replace("[rds:Describe", "[rds:ListTagsForResource, rds:Describe")
+    for name, file in {"wider": more, "gone": roles.replace("rds-reader", "rds-viewer")}.items():
+        since = [*past, Merge(at=FRIDAY, files={"access/roles/aws.yaml": file})]
+        yield pull(f"shortens, and the role is {name}", DATABASE, LOGS, past=since)
 
 
 def unproven_rules() -> Iterator[Case]:
@@ -226,6 +232,17 @@ def unproven_rules() -> Iterator[Case]:
     for sound in ("base", "first", "none"):
         yield pull(f"rules at {sound}: deletes", past=past, changes={PAYOUTS: None}, sound=sound)
         yield pull(f"rules at {sound}: asks", past=past, changes=more, sound=sound)
+    left: Files = {
+        "access/delegations/bob-in-november.yaml": None,
+        "access/principals/mallory.yaml": None,
+    }
+    gone: dict[str, Any] = {"author": "mallory", "changes": {PAYOUTS: None}, "sound": "first"}
+    since = [past[0], Merge(at=FRIDAY, files=left)]
+    yield pull("rules at first: who left deletes", past=since, world="lent", **gone)
+    lent = [Said("erin")]
+    yield pull(
+        "rules at first: for who lends no more", past=since, world="lent", reviews=lent, **gone
+    )
 
 
 def emergencies() -> Iterator[Case]:
@@ -279,6 +296,14 @@ def emergency_debts() -> Iterator[Case]:
         yield pull(f"after a {name} emergency, none", LOGS, past=past, **again)
         past.append(reviewed)
         yield pull(f"after a {name} emergency, reviewed", ADMIN, past=past, more=EMERGENCY, **again)
+
+    edited = [
+        merged(LOGS, subject="erin", at=FRIDAY - 3 * DAY, file="night"),
+        merged(
+            LOGS, subject="erin", at=FRIDAY - 2 * DAY, file="night", more=EMERGENCY, proven=False
+        ),
+    ]
+    yield pull("after what became an emergency", ADMIN, subject="erin", past=edited, more=EMERGENCY)
 
 
 def workloads_and_apps() -> Iterator[Case]:

@@ -395,3 +395,24 @@ print(json.dumps([code, sorted(heads), [p for p in opened if "grants" in p]]), f
 def test_errors_carry_their_exit_codes_and_their_way_out() -> None:
     assert (InvalidInput(()).exit_code, UsageError("x").exit_code) == (2, 2)
     assert str(UsageError("what", hint="do this")) == "what; do this"
+
+
+def test_form_alone_needs_neither_catalogue_nor_policies(repository: Path, daypass: Any) -> None:
+    shutil.rmtree(repository / "policies")
+    (repository / "access" / "roles" / "gcp.yaml").write_text("broken: [", "utf-8")
+    (repository / GRANT).write_text(GOOD.replace("log-viewer", "gone"), "utf-8")
+    assert daypass("check", "--form", GRANT) == (0, f"{GRANT}: well-formed\n", "")
+    code, out, _ = daypass("check", "--form", GRANT, "--json")
+    assert (code, json.loads(out)["grants"]) == (
+        0,
+        [{"id": "alice/stuck-payouts", "path": GRANT}],
+    )
+    (repository / GRANT).write_text(GOOD.replace("30m", "soon"), "utf-8")
+    code, _, err = daypass("check", "--form", GRANT)
+    assert code == 2
+    assert err.startswith(f"{GRANT}:3:11: ")
+
+
+@pytest.mark.parametrize("arguments", [("--form",), ("--form", "--pr", "4")], ids=" ".join)
+def test_form_goes_with_files(daypass: Any, arguments: tuple[str, ...]) -> None:
+    assert daypass("check", *arguments)[0] == 2

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
+import subprocess
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from pipeline.cli.main import run
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "workflow" / "pull.py"
 REPOSITORY = {"default_branch": "main"}
@@ -139,3 +144,31 @@ def test_text_of_a_stranger_cannot_become_a_workflow_command(step: ModuleType) -
         "::error file=a%2Cb%3Ac%0A%3A%3Aset-env name=X%3A%3Ay,line=3,col=7,title=form"
         "::50%25%0D%0A::stop-commands::x??::error::y"
     )
+
+
+def test_files_are_read_for_their_form_alone(
+    step: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What only takes away needs no catalogue that can be read or still knows its roles.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(step.subprocess, "run", run_here)
+    targets = tmp_path / "access" / "targets" / "gcp.yaml"
+    targets.parent.mkdir(parents=True)
+    targets.write_text("not a catalogue", "utf-8")
+    path = "access/grants/alice/logs.yaml"
+    text = (
+        "subject: alice\nreason: Look at the logs\nduration: 1h\n"
+        "access:\n  - target: gcp/prod\n    role: gone\n"
+    )
+    answers = {"pulls/7/files": [changed(path, "modified")], "git/blobs/b1": text.encode()}
+    assert step.parse(7, Api(**answers)) == 0
+    answers["git/blobs/b1"] = text.replace("1h", "soon").encode()
+    assert step.parse(7, Api(**answers)) == 2
+
+
+def run_here(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs `daypass` in this process."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        code = run(command[1:])
+    return subprocess.CompletedProcess(command, code, stdout=out.getvalue().encode())
