@@ -119,7 +119,7 @@ def input_document(
     """Returns what the policies are asked about a grant; times are epoch seconds and text.
 
     - `kind`: `grant`
-    - `change`: `create`, `widen`, `narrow`, `delete`, `same` (see `narrowing.classify`)
+    - `change`: `create`, `widen`, `narrow`, `delete`, `same` (see `grant_change.classify`)
     - `now`, `now_text`: the moment judged: of the check, or the merge's `merged_at`
     - `grant`: `id`, `path`, `subject`, `reason`, `reason_length` (characters without white
       space), `reason_folded` (case folded, single spaces, no full stop), `ticket` or null,

@@ -37,7 +37,7 @@ def suppose(
     """Returns the input document about *grant*, asked for by its subject, a member of *teams*.
 
     The one place where the facts that only GitHub knows are made up (see `ASSUMED`). Of less
-    access nothing is told that an `Assessor` would not tell: see `narrowing.LESS`.
+    access nothing is told that an `Assessor` would not tell: see `grant_change.LESS`.
     """
     subject = catalogue.principals.get(grant.subject)
     known: dict[str, Any] = {}

@@ -24,8 +24,8 @@ from pipeline.record.audit import BRANCH, Chain, Run
 from pipeline.record.journal import AuditJournal
 from pipeline.record.recorded import Recorded, read_recorded
 from pipeline.record.vouch import authentic
+from pipeline.run.cloud_deadlines import SideBySide
 from pipeline.run.connect import Clouds
-from pipeline.run.side_by_side import SideBySide
 from pipeline.run.situation import Situation
 from pipeline.run.workspace import Workspace
 from pipeline.values.catalogue import Target

@@ -146,8 +146,9 @@ class Court:
     def __init__(self) -> None:
         self._trees = Trees()
         self._sources = Sources(self._trees)  # type: ignore[arg-type]
-        self._engines: dict[str, Remembering] = {}
-        self._rules: dict[str, Mapping[str, Rule]] = {}
+        # By identity, as a digest takes long; kept alive beside it, so that none comes again.
+        self._engines: dict[int, tuple[PolicyBundle, Remembering]] = {}
+        self._rules: dict[int, tuple[PolicyBundle, Mapping[str, Rule]]] = {}
         self._questions: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._asked: dict[str, Mapping[str, Any]] = {}
         self._forge = Reception()
@@ -179,19 +180,17 @@ class Court:
         return self._rules_of(self._sources.policies(commit_of(world, ())))
 
     def _rules_of(self, bundle: PolicyBundle) -> Mapping[str, Rule]:
-        key = bundle.digest
-        if key not in self._rules:
-            self._rules[key] = load_rules(bundle)
-        return self._rules[key]
+        if id(bundle) not in self._rules:
+            self._rules[id(bundle)] = (bundle, load_rules(bundle))
+        return self._rules[id(bundle)][1]
 
     def _catalogue(self, world: str) -> Catalogue:
         return self._sources.catalogue(commit_of(world, ()))
 
     def _engine(self, bundle: PolicyBundle) -> Remembering:
-        key = bundle.digest
-        if key not in self._engines:
-            self._engines[key] = Remembering(RegorusEngine(bundle))
-        return self._engines[key]
+        if id(bundle) not in self._engines:
+            self._engines[id(bundle)] = (bundle, Remembering(RegorusEngine(bundle)))
+        return self._engines[id(bundle)][1]
 
     def _offline(self, case: Offline) -> Record:
         parsed = parse_grant(case.text.encode(), path=case.path)

@@ -138,9 +138,16 @@ def steps_and_delegations() -> Iterator[Case]:
         "bob, carol, erin": (bob, carol, erin),
         "carol, bob, carol": (carol, Said("bob", minutes_ago=15), Said("carol")),
     }
-    for (name, reviews), risk in product(orders.items(), ("medium", "high")):
-        yield pull(f"steps, {risk}: {name}", BY_RISK[risk], reviews=reviews, world="steps")
-    for risk, name in (("low", "nobody"), ("low", "dave"), ("critical", "carol, bob, carol")):
+    for name, reviews in orders.items():
+        yield pull(f"steps, high: {name}", BY_RISK["high"], reviews=reviews, world="steps")
+    for risk, name in (
+        ("low", "nobody"),
+        ("low", "dave"),
+        ("medium", "bob, carol"),
+        ("medium", "carol, bob"),
+        ("medium", "carol, bob, carol"),
+        ("critical", "carol, bob, carol"),
+    ):
         yield pull(f"steps, {risk}: {name}", BY_RISK[risk], reviews=orders[name], world="steps")
     lent: dict[str, tuple[Said, ...]] = {
         "erin for bob": (erin,),
@@ -156,9 +163,9 @@ def steps_and_delegations() -> Iterator[Case]:
 def extensions() -> Iterator[Case]:
     begun = FRIDAY - HOUR
     past = [merged(DATABASE, at=begun, duration="2h")]
-    for author, duration in product(("alice", "bob", "erin", "app"), ("3h", "6h1m")):
-        facts: dict[str, Any] = {"author": author, "duration": duration, "past": past}
-        yield pull(f"{author} extends to {duration}", DATABASE, **facts)
+    for author in ("alice", "bob", "erin", "app"):
+        yield pull(f"{author} extends", DATABASE, author=author, past=past, duration="3h")
+    yield pull("extended beyond the limit", DATABASE, past=past, duration="6h1m")
     approved = [Said("bob")]
     yield pull("an extension, approved", DATABASE, past=past, duration="3h", reviews=approved)
     twice = [*past, merged(DATABASE, at=begun + HOUR / 2, duration="5h")]
@@ -191,7 +198,7 @@ def less_access() -> Iterator[Case]:
         yield pull(f"{author} shortens", DATABASE, LOGS, author=author, past=past)
     for author in ("alice", "carol", "dave", "stranger"):
         yield pull(f"{author} drops a line", LOGS, author=author, past=past, duration="2h")
-    for author in ("alice", "bob", "carol", "dave", "erin", "stranger", "app", None):
+    for author in ("alice", "bob", "dave", "erin", "app", None):
         name = f"{author or 'nobody'} deletes"
         yield pull(name, author=author, past=past, changes=gone)
     erins: dict[str, Any] = {"author": "erin", "changes": gone}
@@ -251,8 +258,9 @@ def emergencies() -> Iterator[Case]:
         return pull(f"emergency, {name}", *lines, **said)
 
     was: list[Merge] = []
-    for subject, line, duration in product(("erin", "dave"), (ADMIN, DATABASE), ("1h", "2h")):
-        yield erins(f"{subject} {line} {duration}", line, subject=subject, duration=duration)
+    for subject, duration in product(("erin", "dave"), ("1h", "2h")):
+        yield erins(f"{subject} for {duration}", ADMIN, subject=subject, duration=duration)
+    yield erins("of a role that is not for it", DATABASE)
     yield erins("on tuesday, dave", ADMIN, subject="dave", now=TUESDAY)
     for author in ("bob", "app", "stranger"):
         yield erins(f"asked by {author}", ADMIN, author=author)
@@ -319,9 +327,9 @@ def workloads_and_apps() -> Iterator[Case]:
         yield pull(
             f"a workload, {author} narrows", LOGS, subject="ledger-bot", author=author, past=past
         )
-    for author, line in product(("app", "alice", "bob"), (LOGS, DATABASE)):
+    for author in ("app", "alice", "bob"):
         asked: dict[str, Any] = {"author": author, "more": "requested_by: bob"}
-        yield pull(f"requested by bob, opened by {author}: {line}", line, **asked)
+        yield pull(f"requested by bob, opened by {author}", LOGS, **asked)
     for who in ("bob", "dave"):
         asked = {"author": "app", "more": "requested_by: bob", "reviews": [Said(who)]}
         yield pull(f"requested by bob, approved by {who}", MACHINES, **asked)

@@ -14,7 +14,7 @@ from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.lanes import Lanes, one_after_another
 from pipeline.provision.plan import Plan
 from pipeline.provision.verify import observe
-from pipeline.run.side_by_side import SideBySide
+from pipeline.run.cloud_deadlines import SideBySide
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, TargetId
