@@ -154,7 +154,7 @@ class Court:
         self._forge = Reception()
         self._assessor = Assessor(
             sources=self._sources,
-            forge=self._forge,  # type: ignore[arg-type]
+            forge=self._forge,
             engines=lambda bundle: [Noting(self._engine(bundle), self._asked)],
             trial=Trial(self._engine),
             default_branch="main",

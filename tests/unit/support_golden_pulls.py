@@ -198,9 +198,8 @@ def less_access() -> Iterator[Case]:
         yield pull(f"{author} shortens", DATABASE, LOGS, author=author, past=past)
     for author in ("alice", "carol", "dave", "stranger"):
         yield pull(f"{author} drops a line", LOGS, author=author, past=past, duration="2h")
-    for author in ("alice", "bob", "dave", "erin", "app", None):
-        name = f"{author or 'nobody'} deletes"
-        yield pull(name, author=author, past=past, changes=gone)
+    for asking in ("alice", "bob", "dave", "erin", "app", None):
+        yield pull(f"{asking or 'nobody'} deletes", author=asking, past=past, changes=gone)
     erins: dict[str, Any] = {"author": "erin", "changes": gone}
     for who in ("bob", "carol", "alice"):
         name = f"erin deletes, approved by {who}"
@@ -288,7 +287,7 @@ def emergency_debts() -> Iterator[Case]:
     for name, ago, over in (
         ("young", HOUR * 12, False),
         ("due", DAY, False),
-        ("old", 3 * DAY, True),
+        ("bygone", 3 * DAY, True),
     ):
         use = merged(
             ADMIN, subject="erin", at=FRIDAY - ago, file="night", more=EMERGENCY, duration="10m"
@@ -300,10 +299,12 @@ def emergency_debts() -> Iterator[Case]:
         )
         reviewed = Merge(at=FRIDAY - HOUR, files={"access/reviews/erin/night.yaml": review})
         again: dict[str, Any] = {"subject": "erin", "duration": "30m"}
-        yield pull(f"after a {name} emergency, one more", ADMIN, past=past, more=EMERGENCY, **again)
-        yield pull(f"after a {name} emergency, none", LOGS, past=past, **again)
+        yield pull(f"a {name} emergency, and one more", ADMIN, past=past, more=EMERGENCY, **again)
+        yield pull(f"a {name} emergency, and none", LOGS, past=past, **again)
         past.append(reviewed)
-        yield pull(f"after a {name} emergency, reviewed", ADMIN, past=past, more=EMERGENCY, **again)
+        yield pull(
+            f"a {name} emergency, reviewed, and one more", ADMIN, past=past, more=EMERGENCY, **again
+        )
 
     edited = [
         merged(LOGS, subject="erin", at=FRIDAY - 3 * DAY, file="night"),

@@ -89,17 +89,17 @@ def answer(
     codes = sorted({found.code for one in evaluations for found in one.violations})
     warned = sorted({found.code for one in evaluations for found in one.warnings})
     steps = sorted({f"{step.count} {step.id}" for one in evaluations for step in one.approvals})
+    given = ", ".join(approvals.given) if approvals else ""
+    why = ""
     match decision.verdict:
         case Verdict.INVALID:
             why = ", ".join(sorted({problem.code for problem in problems}))
         case Verdict.DENIED:
             why = ", ".join(codes) or " ".join(decision.reasons)
         case Verdict.WAITING:
-            given = approvals.given if approvals else ()
-            why = "; ".join([", ".join(steps), *([f"has {', '.join(given)}"] if given else [])])
+            why = ", ".join(steps) + (f"; has {given}" if given else "")
         case Verdict.ALLOWED:
-            by = ", ".join(approvals.given) if approvals else ""
-            why = f"by {by or 'itself'}"
+            why = f"by {given or 'itself'}"
     return f"{decision.verdict}: {why}" + (f"; warns: {', '.join(warned)}" if warned else "")
 
 

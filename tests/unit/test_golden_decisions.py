@@ -23,9 +23,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,18 @@ def cases() -> list[Case]:
     return [*offline_cases(), *pull_cases(), *damaged()]
 
 
-@cache
 def judged() -> tuple[Mapping[str, Record], frozenset[str]]:
     """Returns the record of every case by name, and the codes of all rules."""
     court = Court()
-    return {case.name: court.judge(case) for case in cases()}, frozenset(court.rules())
+    return {case.name: _judge(court, case) for case in cases()}, frozenset(court.rules())
+
+
+def _judge(court: Court, case: Case) -> Record:
+    try:
+        return court.judge(case)
+    except Exception as error:  # one case that breaks must not hide the others
+        raised = f"{type(error).__name__}: {error}"
+        return {"answer": f"raises {raised}", "raised": traceback.format_exc()}
 
 
 def lines_of(records: Mapping[str, Record]) -> dict[str, dict[str, str]]:
@@ -110,6 +117,17 @@ def differences(golden: Lines, found: Lines) -> list[str]:
     return told
 
 
+def differences_of_rules(golden: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each code that was denied more or less often, and for each digest."""
+    was, now = golden["denied"], found["denied"]
+    told = [
+        f"{code}: was denied {was.get(code)} times, is denied {now.get(code)} times"
+        for code in sorted(was.keys() | now.keys())
+        if was.get(code) != now.get(code)
+    ]
+    return told + [f"{key} of rules" for key in ("codes", "ran") if golden[key] != found[key]]
+
+
 def shown(different: list[str]) -> str:
     """Returns the first of many differences, and what to do about them."""
     more = [f"and {len(different) - 10} more"] if len(different) > 10 else []
@@ -118,28 +136,22 @@ def shown(different: list[str]) -> str:
 
 
 def test_what_is_asked_and_decided_is_as_in_the_golden_file() -> None:
+    # The one test that judges: several would do it once in every process that tests run in.
     golden = json.loads(GOLDEN.read_text("utf-8"))
-    records, _ = judged()
+    records, codes = judged()
     different = differences(golden["cases"], lines_of(records))
+    different += differences_of_rules(golden["rules"], rules_of(records, codes))
     assert not different, shown(different)
+    ran = {name: record.get("ran", {}).get("codes") for name, record in records.items()}
+    assert [name for name, some in ran.items() if some and set(some) != codes] == []
 
 
-def test_the_rules_and_how_often_each_was_denied_are_as_in_the_golden_file() -> None:
-    golden = json.loads(GOLDEN.read_text("utf-8"))["rules"]
-    rules = rules_of(*judged())
-    was, now = golden.pop("denied"), rules.pop("denied")
-    different = [
-        f"{code}: was denied {was.get(code)} times, is denied {now.get(code)} times"
-        for code in sorted(was.keys() | now.keys())
-        if was.get(code) != now.get(code)
-    ]
-    different += [f"{key} of the rules" for key in rules if rules[key] != golden.get(key)]
-    assert not different, shown(different)
-
-
-def test_the_golden_file_is_written_in_one_way() -> None:
+def test_the_golden_file_is_written_in_one_way_and_reaches_most_rules() -> None:
     golden = json.loads(GOLDEN.read_text("utf-8"))
     assert GOLDEN.read_text("utf-8") == written(golden["cases"], golden["rules"])
+    denied = golden["rules"]["denied"]
+    never = [code for code, count in denied.items() if not count]
+    assert len(never) <= (1 - LEAST_REACHED) * len(denied), f"never denied: {', '.join(never)}"
 
 
 def test_there_are_many_cases_each_with_a_name_of_its_own() -> None:
@@ -148,17 +160,9 @@ def test_there_are_many_cases_each_with_a_name_of_its_own() -> None:
     assert len(names) >= LEAST_CASES
 
 
-def test_every_rule_runs_in_every_evaluation_and_most_of_them_deny_somewhere() -> None:
-    records, codes = judged()
-    ran = {name: set(record["ran"]["codes"]) for name, record in records.items() if "ran" in record}
-    assert [name for name, some in ran.items() if some and some != codes] == []
-    denied = rules_of(records, codes)["denied"]
-    never = sorted(code for code, count in denied.items() if not count)
-    assert len(never) <= (1 - LEAST_REACHED) * len(codes), f"never denied: {', '.join(never)}"
-
-
 def main() -> int:
-    """Shows a case, or writes the golden file; exit code 2 for a name that no case has."""
+    """Shows a case, or writes the golden file; exit code 2 for a name that no case has, and
+    for a case that raises, which is nothing to compare with."""
     parser = argparse.ArgumentParser(prog="python -m tests.unit.test_golden_decisions")
     parser.add_argument("--renew", action="store_true", help="write the golden file anew")
     parser.add_argument("--show", metavar="NAME", help="print all that is digested of a case")
@@ -170,7 +174,12 @@ def main() -> int:
             say(f"no case is called {given.show}\n")
             return 2
         say(json.dumps(records[given.show], indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        return 0
     lines, rules = lines_of(records), rules_of(records, codes)
+    raising = [name for name, record in records.items() if "raised" in record]
+    if raising:
+        say(f"nothing is written, as these raise: {', '.join(raising)}\n")
+        return 2
     if given.renew:
         golden = json.loads(GOLDEN.read_text("utf-8")) if GOLDEN.exists() else {"cases": {}}
         for line in differences(golden["cases"], lines):
