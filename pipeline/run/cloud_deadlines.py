@@ -33,11 +33,18 @@ class SideBySide:
     def __call__(
         self, work: Mapping[Cloud, Callable[[], T]], *, changes: int = 0
     ) -> Mapping[Cloud, T | None]:
-        """Returns each result; None for a cloud that did not come to an end in time."""
+        """Returns each result; None for a cloud that did not come to an end in time.
+
+        Raises what is no `Exception` (somebody ends the process) once all others are done.
+        """
         done: dict[Cloud, T] = {}
+        ended: list[BaseException] = []
 
         def carry_out(cloud: Cloud, one: Callable[[], T]) -> None:
-            done[cloud] = one()
+            try:
+                done[cloud] = one()
+            except BaseException as error:  # the work raises nothing: the process shall end
+                ended.append(error)
 
         threads = [
             threading.Thread(target=carry_out, args=(cloud, one), daemon=True, name=f"{cloud}")
@@ -48,4 +55,6 @@ class SideBySide:
         ends = time.monotonic() + self._look + changes * self._per_change
         for thread in threads:
             thread.join(max(0.0, ends - time.monotonic()))
+        if ended:
+            raise ended[0]
         return {cloud: done.get(cloud) for cloud in work}

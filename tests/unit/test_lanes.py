@@ -163,6 +163,18 @@ def test_a_writer_that_never_answers_has_failed_and_the_outcome_is_recorded(
 
 
 @EACH
+def test_whoever_ends_the_process_in_between_ends_it(lanes: Lanes) -> None:
+    class Killed(Healthy):
+        def write(
+            self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
+        ) -> tuple[Result, ...]:
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        applied({Cloud.AWS: Killed(), Cloud.GCP: Healthy()}, lanes)
+
+
+@EACH
 def test_an_adapter_that_forgets_a_change_has_failed_in_all_of_them(lanes: Lanes) -> None:
     class Forgetful(Healthy):
         def write(
