@@ -172,7 +172,7 @@ def test_what_lapses_while_a_revert_is_open_gets_a_revert_of_its_own(acme: Acme)
         retire(acme, number)
     assert acme.apply().code == 0
     assert expire(acme).said == {
-        "open": {}, "pull": None, "removed": [], "retiring": [], "reviews": {},
+        "missing": [], "open": {}, "pull": None, "removed": [], "retiring": [], "reviews": {},
         "unreachable": [], "waiting": [],
     }  # fmt: skip
 
