@@ -176,6 +176,6 @@ def _following(name: str, paths: Iterable[str]) -> Iterator[str]:
     yield ".github/CODEOWNERS: put your teams in place of those there"
     yield "daypass check: is it all well-formed? Then try daypass request"
     yield (
-        'README.md, "Adopt it", from step 2 on: two GitHub Apps, two environments, the clouds, '
-        "variables"
+        'README.md, "Adopt it", from step 2 on: two GitHub Apps, rulesets, two environments, '
+        "the clouds, variables"
     )

@@ -267,8 +267,15 @@ def test_the_next_steps_name_what_is_missing(copy: Path, daypass: Any) -> None:
 
 def test_the_steps_that_are_pointed_to_are_in_the_readme() -> None:
     section = (ROOT / "README.md").read_text("utf-8").partition("## Adopt it")[2]
-    assert re.findall(r"(?m)^([0-9])\. ", section) == ["1", "2", "3", "4", "5"]
-    for part in ("daypass init", "Two GitHub Apps", "Two environments", "Clouds", "Variables"):
+    assert re.findall(r"(?m)^([0-9])\. ", section) == list("123456")
+    for part in (
+        "daypass init",
+        "Two GitHub Apps",
+        "Rulesets",
+        "Two environments",
+        "Clouds",
+        "Variables",
+    ):
         assert part in section
 
 
