@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import InvalidInput
@@ -143,8 +144,9 @@ def read_rules(bundle: PolicyBundle) -> tuple[Mapping[str, Rule], tuple[Problem,
         report = Report(f"policies/{path}")
         listed = _listed(text)
         for block in _blocks(text):
-            rule = _rule(block, report)
-            if rule is None:
+            rule = _rule(block)
+            if not isinstance(rule, Rule):
+                report.add(block.mark, *rule)
                 continue
             if rule.code in rules:
                 report.add(block.mark, "rule-code", f"code {rule.code} is used twice")
@@ -252,24 +254,22 @@ def _listed(text: str) -> frozenset[str]:
     return frozenset(re.findall(r'"([^"]*)"', found.group(1))) if found else frozenset()
 
 
-def _rule(block: _Block, report: Report) -> Rule | None:
-    """Returns what an annotation says, or None with the problems told."""
-    own = Report(report.path)
+@lru_cache(maxsize=512)
+def _rule(block: _Block) -> Rule | tuple[str, str]:
+    """Returns what an annotation says, or the code and message of what is wrong with it."""
+    own = Report("")
     node = load(block.annotation.encode(), report=own)
     fields = {} if node is None else _plain(node, own)
     custom = fields.get("custom") if isinstance(fields, dict) else None
     if len(own) or not isinstance(custom, dict):
-        report.add(block.mark, "annotation", "a rule needs a METADATA comment with custom.code")
-        return None
+        return "annotation", "a rule needs a METADATA comment with custom.code"
     texts = {"title": fields.get("title"), **custom}
     wanted = ("title", "code", "message", "solution")
     lacking = [name for name in wanted if not isinstance(texts.get(name), str) or not texts[name]]
     if lacking or not isinstance(texts.get("field", ""), str):
-        report.add(block.mark, "annotation", f"the annotation lacks {', '.join(lacking) or 'text'}")
-        return None
+        return "annotation", f"the annotation lacks {', '.join(lacking) or 'text'}"
     if not _CODE.fullmatch(texts["code"]) or f'"{texts["code"]}"' not in block.text:
-        report.add(block.mark, "rule-code", f"the rule does not give its code, {texts['code']}")
-        return None
+        return "rule-code", f"the rule does not give its code, {texts['code']}"
     return Rule(
         code=texts["code"],
         title=texts["title"],

@@ -68,15 +68,20 @@ class RegorusEngine:
         return answer
 
 
-def compiled_engine(bundle: PolicyBundle, prefix: str = "") -> Any:
-    """Returns a compiled engine; *prefix* stands before the names of files in its errors."""
+def compiled_engine(bundle: PolicyBundle, prefix: str = "", onto: Any = None) -> Any:
+    """Returns a compiled engine; *prefix* stands before the names of files in its errors.
+
+    *onto* is an engine that holds the same data and other modules; those of *bundle* come on top
+    in a copy of it, which takes less time than all of them anew.
+    """
     from regorus import Engine
 
-    engine = Engine()
+    engine = Engine() if onto is None else onto.clone()
     try:
         for path, text in sorted(bundle.modules.items()):
             engine.add_policy(prefix + path, text)
-        engine.add_data_json(canonical(dict(bundle.data)))
+        if onto is None:
+            engine.add_data_json(canonical(dict(bundle.data)))
         # Orders every rule's body once; otherwise each clone would, for a third of its time.
         engine.eval_query_as_json("true")
         return engine

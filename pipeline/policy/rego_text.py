@@ -99,7 +99,7 @@ class Clause:
         return ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Definition:
     """One definition of a rule; several of one name make the rule together."""
 
@@ -114,6 +114,16 @@ class Definition:
     def is_set(self) -> bool:
         """Whether it adds to a set: `deny contains …`."""
         return any(token.text == "contains" for token in self.clauses[0].head[1:2])
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Every dotted name in it, its own included."""
+        return tuple(references(self.tokens))
+
+    @cached_property
+    def needs(self) -> tuple[Reference, ...]:
+        """Every dotted name in it but its own."""
+        return tuple(references(self.tokens[1:]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +146,11 @@ class Module:
     def tokens(self) -> Tokens:
         """Every token of the file."""
         return tokens(self.text)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Every dotted name in the file."""
+        return tuple(references(self.tokens))
 
     @cached_property
     def rules(self) -> dict[str, tuple[Definition, ...]]:
@@ -181,7 +196,7 @@ def tokens(text: str) -> Tokens:
     return tuple(found)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def read_module(path: str, text: str) -> Module:
     """Returns what stands in *text*; what cannot be made out is left out."""
     package, imports, definitions = "", {}, []

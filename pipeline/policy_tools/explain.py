@@ -122,7 +122,7 @@ def explain_rules(
         warned = tuple(one for one in evaluation.warnings if one.code == code)
         seen = _seen(ask, names[code])
         outcome = DENIED if denied else WARNED if warned else APART if seen == () else FINE
-        reads = pack.reads(module, definition.tokens[1:])
+        reads = pack.reads(module, definition)
         explained.append(
             Explained(
                 rule=rules[code],

@@ -216,7 +216,7 @@ def _helpers(work: _Work) -> Iterator[Problem]:
                 reference.path[0] == name
                 for other in module.definitions
                 if other.name != name
-                for reference in references(other.tokens)
+                for reference in other.references
             )
             if not used:
                 yield _problem(
@@ -227,7 +227,7 @@ def _helpers(work: _Work) -> Iterator[Problem]:
 def _calls(work: _Work) -> Iterator[Problem]:
     """Only built-ins that both engines answer alike."""
     for module in work.modules:
-        for reference in references(module.tokens):
+        for reference in module.references:
             if reference.arguments is None or module.alias(reference)[0] == "data":
                 continue
             name = ".".join(reference.path)
@@ -255,7 +255,7 @@ def _data(work: _Work) -> Iterator[Problem]:
     for module in work.modules:
         if module.package == "lib.settings":
             continue
-        for reference in references(module.tokens):
+        for reference in module.references:
             if module.alias(reference)[:2] == ("data", "settings"):
                 yield _problem(
                     module,
@@ -276,8 +276,8 @@ def _settings(work: _Work) -> Iterator[Problem]:
         elif module.package.startswith("access."):
             for one in module.definitions:
                 if not one.name.startswith("_"):
-                    read |= work.pack.reads(module, one.tokens[1:])
-        for keys, token in work.pack.direct_reads(module, module.tokens):
+                    read |= work.pack.reads(module, one)
+        for keys, token in work.pack.direct_reads(module, module.references):
             unread = any(keys[: len(topic)] == topic for topic in work.unread)
             if len(keys) > 1 and keys[:2] not in work.settings and not unread:
                 yield _problem(

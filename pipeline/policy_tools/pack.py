@@ -90,13 +90,15 @@ class Pack:
                 return found, path[size]
         return None
 
-    def reached(self, module: Module, words: Tokens) -> Iterator[tuple[Module, Definition]]:
-        """Yields every definition that *words* need, through other rules too; each once."""
+    def reached(
+        self, module: Module, needs: Iterable[Reference]
+    ) -> Iterator[tuple[Module, Definition]]:
+        """Yields every definition that *needs* name, through other rules too; each once."""
         seen: set[tuple[str, str]] = set()
-        waiting = [(module, words)]
+        waiting = [(module, needs)]
         while waiting:
             here, some = waiting.pop()
-            for reference in references(some):
+            for reference in some:
                 meant = self.meaning(here, reference)
                 if meant is None or (meant[0].package, meant[1]) in seen:
                     continue
@@ -104,18 +106,20 @@ class Pack:
                 seen.add((there.package, name))
                 for definition in there.rules[name]:
                     yield there, definition
-                    waiting.append((there, definition.tokens[1:]))
+                    waiting.append((there, definition.needs))
 
-    def reads(self, module: Module, words: Tokens) -> frozenset[Path]:
-        """Returns the settings that *words* read themselves or through other rules."""
-        found = {keys for keys, _ in self.direct_reads(module, words)}
-        for there, definition in self.reached(module, words):
-            found |= {keys for keys, _ in self.direct_reads(there, definition.tokens)}
+    def reads(self, module: Module, definition: Definition) -> frozenset[Path]:
+        """Returns the settings that *definition* reads itself or through other rules."""
+        found = {keys for keys, _ in self.direct_reads(module, definition.needs)}
+        for there, other in self.reached(module, definition.needs):
+            found |= {keys for keys, _ in self.direct_reads(there, other.references)}
         return frozenset(found)
 
-    def direct_reads(self, module: Module, words: Tokens) -> Iterator[tuple[Path, Token]]:
-        """Yields the settings that *words* name in a call that reads one, and where."""
-        for reference in references(words):
+    def direct_reads(
+        self, module: Module, named: Iterable[Reference]
+    ) -> Iterator[tuple[Path, Token]]:
+        """Yields the settings that are *named* in a call that reads one, and where."""
+        for reference in named:
             at = self._readers.get(self._key(module, reference))
             if at is not None and reference.arguments and at < len(reference.arguments):
                 keys = texts(reference.arguments[at])
@@ -140,7 +144,7 @@ class Pack:
                         growing = True
 
     def _handed_on(self, module: Module, definition: Definition) -> int | None:
-        for reference in references(definition.tokens[1:]):
+        for reference in definition.needs:
             at = self._readers.get(self._key(module, reference))
             if at is None or not reference.arguments or at >= len(reference.arguments):
                 continue

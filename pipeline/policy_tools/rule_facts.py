@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.policy.rego_text import Definition, Module, Tokens, references, texts
+from pipeline.policy.rego_text import Definition, Module, Reference, texts
 from pipeline.policy_tools.pack import Pack, Path
 
 _OF_REQUEST, _OF_ANYTHING = ("data", "lib", "request", "at"), ("data", "lib", "read", "at")
@@ -40,10 +40,10 @@ def facts(
 ) -> tuple[Fact, ...]:
     """Returns the facts that *definition* and its helpers in the same module name, by binding
     and name; those that *document* lacks are left out."""
-    found = _named(module, definition.tokens[1:])
-    for there, helper in pack.reached(module, definition.tokens[1:]):
+    found = _named(module, definition.needs)
+    for there, helper in pack.reached(module, definition.needs):
         if there is module:
-            found |= _named(module, helper.tokens)
+            found |= _named(module, helper.references)
     bindings = document.get("bindings") or ()
     told = [
         fact
@@ -56,11 +56,11 @@ def facts(
 
 def reaches(pack: Pack, module: Module, definition: Definition, path: Path) -> bool:
     """Whether *definition* may read the input at *path*, through `lib/` too."""
-    words = [(module, definition.tokens[1:])]
-    words += [(there, one.tokens) for there, one in pack.reached(module, definition.tokens[1:])]
+    named = [(module, definition.needs)]
+    named += [(there, one.references) for there, one in pack.reached(module, definition.needs)]
     return any(
         not of_binding and (read[: len(path)] == path or path[: len(read)] == read)
-        for there, some in words
+        for there, some in named
         for of_binding, read in _named(there, some)
     )
 
@@ -69,9 +69,9 @@ _Name = tuple[bool, Path]
 """Whether it is of a binding, and the path below that or below the input."""
 
 
-def _named(module: Module, words: Tokens) -> set[_Name]:
+def _named(module: Module, references: Iterable[Reference]) -> set[_Name]:
     found: set[_Name] = set()
-    for reference in references(words):
+    for reference in references:
         first, *rest = reference.path
         meant, given = module.alias(reference), reference.arguments or ()
         if first in ("input", _BINDING) and rest:

@@ -100,7 +100,7 @@ def values_of(pack: Pack, module: Module, definition: Definition) -> frozenset[s
     found: set[str] = set()
     for words in ways:
         found |= _objects(words)
-        for _, other in pack.reached(module, words):
+        for _, other in pack.reached(module, references(words)):
             for clause in other.clauses:
                 found |= _objects(clause.head)
                 for expression in clause.body or ():

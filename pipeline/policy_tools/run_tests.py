@@ -12,7 +12,7 @@ from pipeline.errors import EngineError, InvalidInput
 from pipeline.policy.bundle import TEST_SUFFIX
 from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.rego import compiled_engine, drop_strays, guarded, place_of
-from pipeline.policy.rego_text import Module, read_module, references
+from pipeline.policy.rego_text import Module, read_module
 from pipeline.values.canonical import canonical
 from pipeline.values.problem import Mark, Problem
 
@@ -73,18 +73,22 @@ def try_tests(
     """
     drop_strays()
     _loaded(bundle, folder)
+    fixed = {path: text for path, text in bundle.modules.items() if not path.endswith(TEST_SUFFIX)}
     modules = [read_module(path, text) for path, text in sorted(bundle.modules.items())]
     tests = {module.package: module for module in modules if module.path.endswith(TEST_SUFFIX)}
-    fixed = [module.path for module in modules if not module.path.endswith(TEST_SUFFIX)]
-    for module in modules:
-        names = [name for name in module.rules if name.startswith("test_")]
-        names = [name for name in names if wanted(f"{module.package}.{name}")]
-        if module.path.endswith(TEST_SUFFIX) and names:
-            paths = {*fixed, *_named(module, tests)}
-            part = PolicyBundle(
-                modules={path: bundle.modules[path] for path in paths}, data=bundle.data
-            )
-            yield from _try_file(part, module, names, coverage=coverage, folder=folder)
+    rules = _loaded(PolicyBundle(modules=fixed, data=bundle.data), folder)
+    try:
+        for module in modules:
+            names = [name for name in module.rules if name.startswith("test_")]
+            names = [name for name in names if wanted(f"{module.package}.{name}")]
+            if module.path.endswith(TEST_SUFFIX) and names:
+                paths = {*fixed, *_named(module, tests)}
+                part = PolicyBundle(
+                    modules={path: bundle.modules[path] for path in paths}, data=bundle.data
+                )
+                yield from _try_file(part, module, names, rules, coverage=coverage, folder=folder)
+    finally:
+        del rules
 
 
 def _named(module: Module, tests: Mapping[str, Module]) -> set[str]:
@@ -96,7 +100,7 @@ def _named(module: Module, tests: Mapping[str, Module]) -> set[str]:
         if one.path in found:
             continue
         found.add(one.path)
-        dotted = {*one.imports.values(), *(".".join(r.path) for r in references(one.tokens))}
+        dotted = {*one.imports.values(), *(".".join(r.path) for r in one.references)}
         for package, other in tests.items():
             if any(f"{name}.".startswith(f"data.{package}.") for name in dotted):
                 waiting.append(other)
@@ -104,21 +108,29 @@ def _named(module: Module, tests: Mapping[str, Module]) -> set[str]:
 
 
 def _try_file(
-    bundle: PolicyBundle, module: Module, names: list[str], *, coverage: bool, folder: str
+    bundle: PolicyBundle,
+    module: Module,
+    names: list[str],
+    rules: Any,
+    *,
+    coverage: bool,
+    folder: str,
 ) -> Iterator[Tried]:
-    engine = _loaded(bundle, folder)
+    """Tries the tests in *module*, which *bundle* holds; *rules* is an engine without tests."""
+    tests = {path: text for path, text in bundle.modules.items() if path.endswith(TEST_SUFFIX)}
+    engine = _loaded(PolicyBundle(modules=tests, data=bundle.data), folder, onto=rules)
     try:
         for name in names:
             tried = _try(engine, module, name, coverage=coverage, folder=folder)
             undefined = tried.why == _UNDEFINED
             yield replace(tried, unmet=_unmet(bundle, module, name)) if undefined else tried
     finally:
-        del engine
+        del engine, rules
 
 
-def _loaded(bundle: PolicyBundle, folder: str) -> Any:
+def _loaded(bundle: PolicyBundle, folder: str, onto: Any = None) -> Any:
     try:
-        return guarded("loading the policies", lambda: compiled_engine(bundle, f"{folder}/"))
+        return guarded("loading the policies", lambda: compiled_engine(bundle, f"{folder}/", onto))
     except EngineError as error:
         raise _misplaced(error) from error
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.grants.calendar import on_call
 from pipeline.policy.engine import PolicyBundle
-from pipeline.policy.rego_text import tokens
+from pipeline.policy.rego_text import read_module
 from pipeline.policy_tools.setting_names import CALENDARS, ROTATIONS, named, named_for
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Window
@@ -65,7 +65,11 @@ def surroundings(
     """Returns the surroundings of the question *document*, which tells window and calendars."""
     window, calendars = _window(document["window"]), document["calendars"]
     settings = bundle.data.get("settings")
-    said = {str(word.value) for text in bundle.modules.values() for word in tokens(text)}
+    said = {
+        str(word.value)
+        for path, text in bundle.modules.items()
+        for word in read_module(path, text).tokens
+    }
     known: dict[str, set[str]] = {
         CALENDARS: set(calendars["open"]),
         ROTATIONS: set(catalogue.rotations),
