@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 NODE_RECORD = ROOT / "tests" / "node" / "node_modules" / ".package-lock.json"
@@ -33,6 +34,23 @@ _FIXED = {
     "NO_PROXY": "*",
     "TZ": "UTC",
 }
+
+SLICE, SOAK = 20, 500
+"""Examples of a property: in every run of the tests, and in scripts/soak."""
+
+for _name, _examples in {"slice": SLICE, "soak": SOAK}.items():
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        # A slice is the same everywhere; the soak is what --hypothesis-seed makes of it.
+        derandomize=_name == "slice",
+        database=None,
+        deadline=None,
+        print_blob=True,
+        # How fast a machine is shows nothing, nor how large a request.
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+settings.load_profile("slice")
 
 
 def find_opa() -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import EngineError
@@ -17,16 +17,9 @@ from pipeline.policy.opa import OpaEngine
 from tests.contract import support_worlds as worlds
 from tests.unit.support_policies import Keys, drop, embedded, keys, own_bundle, own_rules, put
 
-CASES = settings(
-    max_examples=2_000,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+MANY = settings(max_examples=5 * settings().max_examples)
 HELD: list[dict[str, Any]] = []
 """The settings that OPA holds: loading them takes longer than asking."""
-
-FEWER = settings(CASES, max_examples=300)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def ask(document: dict[str, Any], values: Mapping[str, Any], *more: PolicyEngine
 
 
 @pytest.mark.opa
-@CASES
+@MANY
 @given(document=worlds.requests(), values=worlds.settings())
 def test_both_engines_decide_every_case_alike(
     opa: OpaEngine, document: dict[str, Any], values: dict[str, Any]
@@ -51,7 +44,6 @@ def test_both_engines_decide_every_case_alike(
     assert len(ask(document, values, opa).engines) == 2
 
 
-@FEWER
 @given(document=worlds.requests(), values=worlds.settings(), data=st.data())
 def test_a_shorter_grant_is_never_denied_more_nor_needs_more_reviewers(
     document: dict[str, Any], values: dict[str, Any], data: st.DataObject
@@ -91,7 +83,6 @@ def closed(document: Mapping[str, Any]) -> list[Keys]:
     ]
 
 
-@FEWER
 @given(document=worlds.requests(), values=worlds.settings(), data=st.data())
 def test_taking_any_fact_away_never_allows(
     document: dict[str, Any], values: dict[str, Any], data: st.DataObject
@@ -100,7 +91,6 @@ def test_taking_any_fact_away_never_allows(
     never_easier(document, values, drop(document, path), values)
 
 
-@FEWER
 @given(document=worlds.requests(), values=worlds.settings(), data=st.data())
 def test_taking_any_setting_away_never_allows(
     document: dict[str, Any], values: dict[str, Any], data: st.DataObject

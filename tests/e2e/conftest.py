@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,9 +12,8 @@ from typing import Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from pipeline.policy import rego
-from pipeline.policy.engine import PolicyBundle
 from tests.e2e.support_world import Acme, founded
+from tests.support_once import compiling_once
 
 
 @pytest.fixture(autouse=True)
@@ -34,30 +32,14 @@ def embedded_engine_alone(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 
 @pytest.fixture(autouse=True, scope="session")
 def reading_once() -> Iterator[None]:
-    """Reads AWS's service descriptions once, and compiles each set of policies once.
-
-    Every command is a process of its own where Daypass is used; here hundreds share one, and
-    would spend a fifth of their time on the same files.
-    """
-    compiled: dict[str, Any] = {}
-    compile_anew = rego.compiled_engine
-
-    def compile_once(bundle: PolicyBundle, prefix: str = "") -> Any:
-        if threading.current_thread() is not threading.main_thread():
-            return compile_anew(bundle, prefix)
-        key = f"{prefix} {bundle.digest}"
-        if key not in compiled:
-            compiled[key] = compile_anew(bundle, prefix)
-        return compiled[key]
-
+    """Reads AWS's service descriptions once, and compiles each set of policies once."""
     read_anew = JSONFileLoader.load_file
 
     @cache
     def read_once(path: str) -> Any:
         return read_anew(JSONFileLoader(), path)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rego, "compiled_engine", compile_once)
+    with compiling_once(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read_once(path))
         yield
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.cli.main import run
+from tests.support_once import compiling_once
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiling_policies_once() -> Iterator[None]:
+    """Compiles each set of policies once."""
+    with compiling_once():
+        yield
 
 
 @pytest.fixture

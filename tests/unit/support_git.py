@@ -24,7 +24,8 @@ class Work:
         """Returns a new repository in *folder*, whose branch is main."""
         folder.mkdir()
         made = cls(folder)
-        made.git("init", "--quiet", "--initial-branch=main")
+        # Without examples of hooks, which are half of the files of a small repository.
+        made.git("init", "--quiet", "--initial-branch=main", "--template=")
         return made
 
     @property
@@ -39,6 +40,10 @@ class Work:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
+            # A commit would start another process, to see that there is nothing to tidy up.
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "maintenance.auto",
+            "GIT_CONFIG_VALUE_0": "false",
             "GIT_AUTHOR_NAME": "Alice",
             "GIT_AUTHOR_EMAIL": "alice@example.com",
             "GIT_COMMITTER_NAME": "Alice",
@@ -65,7 +70,13 @@ class Work:
         self.ticks += 1
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message, extra=extra)
-        return self.git("rev-parse", "HEAD")
+        return self.head()
+
+    def head(self) -> str:
+        """Returns the commit that is checked out."""
+        head = (self.path / ".git" / "HEAD").read_text("utf-8").strip()
+        branch = self.path / ".git" / head.removeprefix("ref: ")
+        return branch.read_text("utf-8").strip() if branch.is_file() else head
 
     def raw_commit(self, committer: str, parent: str) -> str:
         """Writes a commit whose committer line git itself would refuse to make."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -32,9 +33,21 @@ from pipeline.values.ids import Cloud, GrantId, RoleId, TargetId
 from pipeline.values.pull_request import Actor
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
+ACME = POLICIES.parent / "pipeline" / "sandbox" / "acme" / "access"
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 ALICE = Actor(id=5831044, login="alice-gh", type="User")
 Keys = tuple[str | int, ...]
+
+
+def copy_acme(folder: Path) -> None:
+    """Copies the catalogue of the sandbox's organisation into *folder*."""
+    shutil.copytree(ACME, folder / "access", copy_function=shutil.copyfile)
+
+
+def copy_policies(to: Path) -> None:
+    """Copies what decides, modules and settings; without tests and documents, half of the files."""
+    ignored = shutil.ignore_patterns("*_test.rego", "*.md", "fixtures")
+    shutil.copytree(POLICIES, to, ignore=ignored, copy_function=shutil.copyfile)
 
 
 def policy_files() -> dict[str, str]:

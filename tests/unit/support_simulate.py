@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 
 from pipeline.cli.main import run
 from tests.unit.support_git import Work
+from tests.unit.support_policies import copy_acme, copy_policies
 
-ROOT = Path(__file__).parents[2]
-ACME = ROOT / "pipeline" / "sandbox" / "acme" / "access"
 LOGS = "access/grants/alice/logs.yaml"
 DATABASE = "access/grants/alice/database.yaml"
 
@@ -41,9 +39,9 @@ class Scene:
         self.work = Work.begin(folder / "work")
         self.changed = folder / "changed"
         self._capsys = capsys
-        shutil.copytree(ACME, self.work.path / "access")
-        shutil.copytree(ROOT / "policies", self.work.path / "policies")
-        shutil.copytree(ROOT / "policies", self.changed)
+        copy_acme(self.work.path)
+        copy_policies(self.work.path / "policies")
+        copy_policies(self.changed)
         self.work.commit("root")
 
     def merge(self, path: str, text: str) -> str:

@@ -246,7 +246,7 @@ def _fits(case: Case, way: Sequence[tuple[int, str, int]]) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(_agreed | _crowded)
 def test_it_is_complete_exactly_where_some_way_fills_all_steps(case: Case) -> None:
     latest = {
@@ -265,7 +265,6 @@ def test_it_is_complete_exactly_where_some_way_fills_all_steps(case: Case) -> No
     assert case.count().complete is expected
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any, st.sampled_from(VOTERS), st.integers(min_value=-4, max_value=25))
 def test_one_more_approval_never_makes_it_incomplete(case: Case, who: int, ago: int) -> None:
     before = case.count()
@@ -274,7 +273,6 @@ def test_one_more_approval_never_makes_it_incomplete(case: Case, who: int, ago: 
     assert after.complete or not before.complete
 
 
-@settings(max_examples=150, deadline=None)
 @given(_agreed, st.sampled_from(VOTERS), st.integers(min_value=-4, max_value=25))
 def test_approvals_alone_only_get_further(case: Case, who: int, ago: int) -> None:
     """Lowest order first: as many complete, and as many places of the next one filled."""
@@ -291,7 +289,6 @@ def test_approvals_alone_only_get_further(case: Case, who: int, ago: int) -> Non
     assert progress(after) >= progress(case.count())
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any | _crowded)
 def test_person_and_authority_fill_one_place_each(case: Case) -> None:
     approvals = case.count()
@@ -307,7 +304,6 @@ def test_person_and_authority_fill_one_place_each(case: Case) -> None:
     assert all((one.principal, one.authority) in lent for one in seats if one[0] != one[1])
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any)
 def test_no_place_is_filled_before_the_lower_orders_are_complete(case: Case) -> None:
     approvals = case.count()
@@ -317,7 +313,6 @@ def test_no_place_is_filled_before_the_lower_orders_are_complete(case: Case) -> 
             assert step.missing == step.requirement.count
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any, st.randoms(use_true_random=False))
 def test_the_order_of_the_reviews_is_irrelevant(case: Case, chance: random.Random) -> None:
     shuffled = list(case.reviews)
@@ -325,14 +320,12 @@ def test_the_order_of_the_reviews_is_irrelevant(case: Case, chance: random.Rando
     assert replace(case, reviews=tuple(shuffled)).count() == case.count()
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any, _everyone)
 def test_leaving_every_team_never_completes(case: Case, who: int) -> None:
     without = replace(case, teams={**case.teams, who: frozenset()})
     assert case.count().complete or not without.count().complete
 
 
-@settings(max_examples=150, deadline=None)
 @given(_agreed, _everyone)
 def test_being_party_to_the_request_never_completes(case: Case, who: int) -> None:
     # Among approvals only: the objection of somebody who may not approve blocks nothing.
@@ -340,14 +333,12 @@ def test_being_party_to_the_request_never_completes(case: Case, who: int) -> Non
     assert case.count().complete or not without.count().complete
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any, _delegations)
 def test_lending_more_never_makes_it_incomplete(case: Case, more: tuple[Delegation, ...]) -> None:
     after = replace(case, delegations=case.delegations + more).count()
     assert after.complete or not case.count().complete
 
 
-@settings(max_examples=150, deadline=None)
 @given(_any)
 def test_what_is_missing_is_said_exactly_while_it_is_incomplete(case: Case) -> None:
     approvals = case.count()

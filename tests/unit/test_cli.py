@@ -16,6 +16,7 @@ import pytest
 
 from pipeline.cli.main import cli, run
 from pipeline.errors import InvalidInput, UsageError
+from tests.unit.support_policies import copy_acme, copy_policies
 
 ROOT = Path(__file__).parents[2]
 GRANT = "access/grants/alice/stuck-payouts.yaml"
@@ -35,8 +36,8 @@ BILLION_LAUGHS = "a: &a [lol, lol]\n" + "\n".join(
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """An access repository with Acme's catalogue, the policies, and no git."""
-    shutil.copytree(ROOT / "pipeline" / "sandbox" / "acme" / "access", tmp_path / "access")
-    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    copy_acme(tmp_path)
+    copy_policies(tmp_path / "policies")
     (tmp_path / GRANT).parent.mkdir(parents=True)
     return tmp_path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,34 @@ TESTS = {
     "fails-as-expected": (
         "import pytest\n\n\n@pytest.mark.xfail\ndef test_it():\n    raise ValueError\n"
     ),
+    "needs-node": "import pytest\n\n\n@pytest.mark.node\ndef test_it():\n    raise ValueError\n",
 }
+SKIPPING = ("skips", "skips-as-a-whole")
+PASSING = ("passes", "fails-as-expected")
+ALONE, ONE_WORKER, TWO_WORKERS = (), ("-n", "1"), ("-n", "2")
 
 
 def run(
-    folder: Path, kind: str, *options: str, ci: bool, path: str | None = None
+    folder: Path, kinds: Sequence[str], options: Sequence[str], *, ci: bool, path: str | None = None
 ) -> tuple[int, str]:
-    """Runs pytest over one file of tests in *folder*; returns its exit code and output."""
-    (folder / "conftest.py").write_bytes(CONFTEST.read_bytes())
-    (folder / "test_one.py").write_text(TESTS[kind], "utf-8")
-    (folder / "test_two.py").write_text(TESTS["passes"], "utf-8")
+    """Runs pytest over a file of tests of each kind; returns its exit code and output.
+
+    The node packages are looked for beside the conftest: in *folder*.
+    """
+    tests = folder / "tests"
+    tests.mkdir(exist_ok=True)
+    (tests / "conftest.py").write_bytes(CONFTEST.read_bytes())
+    for kind in kinds:
+        (tests / f"test_{kind}.py").write_text(TESTS[kind], "utf-8")
     environment = {
         "PATH": os.environ["PATH"] if path is None else path,  # noqa: TID251 - for its tools
+        # Of other plugins nothing is promised here, and loading them takes long.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         **({"CI": "true"} if ci else {}),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
-        cwd=folder,
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "xdist", *options],
+        cwd=tests,
         env=environment,
         capture_output=True,
         text=True,
@@ -44,40 +56,49 @@ def run(
 
 @pytest.fixture
 def tools(tmp_path: Path) -> str:
-    """A PATH on which every tool is found."""
+    """A PATH on which every tool is found, and the node packages."""
     folder = tmp_path / "tools"
     folder.mkdir()
     (folder / "opa").write_text("#!/bin/sh\n", "utf-8")
     (folder / "opa").chmod(0o755)
+    modules = tmp_path / "tests" / "node" / "node_modules"
+    modules.mkdir(parents=True)
+    (modules / ".package-lock.json").write_text("{}", "utf-8")
     return os.pathsep.join([str(folder), os.environ["PATH"]])  # noqa: TID251 - for git and Node
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "on-two-workers"])
-@pytest.mark.parametrize("kind, code", [("skips", 1), ("skips-as-a-whole", 1), ("passes", 0)])
-def test_a_skip_fails_in_ci_wherever_it_ran(
-    tmp_path: Path, tools: str, kind: str, code: int, options: tuple[str, ...]
+wherever = pytest.mark.parametrize("options", [ALONE, ONE_WORKER], ids=["alone", "on-a-worker"])
+
+
+@wherever
+def test_each_skip_fails_in_ci_wherever_it_ran(
+    tmp_path: Path, tools: str, options: tuple[str, ...]
 ) -> None:
-    # The node packages are looked for beside the conftest.
-    (tmp_path / "tests" / "node" / "node_modules").mkdir(parents=True)
-    (tmp_path / "tests" / "node" / "node_modules" / ".package-lock.json").write_text("{}", "utf-8")
-    folder = tmp_path / "tests"
-    ended, said = run(folder, kind, *options, ci=True, path=tools)
-    assert (ended, "was skipped: test_one.py" in said) == (code, bool(code)), said
-    assert run(folder, kind, *options, ci=False, path=tools)[0] == 0
+    ended, said = run(tmp_path, (*SKIPPING, *PASSING), options, ci=True, path=tools)
+    assert ended == pytest.ExitCode.TESTS_FAILED, said
+    for kind in TESTS:
+        assert (f"was skipped: test_{kind}.py" in said) == (kind in SKIPPING), said
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "on-two-workers"])
-def test_a_missing_tool_stops_ci_and_is_said_elsewhere(
+@wherever
+def test_what_passes_or_fails_as_expected_passes_in_ci(
+    tmp_path: Path, tools: str, options: tuple[str, ...]
+) -> None:
+    ended, said = run(tmp_path, PASSING, options, ci=True, path=tools)
+    assert (ended, "was skipped" in said) == (0, False), said
+
+
+@pytest.mark.parametrize("options", [ALONE, TWO_WORKERS], ids=["alone", "on-two-workers"])
+def test_elsewhere_a_skip_passes_and_a_missing_tool_is_said(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    folder = tmp_path / "tests"
-    folder.mkdir()
-    TESTS["needs-node"] = (
-        "import pytest\n\n\n@pytest.mark.node\ndef test_it():\n    raise ValueError\n"
-    )
-    ended, said = run(folder, "needs-node", *options, ci=False)
+    ended, said = run(tmp_path, list(TESTS), options, ci=False)
     assert ended == 0, said
     assert "left out: 1 test that need Node.js" in said
-    ended, said = run(folder, "needs-node", *options, ci=True)
+
+
+@wherever
+def test_a_missing_tool_stops_ci(tmp_path: Path, options: tuple[str, ...]) -> None:
+    ended, said = run(tmp_path, ["passes"], options, ci=True)
     assert ended == pytest.ExitCode.USAGE_ERROR, said
     assert "node is missing" in said

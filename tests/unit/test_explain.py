@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,15 @@ from pipeline.policy.rego_text import read_module
 from pipeline.policy_tools.explain import explain_rules, probed
 from pipeline.policy_tools.pack import Pack
 from pipeline.policy_tools.rule_facts import facts
-from tests.unit.support_policies import own_bundle, own_rules, policy_files, request
+from tests.unit.support_policies import (
+    copy_acme,
+    copy_policies,
+    own_bundle,
+    own_rules,
+    policy_files,
+    request,
+)
 
-ROOT = Path(__file__).parents[2]
 GRANT = "access/grants/alice/stuck-payouts.yaml"
 GOOD = """\
 subject: alice
@@ -77,8 +82,8 @@ _other if input.grant.owner
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "pipeline" / "sandbox" / "acme" / "access", tmp_path / "access")
-    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    copy_acme(tmp_path)
+    copy_policies(tmp_path / "policies")
     (tmp_path / GRANT).parent.mkdir(parents=True)
     (tmp_path / GRANT).write_text(GOOD, "utf-8")
     return tmp_path

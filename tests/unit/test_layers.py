@@ -7,6 +7,7 @@ import ast
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,16 @@ OUTSIDE_WORLD = {
 }
 
 
+ENVIRONMENT = frozenset({"environ", "environb", "getenv", "expandvars"})
+CLOCK = frozenset(
+    {
+        *(("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today")),
+        *(("date", "today"), ("time", "time"), ("time", "time_ns")),
+    }
+)
+WATCHED = ENVIRONMENT | {name for _, name in CLOCK}
+
+
 class Import(NamedTuple):
     """One import, as written in one place."""
 
@@ -112,8 +123,35 @@ def imports(tree: ast.AST) -> Iterator[Import]:
     return walk(tree, False, False)
 
 
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+class Source(NamedTuple):
+    """What the rules here look at in one file."""
+
+    imports: tuple[Import, ...]
+    classes: tuple[str, ...]
+    """At the top of the file."""
+
+    attributes: tuple[tuple[str, str, int], ...]
+    """Of what, as written, which one of `WATCHED`, and in which line."""
+
+
+@cache
+def read(path: Path) -> Source:
+    """Returns what stands in the file at *path*."""
+    return source(path.read_text(encoding="utf-8"), str(path))
+
+
+def source(text: str, name: str = "") -> Source:
+    """Returns what stands in *text*."""
+    tree = ast.parse(text, filename=name)
+    return Source(
+        imports=tuple(imports(tree)),
+        classes=tuple(node.name for node in tree.body if isinstance(node, ast.ClassDef)),
+        attributes=tuple(
+            (ast.unparse(node.value), node.attr, node.lineno)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr in WATCHED
+        ),
+    )
 
 
 def own(found: Import) -> str | None:
@@ -161,7 +199,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=[module_name(path) or "."
 def test_a_file_imports_from_its_own_room_and_those_above_it(path: Path) -> None:
     importer = module_name(path)
     here = room_of(importer)
-    for found in imports(parsed(path)):
+    for found in read(path).imports:
         imported = own(found)
         if imported is None:
             continue
@@ -178,7 +216,7 @@ def test_a_file_imports_from_its_own_room_and_those_above_it(path: Path) -> None
 def test_no_file_reaches_itself_not_even_for_types() -> None:
     edges: dict[str, set[str]] = defaultdict(set)
     for path in FILES:
-        for found in imports(parsed(path)):
+        for found in read(path).imports:
             if (imported := own(found)) is not None:
                 edges[module_name(path)].add(imported)
     assert circles(edges) == []
@@ -206,9 +244,8 @@ def test_every_room_is_drawn_and_every_drawn_room_is_there() -> None:
 def test_no_class_name_stands_twice() -> None:
     where: dict[str, list[str]] = defaultdict(list)
     for path in FILES:
-        for node in parsed(path).body:
-            if isinstance(node, ast.ClassDef):
-                where[node.name].append(module_name(path))
+        for name in read(path).classes:
+            where[name].append(module_name(path))
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
 
 
@@ -217,7 +254,7 @@ def test_libraries_stay_in_their_own_file(path: Path) -> None:
     importer = module_name(path)
     if room_of(importer) == SANDBOX:
         return
-    for found in imports(parsed(path)):
+    for found in read(path).imports:
         library = found.module.partition(".")[0]
         if library == "pipeline" or library in sys.stdlib_module_names:
             continue
@@ -235,7 +272,7 @@ def test_files_that_hold_libraries_exist_and_know_only_their_own_service() -> No
     modules = {module_name(path): path for path in FILES}
     assert HOLDERS - modules.keys() == set()
     for module in HOLDERS - {"run.connect"}:
-        for found in imports(parsed(modules[module])):
+        for found in read(modules[module]).imports:
             imported = own(found)
             if imported in HOLDERS:
                 same = imported.rpartition(".")[0] == module.rpartition(".")[0]
@@ -247,37 +284,65 @@ def test_quiet_rooms_reach_nothing_outside(path: Path) -> None:
     module = module_name(path)
     if room_of(module) not in QUIET or module in HOLDERS:
         return
-    for found in imports(parsed(path)):
+    for found in read(path).imports:
         names = {found.module, found.module.partition(".")[0], f"{found.module}.{found.name}"}
         assert not names & OUTSIDE_WORLD, f"{path}:{found.line}: imports {found.module}"
+
+
+def environment_readers(found: Source) -> list[int]:
+    """Returns the lines where the environment is read."""
+    used = [
+        line
+        for of, name, line in found.attributes
+        if of in ("os", "os.path") and name in ENVIRONMENT
+    ]
+    taken = [one.line for one in found.imports if one.module == "os" and one.name in ENVIRONMENT]
+    return used + taken
+
+
+def clock_readers(found: Source) -> list[int]:
+    """Returns the lines where the clock is read."""
+    used = [line for of, name, line in found.attributes if (of.rpartition(".")[2], name) in CLOCK]
+    taken = [
+        one.line
+        for one in found.imports
+        if one.module == "time" and (one.module, one.name) in CLOCK
+    ]
+    return used + taken
 
 
 @each_file
 def test_only_the_configuration_reads_the_environment(path: Path) -> None:
     if module_name(path) == "config":
         return
-    for node in ast.walk(parsed(path)):
-        names = ("environ", "environb", "getenv", "expandvars")
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("os", "os.path"):
-            assert node.attr not in names, f"{path}:{node.lineno}: reads the environment"
-        if isinstance(node, ast.ImportFrom) and node.module == "os":
-            assert not {alias.name for alias in node.names} & set(names), f"{path}:{node.lineno}"
+    assert environment_readers(read(path)) == []
 
 
 @each_file
 def test_only_commands_read_the_clock(path: Path) -> None:
     if room_of(module_name(path)) == "cli":
         return
-    for node in ast.walk(parsed(path)):
-        where = f"{path}:{getattr(node, 'lineno', 0)}: reads the clock"
-        if isinstance(node, ast.Attribute):
-            names = ast.unparse(node.value).rpartition(".")[2], node.attr
-            assert names not in {
-                *(("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today")),
-                *(("date", "today"), ("time", "time"), ("time", "time_ns")),
-            }, where
-        if isinstance(node, ast.ImportFrom) and node.module == "time":
-            assert not {alias.name for alias in node.names} & {"time", "time_ns"}, where
+    assert clock_readers(read(path)) == []
+
+
+@pytest.mark.parametrize(
+    "text, environment, clock",
+    [
+        ("import os\nos.environ['A']\n", [2], []),
+        ("import os\ndef f():\n    return os.path.expandvars('$A')\n", [3], []),
+        ("from os import path, getenv\n", [1], []),
+        ("import os\nos.getpid(), work.environ, datetime.now\n", [], [2]),
+        ("import datetime\nx = 1\ndatetime.datetime.now(UTC)\n", [], [3]),
+        ("def f():\n    from time import time_ns\n", [], [2]),
+        ("import time\ntime.monotonic(); time.time()\n", [], [2]),
+        ("from datetime import datetime\ndatetime.fromtimestamp(1)\n", [], []),
+    ],
+)
+def test_readers_of_the_environment_and_of_the_clock_are_found(
+    text: str, environment: list[int], clock: list[int]
+) -> None:
+    assert environment_readers(source(text)) == environment
+    assert clock_readers(source(text)) == clock
 
 
 def test_imports_in_functions_and_for_types_are_told_apart() -> None:

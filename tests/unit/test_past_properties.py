@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.grants.parse import Parsed, parse_grant
@@ -167,7 +167,6 @@ def in_order(told: Past) -> Past:
 
 
 @given(st.data(), histories(strict=True))
-@settings(deadline=None)
 def test_a_memory_tells_what_the_plain_definition_tells(
     data: st.DataObject, story: list[MainlineCommit]
 ) -> None:
@@ -175,7 +174,6 @@ def test_a_memory_tells_what_the_plain_definition_tells(
 
 
 @given(st.data(), histories(strict=False))
-@settings(deadline=None)
 def test_so_it_does_of_histories_whose_beginning_is_not_told(
     data: st.DataObject, story: list[MainlineCommit]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.cli.main import run
 from pipeline.errors import UsageError
 from pipeline.run.offline import policy_folder
+from tests.unit.support_policies import POLICIES
 from tests.unit.support_simulate import Scene
 
 OPTIONS = (("test", "--dir"), ("lint", "--dir"), ("simulate", "--policies"))
@@ -87,13 +88,11 @@ def test_each_command_reads_the_folder_from_here_or_else_from_the_repository(
 ) -> None:
     scene = Scene(tmp_path, capsys)
     root = scene.work.path
+    shutil.copytree(POLICIES, (here if from_here else root) / "changed")
     if from_here:
-        shutil.copytree(scene.changed, here / "changed")
-    # Read where it must not be, it would be no Rego.
-    other = root / "changed"
-    shutil.copytree(scene.changed, other)
-    if from_here:
-        (other / "lib" / "read" / "read.rego").write_text("package {", "utf-8")
+        # Read where it must not be, it would be no Rego.
+        (root / "changed").mkdir()
+        (root / "changed" / "read.rego").write_text("package {", "utf-8")
     arguments = [option, "changed", "--json"]
     if command == "test":
         arguments += ["-k", "test_deny_without_each_fact"]

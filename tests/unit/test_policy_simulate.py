@@ -17,7 +17,8 @@ from pipeline.policy_tools.replay import Replay, replayed_versions
 from pipeline.policy_tools.simulate import ReplayedQuestion
 from pipeline.values.timetable import Calendar, Hours, Weekly
 from tests.unit.support_git import Work
-from tests.unit.support_simulate import ACME, DATABASE, LOGS, ROOT, Scene, grant, only_flip
+from tests.unit.support_policies import copy_acme, copy_policies
+from tests.unit.support_simulate import DATABASE, LOGS, Scene, grant, only_flip
 
 
 @pytest.fixture
@@ -251,8 +252,8 @@ def test_a_grant_of_the_first_commit_has_no_catalogue_before_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = Work.begin(tmp_path / "work")
-    shutil.copytree(ACME, work.path / "access")
-    shutil.copytree(ROOT / "policies", work.path / "policies")
+    copy_acme(work.path)
+    copy_policies(work.path / "policies")
     work.write(LOGS, grant())
     work.commit("root")
     assert run(["-C", str(work.path), "policy", "simulate", "--rev", "HEAD"]) == 3

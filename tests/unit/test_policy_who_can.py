@@ -12,8 +12,8 @@ import pytest
 from pipeline.cli.context import Context
 from pipeline.cli.main import run
 from pipeline.values.pull_request import Actor
+from tests.unit.support_policies import copy_acme, copy_policies
 
-ROOT = Path(__file__).parents[2]
 # A rule as an organisation might add it: only who is in one of the teams may ask.
 ELIGIBLE = """\
 package access.rules.members
@@ -51,8 +51,8 @@ class Scene:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self._capsys = capsys
-        shutil.copytree(ROOT / "pipeline" / "sandbox" / "acme" / "access", folder / "access")
-        shutil.copytree(ROOT / "policies", folder / "policies")
+        copy_acme(folder)
+        copy_policies(folder / "policies")
         # Every answer would depend on teams: the tests of membership bring a rule of their own.
         shutil.rmtree(folder / "policies/access/rules/eligibility")
 

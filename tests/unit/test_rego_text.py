@@ -141,7 +141,7 @@ def test_the_settings_of_a_rule_are_those_of_what_it_needs(
     rule: str, expected: set[tuple[str, ...]]
 ) -> None:
     module = PACK.modules["access.rules.moon"]
-    assert PACK.reads(module, module.rules[rule][0].tokens[1:]) == expected
+    assert PACK.reads(module, module.rules[rule][0]) == expected
 
 
 def test_settings_have_their_places() -> None:

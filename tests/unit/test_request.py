@@ -20,6 +20,7 @@ from pipeline.cli.request import request as command
 from pipeline.errors import UsageError
 from pipeline.run import files
 from tests.unit.support_git import Work
+from tests.unit.support_policies import copy_acme
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -43,7 +44,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Acme's catalogue and the policies, in a repository of git."""
     monkeypatch.setattr(Context, "now", lambda _: NOW)
     work = Work.begin(tmp_path / "acme")
-    shutil.copytree(ROOT / "pipeline" / "sandbox" / "acme" / "access", work.path / "access")
+    copy_acme(work.path)
     (work.path / "policies").symlink_to(ROOT / "policies")
     return work.path
 

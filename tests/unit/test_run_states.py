@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clouds.desired import desired
@@ -211,7 +211,6 @@ grants = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(grants, st.data())
 def test_provisioned_means_all_that_a_grant_alone_needs_is_there(
     live: list[LiveGrant], data: st.DataObject
@@ -225,7 +224,6 @@ def test_provisioned_means_all_that_a_grant_alone_needs_is_there(
     assert found == {run.life(grant): PROVISIONED for grant in having}
 
 
-@settings(max_examples=40, deadline=None)
 @given(grants, grants)
 def test_what_was_provisioned_has_ended_once_nothing_of_it_is_live_or_held(
     before: list[LiveGrant], live: list[LiveGrant]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clouds.desired import desired
@@ -261,7 +261,6 @@ estates = st.lists(
 outages = st.sets(st.sampled_from(["gcp/prod", "aws/prod", "azure/prod"]), max_size=2)
 
 
-@settings(max_examples=40, deadline=None)
 @given(estates, estates, st.integers(0, 3))
 def test_applying_the_plan_to_what_is_there_gives_what_is_wanted_and_twice_changes_nothing(
     before: list[LiveGrant], live: list[LiveGrant], hours: int
@@ -274,7 +273,6 @@ def test_applying_the_plan_to_what_is_there_gives_what_is_wanted_and_twice_chang
     assert changes(first.again(live=live)) == []
 
 
-@settings(max_examples=40, deadline=None)
 @given(estates, outages)
 def test_no_new_grant_is_made_in_part_while_targets_cannot_be_reached(
     live: list[LiveGrant], down: set[str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from pipeline.policy.engine import PolicyBundle
 from pipeline.policy_tools.setting_names import named, named_for
 from pipeline.policy_tools.surroundings import Surroundings, surroundings
 from pipeline.values.catalogue import Catalogue
+from tests.unit.support_policies import copy_acme, copy_policies
 
-ROOT = Path(__file__).parents[2]
 GRANT = "access/grants/alice/x.yaml"
 TEXT = """\
 subject: alice
@@ -59,8 +58,8 @@ class Desk:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self._capsys = capsys
-        shutil.copytree(ROOT / "pipeline" / "sandbox" / "acme" / "access", folder / "access")
-        shutil.copytree(ROOT / "policies", folder / "policies")
+        copy_acme(folder)
+        copy_policies(folder / "policies")
         self.write(GRANT, TEXT)
         self.write("access/calendars/always.yaml", ALWAYS)
         self.write("access/calendars/never.yaml", NEVER)
