@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -28,16 +29,22 @@ class Server:
             "127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        # `stop` waits for the loop's next look, half a second by default: tests stop often.
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._stopping = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        # `serve_forever` would wake up again and again to look whether it should stop.
+        while not self._stopping:
+            self._server.handle_request()
 
     def stop(self) -> None:
         """Stops listening; safe to call twice."""
-        self._server.shutdown()
-        self._thread.join()
+        if self._stopping:
+            return
+        self._stopping = True
+        with socket.create_connection(("127.0.0.1", self._server.server_port)):
+            self._thread.join()
         self._server.server_close()
 
     def __enter__(self) -> Server:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
+from pipeline.forge.git import Repository
 from tests.e2e.support_world import Acme, founded
+from tests.support_in_process import without_sockets
 from tests.support_once import compiling_once
+from tests.support_sdks import reading_aws_once
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +36,43 @@ def embedded_engine_alone(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 @pytest.fixture(autouse=True, scope="session")
 def reading_once() -> Iterator[None]:
     """Reads AWS's service descriptions once, and compiles each set of policies once."""
-    read_anew = JSONFileLoader.load_file
-
-    @cache
-    def read_once(path: str) -> Any:
-        return read_anew(JSONFileLoader(), path)
-
-    with compiling_once(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read_once(path))
+    with compiling_once(), reading_aws_once():
         yield
+
+
+@pytest.fixture(autouse=True)
+def sdks_without_sockets() -> Iterator[None]:
+    """Lets SDKs reach the stand-ins by a call: the wire is for the story and `tests/contract`."""
+    with without_sockets():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def git_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks git once per test what object ids name in a clone, whichever command asks.
+
+    What they name never changes. Refs, settings and fetches are looked at anew, and so is what
+    failed: it may have been fetched since.
+    """
+    known: dict[tuple[Any, ...], subprocess.CompletedProcess[bytes]] = {}
+    run_anew = Repository._run
+
+    def run_once(self: Repository, *arguments: str, stdin: bytes = b"", **more: Any) -> Any:
+        if not _BY_ID.fullmatch(" ".join(arguments)):
+            return run_anew(self, *arguments, stdin=stdin, **more)
+        asked = self.path, arguments, stdin
+        if asked not in known:
+            known[asked] = run_anew(self, *arguments, stdin=stdin, **more)
+        return known[asked]
+
+    monkeypatch.setattr(Repository, "_run", run_once)
+
+
+_BY_ID = re.compile(
+    r"(cat-file|diff-tree|log|ls-tree|merge-base) .*"
+    r"|rev-parse --verify --end-of-options [0-9a-f]{40}\^\{commit\}"
+)
+"""Commands that `Repository` runs on object ids alone."""
 
 
 @pytest.fixture

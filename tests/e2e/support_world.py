@@ -122,6 +122,7 @@ class Acme:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._bypassed = False
         self.stderr = ""
         """What the last command wrote there."""
 
@@ -171,10 +172,13 @@ class Acme:
         title: str = "A request",
         base: str = BRANCH,
     ) -> int:
-        """Pushes *files* (None deletes) to *branch* as *login*, opens a pull request."""
-        person = self.person(login)
-        person.push(branch, files, title)
-        return person.open(branch, title, base=base)
+        """Pushes *files* (None deletes) to *branch* as *login*, opens a pull request.
+
+        The branch must be one that no rule protects: what a push does there needs no git.
+        """
+        assert not self.world.github.repository(REPOSITORY).rules_for(branch)
+        self._put(login, branch, files, title)
+        return self.person(login).open(branch, title, base=base)
 
     def approve(self, number: int, *logins: str) -> None:
         """Lets people approve a pull request."""
@@ -199,6 +203,7 @@ class Acme:
         """Takes every rule off the default branch, as an admin who may bypass them."""
         self.world.switch_off_the_ruleset()
         self._loosen(BRANCH)
+        self._bypassed = True
 
     def open_the_record(self) -> None:
         """Takes every rule off the record's branch."""
@@ -212,8 +217,19 @@ class Acme:
                 ruleset.updater = None
 
     def push(self, login: str, files: Mapping[str, str | None], message: str = "By hand") -> str:
-        """Pushes straight to the default branch; the rules must be off."""
-        return self.person(login).push(BRANCH, files, message)
+        """Pushes straight to the default branch; refused unless the rules are off."""
+        if not self._bypassed:
+            return self.person(login).push(BRANCH, files, message)
+        return self._put(login, BRANCH, files, message)
+
+    def _put(self, login: str, branch: str, files: Mapping[str, str | None], message: str) -> str:
+        """Does what a push to a branch without rules does, without git; returns the commit."""
+        github = self.world.github
+        repository = github.repository(REPOSITORY)
+        assert repository.collaborators[github.account(login).id] == "write"
+        return github.push_files(
+            REPOSITORY, branch, files, actor=login, message=message, start=BRANCH
+        )
 
     # Git by hand, for commits that no client would make
 

@@ -44,6 +44,11 @@ ACCOUNT = ACCOUNTS[0]
 LEDGER = f"arn:aws:rds:eu-west-1:{ACCOUNT}:db:ledger"
 
 
+@pytest.fixture
+def sdks_without_sockets() -> None:
+    """Nothing, in place of what other files have: the story goes over the wire."""
+
+
 def told(root: Path) -> list[StoryStep]:
     with World(root, now=START, policies=_policies()) as world:
         return list(Story(world=world, daypass=_runner(world)).steps())

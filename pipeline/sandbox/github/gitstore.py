@@ -1,8 +1,8 @@
 """One bare git repository, read and written without a process where that is cheap.
 
 Objects are read through one lasting `git cat-file --batch` and written as loose objects;
-merging, diffing and walking are git's own. Whatever is named by immutable object ids is
-computed once.
+merging and diffing are git's own, and so is whatever `ancestry` and `ref_files` leave to it.
+Whatever is named by immutable object ids is computed once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.sandbox.github.ancestry import merge_bases, reachable, straight_line
 from pipeline.sandbox.github.gitvalues import (
     EMPTY_TREE,
     CommitObject,
@@ -28,6 +29,7 @@ from pipeline.sandbox.github.gitvalues import (
     parse_ident,
     raw_name,
 )
+from pipeline.sandbox.github.ref_files import plain, read_refs, write_refs
 from pipeline.sandbox.github.wire import Response
 
 
@@ -70,6 +72,8 @@ class GitStore:
         self._lock = threading.Lock()
         self._objects: dict[str, tuple[str, bytes]] = {}
         self._answers: dict[tuple[str, ...], str] = {}
+        self._reachable: dict[str, frozenset[str]] = {}
+        self._parents: dict[str, tuple[str, ...]] = {}
         self._refs: dict[str, str] | None = None
         self.hello: Response | None = None
         """How git greets whoever fetches, once it was asked; see `smart_http`."""
@@ -255,6 +259,8 @@ class GitStore:
     def refs(self) -> dict[str, str]:
         """Returns every ref with the object it names."""
         if self._refs is None:
+            self._refs = read_refs(self.path)
+        if self._refs is None:
             listed = self._run("for-each-ref", "--format=%(objectname) %(refname)").stdout.decode()
             pairs = (line.split(" ", 1) for line in listed.splitlines())
             self._refs = {ref: sha for sha, ref in pairs}
@@ -270,24 +276,43 @@ class GitStore:
 
     def set_refs(self, changes: Mapping[str, str | None]) -> None:
         """Moves, creates or (None) deletes refs, all or none."""
-        lines = [
-            f"update {ref} {sha}\n" if sha is not None else f"delete {ref}\n"
-            for ref, sha in changes.items()
-        ]
         known = dict(self.refs())
         # Whatever a failure leaves behind is read anew.
         self.forget_refs()
-        self._run("update-ref", "--stdin", feed="".join(lines).encode())
+        commits = all(sha is None or self.has(sha, "commit") for sha in changes.values())
+        if not commits or not write_refs(self.path, known, changes):
+            lines = [
+                f"update {ref} {sha}\n" if sha is not None else f"delete {ref}\n"
+                for ref, sha in changes.items()
+            ]
+            self._run("update-ref", "--stdin", feed="".join(lines).encode())
         self._refs = {ref: sha for ref, sha in {**known, **changes}.items() if sha is not None}
 
     def valid_ref(self, ref: str) -> bool:
         """Whether git would accept the name."""
-        return self._run("check-ref-format", ref, ok=(0, 1)).returncode == 0
+        return plain(ref) or self._run("check-ref-format", ref, ok=(0, 1)).returncode == 0
 
     # Histories; every argument is an object id
 
+    def _before(self, sha: str) -> tuple[str, ...]:
+        """Returns a commit's parents."""
+        if sha not in self._parents:
+            self._parents[sha] = self.commit(sha).parents
+        return self._parents[sha]
+
+    def _reach(self, sha: str) -> frozenset[str]:
+        """Returns a commit and all before it."""
+        if sha not in self._reachable:
+            self._reachable[sha] = reachable(sha, self._before)
+        return self._reachable[sha]
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Returns the best common ancestor, None for unrelated histories."""
+        if self.has(one, "commit") and self.has(other, "commit"):
+            best = merge_bases(self._reach(one), self._reach(other), self._before)
+            if len(best) < 2:
+                return next(iter(best), None)
+        # Which of several is by date; and a tag is followed.
         key = ("merge-base", one, other)
         if key not in self._answers:
             self._answers[key] = self._run(*key, ok=(0, 1)).stdout.decode()
@@ -299,8 +324,12 @@ class GitStore:
 
     def walk(self, tip: str, *, without: str | None = None, path: str = "") -> list[str]:
         """Returns commits reachable from *tip* but not from *without*, newest first."""
-        hidden = [f"^{without}"] if without else []
-        return self._ask("rev-list", "--topo-order", tip, *hidden, "--", *([path] if path else []))\
+        if not path and all(self.has(sha, "commit") for sha in (tip, without) if sha):
+            hidden = self._reach(without) if without else frozenset()
+            if (found := straight_line(tip, hidden, self._before)) is not None:
+                return found
+        hide = [f"^{without}"] if without else []
+        return self._ask("rev-list", "--topo-order", tip, *hide, "--", *([path] if path else []))\
             .split()  # fmt: skip
 
     def changes(self, old: str, new: str) -> list[FileChange]:
@@ -317,9 +346,7 @@ class GitStore:
         return self._answers[key] or None
 
 
-_CONFIG = """[http]
-\treceivepack = true
-[receive]
+_CONFIG = """[receive]
 \thideRefs = refs/pull
 \tautogc = false
 [uploadpack]

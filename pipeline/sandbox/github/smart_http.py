@@ -1,5 +1,6 @@
-"""Clone, fetch and push over HTTP, by git's own `http-backend`.
+"""Clone, fetch and push over HTTP, by git's own `upload-pack` and `receive-pack`.
 
+They are called, and their answers labelled, as gitprotocol-http says and git-http-backend does.
 Rulesets speak through an `update` hook, which is told in its environment which refs it must
 refuse and which it must keep moving forward; git itself hides `refs/pull/` from pushes.
 """
@@ -11,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.sandbox.github import moves, rules
+from pipeline.sandbox.github import ls_refs, moves, rules
 from pipeline.sandbox.github.gitstore import git_environment, git_program
 from pipeline.sandbox.github.gitvalues import ZERO
 from pipeline.sandbox.github.routing import may
@@ -107,9 +108,7 @@ def receive(
 
 def _commands(request: ApiRequest) -> list[tuple[str, str, str]]:
     """Reads the ref updates at the start of a push: old, new, ref."""
-    body = request.body
-    if request.headers.get("content-encoding") == "gzip":
-        body = gzip.decompress(body)
+    body = _content(request)
     found = []
     at = 0
     while (size := _size(body[at : at + 4])) > 4:
@@ -134,14 +133,29 @@ def serve(
     """Hands a request to git and returns its answer."""
     # In version 2 of the protocol a fetch begins by asking what this git can do, whatever the
     # repository holds (gitprotocol-v2, "Capability Advertisement").
-    hello = request.method, request.query.get("service"), request.headers.get("git-protocol")
+    version = request.headers.get("git-protocol")
+    hello = request.method, request.query.get("service"), version
     constant = hello == ("GET", "git-upload-pack", "version=2")
     if constant and repository.git.hello is not None:
         return repository.git.hello
+    reading = request.method == "POST" and request.path.endswith("/git-upload-pack")
+    if reading and version == "version=2":
+        listed = _list_refs(repository, request)
+        if listed is not None:
+            return Response(status=200, body=listed, headers=_answered("git-upload-pack-result"))
     answer = _served(repository, request, extra)
     if constant and answer.status == 200:
         repository.git.hello = answer
     return answer
+
+
+def _list_refs(repository: HostedRepository, request: ApiRequest) -> bytes | None:
+    git = repository.git
+    asked = ls_refs.arguments(_content(request))
+    refs = git.refs()
+    if asked is None or not all(git.has(sha, "commit") for sha in refs.values()):
+        return None
+    return ls_refs.answer(asked, refs, head=f"refs/heads/{repository.default_branch}")
 
 
 def _served(
@@ -149,39 +163,58 @@ def _served(
 ) -> Response:
     path = repository.git.path
     tail = request.path.partition(".git/")[2]
+    greeting = tail == "info/refs"
+    service = request.query["service"] if greeting else tail
+    posted = f"application/x-{service}-request"
+    if request.method != ("GET" if greeting else "POST"):
+        raise ApiError(405, "Method Not Allowed")
+    if not greeting and request.headers.get("content-type") != posted:
+        raise ApiError(415, f"Expected {posted}")
     environment = {
         **git_environment(path.parent),
-        "GIT_PROJECT_ROOT": str(path.parent),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": f"/{path.name}/{tail}",
-        "REQUEST_METHOD": request.method,
-        "QUERY_STRING": "&".join(f"{k}={v}" for k, v in request.query.items()),
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
-        "CONTENT_LENGTH": str(len(request.body)),
-        "REMOTE_ADDR": "127.0.0.1",
-        # Git trusts the server's word for this: http-backend refuses pushes without it.
-        "REMOTE_USER": "authenticated",
+        # Whoever pushed; nothing that is kept holds it.
+        "GIT_COMMITTER_NAME": "authenticated",
+        "GIT_COMMITTER_EMAIL": "authenticated@http.127.0.0.1",
         **(extra or {}),
     }
-    for header, name in (
-        ("git-protocol", "GIT_PROTOCOL"),
-        ("content-encoding", "HTTP_CONTENT_ENCODING"),
-    ):
-        if header in request.headers:
-            environment[name] = request.headers[header]
+    if "git-protocol" in request.headers:
+        environment["GIT_PROTOCOL"] = request.headers["git-protocol"]
     done = subprocess.run(
-        [git_program(), "http-backend"],
+        [
+            git_program(),
+            service.removeprefix("git-"),
+            "--stateless-rpc",
+            *(["--http-backend-info-refs"] if greeting else []),
+            str(path),
+        ],
         env=environment,
-        input=request.body,
+        input=_content(request),
         capture_output=True,
         check=False,
     )
-    head, _, body = done.stdout.partition(b"\r\n\r\n")
-    headers: dict[str, str] = {}
-    for line in head.decode().split("\r\n"):
-        name, _, value = line.partition(": ")
-        headers[name] = value
-    status = int(headers.pop("Status", "200").split(" ")[0])
     if done.returncode and not done.stdout:
         return Response(status=500, body=done.stderr, headers=_PLAIN)
-    return Response(status=status, body=body, headers=headers)
+    body = done.stdout
+    if greeting and "version=2" not in environment.get("GIT_PROTOCOL", "").split(":"):
+        body = _line(f"# service={service}\n") + b"0000" + body
+    kind = "advertisement" if greeting else "result"
+    return Response(status=200, body=body, headers=_answered(f"{service}-{kind}"))
+
+
+def _line(text: str) -> bytes:
+    return f"{len(text) + 4:04x}{text}".encode()
+
+
+def _content(request: ApiRequest) -> bytes:
+    if request.headers.get("content-encoding") == "gzip":
+        return gzip.decompress(request.body)
+    return request.body
+
+
+def _answered(kind: str) -> dict[str, str]:
+    return {
+        "Expires": "Fri, 01 Jan 1980 00:00:00 GMT",
+        "Pragma": "no-cache",
+        "Cache-Control": "no-cache, max-age=0, must-revalidate",
+        "Content-Type": f"application/x-{kind}",
+    }
