@@ -1,7 +1,7 @@
-"""The embedded engine compiled once for each set of policies, for tests that share a process.
+"""Policies compiled once, and asked each question once, for tests that share a process.
 
 Every command is a process of its own where Daypass is used; here hundreds share one, and would
-spend half of their time on compiling the same files.
+spend half of their time on compiling the same files and on the same decisions.
 """
 
 from __future__ import annotations
@@ -19,19 +19,56 @@ from pipeline.policy_tools import run_tests
 from pipeline.values.canonical import canonical
 
 
+class Shared:
+    """A compiled engine whose clones answer each question once among them."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._answers: dict[tuple[str, str], str] = {}
+
+    def clone(self) -> Shared.Clone:
+        """Returns what `RegorusEngine` asks: a clone that has a rule and an input."""
+        return Shared.Clone(self._engine, self._answers)
+
+    class Clone:
+        """One question."""
+
+        def __init__(self, engine: Any, answers: dict[tuple[str, str], str]) -> None:
+            self._engine = engine
+            self._answers = answers
+            self._input = ""
+
+        def set_input_json(self, document: str) -> None:
+            """See regorus."""
+            self._input = document
+
+        def eval_rule_as_json(self, rule: str) -> str:
+            """See regorus. What raises is asked anew."""
+            key = (rule, self._input)
+            if key not in self._answers:
+                engine = self._engine.clone()
+                try:
+                    engine.set_input_json(self._input)
+                    self._answers[key] = engine.eval_rule_as_json(rule)
+                finally:
+                    del engine
+            return self._answers[key]
+
+
 @contextmanager
 def compiling_once() -> Iterator[None]:
-    """Gives every caller on the main thread a clone of one engine for equal policies.
+    """Gives every caller on the main thread the same engine for equal policies.
 
     Nothing else is shared: an engine belongs to its thread, and invalid policies are refused
     anew each time.
     """
     by_modules: dict[tuple[str, frozenset[tuple[str, str]]], Any] = {}
     compiled: dict[tuple[str, frozenset[tuple[str, str]], str], Any] = {}
+    shared: dict[tuple[frozenset[tuple[str, str]], str], Shared] = {}
     compile_anew = rego.compiled_engine
 
     def compile_once(bundle: PolicyBundle, prefix: str = "", onto: Any = None) -> Any:
-        if onto is not None or threading.current_thread() is not threading.main_thread():
+        if onto is not None or not _on_main_thread():
             return compile_anew(bundle, prefix, onto)
         modules, data = frozenset(bundle.modules.items()), canonical(dict(bundle.data))
         if (prefix, modules, data) not in compiled:
@@ -45,7 +82,19 @@ def compiling_once() -> Iterator[None]:
             compiled[prefix, modules, data] = engine
         return compiled[prefix, modules, data].clone()
 
+    def share(bundle: PolicyBundle) -> Any:
+        if not _on_main_thread():
+            return compile_anew(bundle)
+        key = frozenset(bundle.modules.items()), canonical(dict(bundle.data))
+        if key not in shared:
+            shared[key] = Shared(compile_once(bundle))
+        return shared[key]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rego, "compiled_engine", compile_once)
+        patch.setattr(rego, "compiled_engine", share)
         patch.setattr(run_tests, "compiled_engine", compile_once)
         yield
+
+
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.policy.answer import Previous, Requester, input_document
-from pipeline.policy.bundle import Rule, load_bundle, load_rules
+from pipeline.policy.bundle import TEST_SUFFIX, Rule, load_bundle, load_rules
 from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.question import Calendars
 from pipeline.policy.rego import RegorusEngine
@@ -39,15 +38,42 @@ ALICE = Actor(id=5831044, login="alice-gh", type="User")
 Keys = tuple[str | int, ...]
 
 
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Returns the contents of every file below *folder* by its path."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes *files*, as `files_below` returns them, below *folder*."""
+    for parent in {str(Path(path).parent) for path in files}:
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        (folder / path).write_bytes(content)
+
+
 def copy_acme(folder: Path) -> None:
     """Copies the catalogue of the sandbox's organisation into *folder*."""
-    shutil.copytree(ACME, folder / "access", copy_function=shutil.copyfile)
+    write_files(folder / "access", _acme())
 
 
 def copy_policies(to: Path) -> None:
     """Copies what decides, modules and settings; without tests and documents, half of the files."""
-    ignored = shutil.ignore_patterns("*_test.rego", "*.md", "fixtures")
-    shutil.copytree(POLICIES, to, ignore=ignored, copy_function=shutil.copyfile)
+    write_files(to, _deciding())
+
+
+@cache
+def _acme() -> Mapping[str, bytes]:
+    return files_below(ACME)
+
+
+@cache
+def _deciding() -> Mapping[str, bytes]:
+    return {
+        path: content
+        for path, content in files_below(POLICIES).items()
+        if not path.endswith((TEST_SUFFIX, ".md"))
+    }
 
 
 def policy_files() -> dict[str, str]:

@@ -111,7 +111,7 @@ class Scene:
         return self.api(who, "PUT", f"pulls/{number}/merge", fields)
 
     def git(
-        self, *arguments: str, at: Path | None = None, ok: bool = True
+        self, *arguments: str, at: Path | None = None, ok: bool = True, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Runs git as on a fresh machine."""
         done = subprocess.run(
@@ -120,6 +120,7 @@ class Scene:
                 *arguments,
             ],
             cwd=at or self.root,
+            input=stdin,
             env=git_environment(self.root),
             capture_output=True,
             text=True,

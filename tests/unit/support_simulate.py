@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from pipeline.cli.main import run
 from tests.unit.support_git import Work
-from tests.unit.support_policies import copy_acme, copy_policies
+from tests.unit.support_policies import copy_acme, copy_policies, files_below, write_files
 
 LOGS = "access/grants/alice/logs.yaml"
 DATABASE = "access/grants/alice/database.yaml"
@@ -32,17 +35,33 @@ def grant(subject: str = "alice", **changes: str) -> str:
     ).format(**values)
 
 
+@cache
+def founded() -> Mapping[str, bytes]:
+    """Returns the files of a repository with one commit, to be copied: git takes longer."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Work.begin(Path(folder) / "work")
+        copy_acme(work.path)
+        copy_policies(work.path / "policies")
+        work.commit("root")
+        work.git("repack", "-a", "-d", "--quiet")
+        return files_below(work.path)
+
+
 class Scene:
     """An access repository with a history, and policies beside it to change."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.work = Work.begin(folder / "work")
-        self.changed = folder / "changed"
+        write_files(folder / "work", founded())
+        self.work = Work(folder / "work", ticks=1)
+        self._folder = folder
         self._capsys = capsys
-        copy_acme(self.work.path)
-        copy_policies(self.work.path / "policies")
-        copy_policies(self.changed)
-        self.work.commit("root")
+
+    @cached_property
+    def changed(self) -> Path:
+        """The folder with the policies to change."""
+        folder = self._folder / "changed"
+        copy_policies(folder)
+        return folder
 
     def merge(self, path: str, text: str) -> str:
         self.work.write(path, text)

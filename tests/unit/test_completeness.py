@@ -43,8 +43,10 @@ def run(
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         **({"CI": "true"} if ci else {}),
     }
+    # Beside the temporary folders of this run it would tidy up after older ones.
+    own = ["-q", "-p", "no:cacheprovider", "-p", "xdist", f"--basetemp={folder / 'temporary'}"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "xdist", *options],
+        [sys.executable, "-m", "pytest", *own, *options],
         cwd=tests,
         env=environment,
         capture_output=True,
@@ -67,10 +69,7 @@ def tools(tmp_path: Path) -> str:
     return os.pathsep.join([str(folder), os.environ["PATH"]])  # noqa: TID251 - for git and Node
 
 
-wherever = pytest.mark.parametrize("options", [ALONE, ONE_WORKER], ids=["alone", "on-a-worker"])
-
-
-@wherever
+@pytest.mark.parametrize("options", [ALONE, ONE_WORKER], ids=["alone", "on-a-worker"])
 def test_each_skip_fails_in_ci_wherever_it_ran(
     tmp_path: Path, tools: str, options: tuple[str, ...]
 ) -> None:
@@ -80,11 +79,8 @@ def test_each_skip_fails_in_ci_wherever_it_ran(
         assert (f"was skipped: test_{kind}.py" in said) == (kind in SKIPPING), said
 
 
-@wherever
-def test_what_passes_or_fails_as_expected_passes_in_ci(
-    tmp_path: Path, tools: str, options: tuple[str, ...]
-) -> None:
-    ended, said = run(tmp_path, PASSING, options, ci=True, path=tools)
+def test_what_passes_or_fails_as_expected_passes_in_ci(tmp_path: Path, tools: str) -> None:
+    ended, said = run(tmp_path, PASSING, ONE_WORKER, ci=True, path=tools)
     assert (ended, "was skipped" in said) == (0, False), said
 
 
@@ -97,8 +93,7 @@ def test_elsewhere_a_skip_passes_and_a_missing_tool_is_said(
     assert "left out: 1 test that need Node.js" in said
 
 
-@wherever
-def test_a_missing_tool_stops_ci(tmp_path: Path, options: tuple[str, ...]) -> None:
-    ended, said = run(tmp_path, ["passes"], options, ci=True)
+def test_a_missing_tool_stops_ci(tmp_path: Path) -> None:
+    ended, said = run(tmp_path, ["passes"], ONE_WORKER, ci=True)
     assert ended == pytest.ExitCode.USAGE_ERROR, said
     assert "node is missing" in said

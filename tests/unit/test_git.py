@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,9 +25,10 @@ def work(tmp_path: Path) -> Work:
     return Work.begin(tmp_path / "work")
 
 
-@pytest.fixture
-def story(work: Work) -> dict[str, str]:
-    """A root, a side branch merged with a merge commit, and a removal after it."""
+@pytest.fixture(scope="module")
+def written_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Work, dict[str, str]]:
+    """A root, a side branch merged with a merge commit, and a removal after it; to be copied."""
+    work = Work.begin(tmp_path_factory.mktemp("story") / "work")
     work.write("access/grants/alice/a.yaml", "one\n")
     shas = {"root": work.commit("root")}
     work.git("checkout", "--quiet", "-b", "side")
@@ -43,7 +45,16 @@ def story(work: Work) -> dict[str, str]:
     shas["merge"] = work.git("rev-parse", "HEAD")
     (work.path / "access/grants/alice/a.yaml").unlink()
     shas["removal"] = work.commit("remove")
-    return shas
+    return work, shas
+
+
+@pytest.fixture
+def story(work: Work, written_once: tuple[Work, dict[str, str]]) -> dict[str, str]:
+    """The commits of `written_once` by name, in *work*."""
+    there, shas = written_once
+    shutil.copytree(there.path, work.path, dirs_exist_ok=True)
+    work.ticks = there.ticks
+    return dict(shas)
 
 
 def test_the_mainline_is_first_parent_and_oldest_first(work: Work, story: dict[str, str]) -> None:

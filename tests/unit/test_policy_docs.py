@@ -100,11 +100,15 @@ def test_the_example_writes_a_rule_its_test_and_its_settings() -> None:
     ]
 
 
-def test_the_example_passes_lint_and_its_tests_cover_it(daypass: Call) -> None:
+def test_the_example_passes_lint_and_its_tests_cover_it(example: Work, daypass: Call) -> None:
     code, out = daypass("lint")
     assert (code, "nothing to find fault with" in out) == (0, True), out
-    code, out = daypass("test")
+    # The whole pack, the example in it.
+    code, out = daypass("test", "--threshold", "100", "--json")
     assert code == 0, out
+    tests = [file.read_text("utf-8") for file in example.path.rglob("*_test.rego")]
+    assert json.loads(out)["passed"] == sum(text.count("\ntest_") for text in tests)
+    assert json.loads(out)["coverage"]["percent"] == 100
     told = json.loads(daypass("test", "-k", "staffing_test", "--coverage", "--json")[1])
     assert told["passed"] == README.count("\ntest_")
     (covered,) = [file for file in told["coverage"]["files"] if file["path"] == RULE]

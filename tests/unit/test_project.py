@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -131,17 +130,17 @@ def test_links_inside_the_project_lead_somewhere(document: str) -> None:
     assert [link for link in links if not (folder / link).exists()] == []
 
 
-def functions_of(path: Path) -> frozenset[str]:
-    """Returns the name of every function in a file; none where there is no file."""
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
-    return frozenset(one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef))
+def names_of_tests(path: Path) -> frozenset[str]:
+    """Returns the name of every test in a file; none where there is no file."""
+    found = re.findall(r"^ *def (test_\w+)\(", text(path), re.M) if path.exists() else ()
+    return frozenset(found)
 
 
 def test_every_threat_names_a_test_and_it_exists() -> None:
     rows = re.findall(r"^\| (?!threat|---)(.*) \|$", text(".github/SECURITY.md"), re.M)
     assert [row for row in rows if "::test_" not in row.rpartition(" | ")[2]] == []
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", text(".github/SECURITY.md"))
-    there = {file: functions_of(ROOT / "tests" / file) for file, _ in named}
+    there = {file: names_of_tests(ROOT / "tests" / file) for file, _ in named}
     assert [f"{file}::{test}" for file, test in named if test not in there[file]] == []
 
 

@@ -225,7 +225,7 @@ def test_files_tell_what_happened_to_each(scene: Scene) -> None:
 
 
 def test_files_are_paged_and_stop_at_3000(scene: Scene) -> None:
-    scene.change("work", {f"d/{n:04}": str(n) for n in range(3010)})
+    scene.change("work", {f"d/{n:04}": "x" for n in range(3010)})
     body = {"title": "w", "head": "work", "base": "main"}
     number = scene.api("alice", "POST", "pulls", body).body["number"]
     got = scene.api("alice", "GET", f"pulls/{number}/files", per_page=200)
@@ -238,8 +238,13 @@ def test_files_are_paged_and_stop_at_3000(scene: Scene) -> None:
 
 
 def test_commits_stop_at_250(scene: Scene) -> None:
-    for n in range(255):
-        scene.change("work", {"a": str(n)})
+    clone = scene.clone("alice")
+    scene.git("checkout", "--quiet", "-b", "work", at=clone)
+    story = [f"commit refs/heads/work\ncommitter A <a@b> {n} +0000\ndata 0\n" for n in range(255)]
+    start = scene.git("rev-parse", "HEAD", at=clone).stdout
+    story[0] += f"from {start}"
+    scene.git("fast-import", "--quiet", "--force", at=clone, stdin="\n".join(story))
+    scene.git("push", "--quiet", "origin", "work", at=clone)
     body = {"title": "w", "head": "work", "base": "main"}
     made = scene.api("alice", "POST", "pulls", body).body
     assert made["commits"] == 255
