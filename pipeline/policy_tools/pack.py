@@ -67,6 +67,7 @@ class Pack:
         self.modules = {module.package: module for module in modules}
         # Functions that read a setting, and which argument says which one.
         self._readers = {_READER: 0}
+        self._reached: dict[tuple[str, str, Mark], tuple[tuple[Module, Definition], ...]] = {}
         self._find_readers()
 
     def meaning(
@@ -108,10 +109,19 @@ class Pack:
                     yield there, definition
                     waiting.append((there, definition.needs))
 
+    def reached_by(
+        self, module: Module, definition: Definition
+    ) -> tuple[tuple[Module, Definition], ...]:
+        """Returns every definition that *definition* needs, through other rules too."""
+        key = (module.package, definition.name, definition.mark)
+        if key not in self._reached:
+            self._reached[key] = tuple(self.reached(module, definition.needs))
+        return self._reached[key]
+
     def reads(self, module: Module, definition: Definition) -> frozenset[Path]:
         """Returns the settings that *definition* reads itself or through other rules."""
         found = {keys for keys, _ in self.direct_reads(module, definition.needs)}
-        for there, other in self.reached(module, definition.needs):
+        for there, other in self.reached_by(module, definition):
             found |= {keys for keys, _ in self.direct_reads(there, other.references)}
         return frozenset(found)
 

@@ -41,7 +41,7 @@ def facts(
     """Returns the facts that *definition* and its helpers in the same module name, by binding
     and name; those that *document* lacks are left out."""
     found = _named(module, definition.needs)
-    for there, helper in pack.reached(module, definition.needs):
+    for there, helper in pack.reached_by(module, definition):
         if there is module:
             found |= _named(module, helper.references)
     bindings = document.get("bindings") or ()
@@ -57,7 +57,7 @@ def facts(
 def reaches(pack: Pack, module: Module, definition: Definition, path: Path) -> bool:
     """Whether *definition* may read the input at *path*, through `lib/` too."""
     named = [(module, definition.needs)]
-    named += [(there, one.references) for there, one in pack.reached(module, definition.needs)]
+    named += [(there, one.references) for there, one in pack.reached_by(module, definition)]
     return any(
         not of_binding and (read[: len(path)] == path or path[: len(read)] == read)
         for there, some in named
