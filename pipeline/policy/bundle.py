@@ -225,7 +225,8 @@ class _Block:
 _HEAD = re.compile(r"^(?:deny|warn) contains ")
 
 
-def _blocks(text: str) -> list[_Block]:
+@lru_cache(maxsize=512)
+def _blocks(text: str) -> tuple[_Block, ...]:
     found: list[_Block] = []
     comment: list[str] = []
     lines = text.splitlines()
@@ -245,7 +246,7 @@ def _blocks(text: str) -> list[_Block]:
                 mark = Mark(line=index + 1, column=1)
                 found.append(_Block(mark=mark, annotation=annotation, text="\n".join(body)))
             comment = []
-    return found
+    return tuple(found)
 
 
 def _listed(text: str) -> frozenset[str]:
