@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.clouds.aws import binding as aws
-from pipeline.clouds.azure import binding as azure
-from pipeline.clouds.gcp import binding as gcp
 from pipeline.errors import PipelineError
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import Entitlement
@@ -47,12 +44,19 @@ def render_bindings(one: LiveGrant, *, now: datetime) -> tuple[Binding, ...]:
 
 
 def _binding(entitlement: Entitlement, one: LiveGrant, *, now: datetime) -> Binding:
+    # Loaded when a grant names that cloud: `check` of one grant waits for no other cloud's rules.
     match entitlement.target.cloud:
         case Cloud.AWS:
+            from pipeline.clouds.aws import binding as aws
+
             return aws.binding(entitlement, window=one.window)
         case Cloud.GCP:
+            from pipeline.clouds.gcp import binding as gcp
+
             return gcp.binding(entitlement, window=one.window)
         case Cloud.AZURE:
+            from pipeline.clouds.azure import binding as azure
+
             return azure.binding(entitlement, grants=(one.grant.id,), window=one.window, now=now)
 
 
@@ -81,27 +85,38 @@ def desired(live: Iterable[LiveGrant], *, now: datetime) -> Desired:
                 bindings.append(binding)
     deferred: list[Deferred] = []
     for holders in shared.values():
-        window = azure.union([one.window for one, _ in holders], now=now)
-        if window is None:
-            continue
-        inside = [pair for pair in holders if _within(pair[0].window, window)]
-        grants = tuple(sorted({one.grant.id for one, _ in inside}))
-        bindings.append(azure.binding(inside[0][1], grants=grants, window=window, now=now))
-        deferred.extend(
-            Deferred(
-                grant=one.grant.id,
-                target=entitlement.target.id,
-                window=one.window,
-                why="Azure holds one assignment per principal, role and scope; "
-                "this one is made when the earlier one has ended",
-            )
-            for one, entitlement in holders
-            if not _within(one.window, window)
-        )
+        together, later = _share(holders, now=now)
+        bindings.extend(together)
+        deferred.extend(later)
     bindings.sort(key=lambda binding: binding.identity)
     return Desired(
         bindings=tuple(bindings), deferred=tuple(deferred), refused=tuple(sorted(refused))
     )
+
+
+def _share(
+    holders: list[tuple[LiveGrant, Entitlement]], *, now: datetime
+) -> tuple[list[Binding], list[Deferred]]:
+    """Returns the one assignment that Azure can hold for all *holders* now, and who has to wait."""
+    from pipeline.clouds.azure import binding as azure
+
+    window = azure.union([one.window for one, _ in holders], now=now)
+    if window is None:
+        return [], []
+    inside = [pair for pair in holders if _within(pair[0].window, window)]
+    grants = tuple(sorted({one.grant.id for one, _ in inside}))
+    binding = azure.binding(inside[0][1], grants=grants, window=window, now=now)
+    return [binding], [
+        Deferred(
+            grant=one.grant.id,
+            target=entitlement.target.id,
+            window=one.window,
+            why="Azure holds one assignment per principal, role and scope; "
+            "this one is made when the earlier one has ended",
+        )
+        for one, entitlement in holders
+        if not _within(one.window, window)
+    ]
 
 
 def _within(inner: Window, outer: Window) -> bool:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from pipeline.reading.zones import zone
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Window
 from pipeline.values.timetable import Calendar, Hours, Rotation
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
 _MIDNIGHTS = Hours(opens=0, closes=1440)

@@ -10,7 +10,10 @@ from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 # A zone without a place, for machines whose zone nobody has set.
 _NO_PLACE = frozenset({"Factory"})
@@ -27,6 +30,9 @@ def zone(name: str) -> ZoneInfo:
     """Returns the zone called *name*. Raises `KeyError` where there is none."""
     if name not in zone_names():
         raise KeyError(name)
+    # Loaded for a catalogue that names a zone: most checks need none.
+    from zoneinfo import ZoneInfo
+
     return ZoneInfo.from_file(BytesIO(_data("zoneinfo", *name.split("/"))), key=name)
 
 
