@@ -76,6 +76,12 @@ class Settings:
     """File of certificates to trust for a running OPA, instead of the usual ones."""
 
     actor: str = "local"
+    actor_id: int | None = None
+    """Account id of whoever started this run on GitHub."""
+
+    event: str = ""
+    """The event that started it: `workflow_dispatch`, `schedule`, `push`."""
+
     run: str = "local"
     on_actions: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -137,6 +143,8 @@ def load_settings(
         opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
         opa_ca=env.get("DAYPASS_OPA_CA") or None,
         actor=env.get("GITHUB_ACTOR") or "local",
+        actor_id=_number(env, "GITHUB_ACTOR_ID"),
+        event=env.get("GITHUB_EVENT_NAME") or "",
         run=env.get("GITHUB_RUN_ID") or "local",
         on_actions=on_actions,
         environment=dict(env),

@@ -6,6 +6,8 @@ converged; 2 usage or invalid input; 3 could not decide (an outage).
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.values.problem import Problem
 
 
@@ -21,6 +23,8 @@ class PipelineError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.facts: dict[str, Any] = {}
+        """For tools: what was done before it was raised, by name."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
@@ -61,6 +65,10 @@ class Denied(PipelineError):
     """Raised when the answer is no, with its reason."""
 
     exit_code = 1
+
+
+class Disputed(Denied):
+    """Raised while the tip of the default branch does not continue its first-parent line."""
 
 
 class NotConverged(PipelineError):

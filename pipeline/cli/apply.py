@@ -13,19 +13,22 @@ from pipeline.cli.context import Context
 if TYPE_CHECKING:
     from pipeline.run.converge import Converged
     from pipeline.run.estate import EstateRun
+    from pipeline.run.removals import Removed
 
 
 @click.command()
 @click.option(
     "--accept-surprise",
-    is_flag=True,
-    help="Go on although the plan removes or alters a large share of what is alive.",
+    metavar="DIGEST",
+    help="Make the changes that nobody asked for and an earlier apply stopped at, by the digest "
+    "that it showed. Under GitHub Actions only a dispatch by a member of security may.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.pass_obj
-def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
+def apply(context: Context, accept_surprise: str | None, as_json: bool) -> int:
     """Prove every grant on the default branch and make the clouds agree.
 
+    First of all goes what needs no proof: access that is over, deleted, cut down or offboarded.
     Only what is proven is applied; the rest is quarantined and reported. Runs may come late,
     twice or after a crash: each derives everything anew. Needs the keeper's token, the
     trusted commit and the clouds' credentials.
@@ -33,26 +36,42 @@ def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
     Exit codes: 0 converged, 1 something is quarantined, failed, pending or drifted,
     3 something could not be reached.
     """
+    from pipeline.cli.removals import removals_first
+    from pipeline.run.accepted_surprise import accepted_surprise
     from pipeline.run.converge import converge
     from pipeline.run.estate import EstateRun
     from pipeline.run.reviews import open_reviews
 
     with EstateRun(context, both_engines=True) as run:
-        applied = converge(run, run.situation.plan, accept_surprise=accept_surprise)
-        reviews = open_reviews(run, nonce=lambda: secrets.token_hex(4))
+        with removals_first(context, run, as_json=as_json) as removed:
+            run.raise_if_lost()
+            accepted = accepted_surprise(run, accept_surprise)
+            applied = converge(run, run.situation.plan, accepted=accepted)
+            reviews = (
+                {} if run.line.dispute else open_reviews(run, nonce=lambda: secrets.token_hex(4))
+            )
+        code = max(applied.code, removed.code_beside_the_rest)
         if as_json:
-            _emit(context, run, applied, reviews)
+            _emit(context, run, applied, reviews, removed)
         else:
-            _say(context, run, applied, reviews)
-        return applied.code
+            _say(context, run, applied, reviews, code)
+        return code
 
 
-def _emit(context: Context, run: EstateRun, applied: Converged, reviews: Mapping[str, int]) -> None:
+def _emit(
+    context: Context,
+    run: EstateRun,
+    applied: Converged,
+    reviews: Mapping[str, int],
+    removed: Removed,
+) -> None:
+    from pipeline.cli.removals import removals_document
     from pipeline.output.documents import (
         drift_document,
         plan_document,
         result_document,
         situation_document,
+        surprise_document,
     )
 
     outcome, situation = applied.outcome, run.situation
@@ -70,13 +89,22 @@ def _emit(context: Context, run: EstateRun, applied: Converged, reviews: Mapping
             "rolled_back": [result_document(r) for r in outcome.rolled_back],
             "drift": [drift_document(one) for one in applied.drift],
             "reviews": dict(reviews),
+            "removals": removals_document(removed),
+            "dispute": situation.dispute,
+            "surprise": surprise_document(applied.surprise) if applied.surprise else None,
             "tip": run.journal.tip.short,
-            "exit_code": applied.code,
+            "exit_code": max(applied.code, removed.code_beside_the_rest),
         }
     )
 
 
-def _say(context: Context, run: EstateRun, applied: Converged, reviews: Mapping[str, int]) -> None:
+def _say(
+    context: Context,
+    run: EstateRun,
+    applied: Converged,
+    reviews: Mapping[str, int],
+    code: int,
+) -> None:
     from pipeline.output.documents import change_line
 
     out, err, situation = context.out, context.err, run.situation
@@ -88,7 +116,16 @@ def _say(context: Context, run: EstateRun, applied: Converged, reviews: Mapping[
         out.line(f"taken back: {change_line(result.change)} {result.status}", "yellow")
     for grant, why in (*applied.outcome.plan.held, *situation.desired.refused):
         err.line(f"! {grant} waits: {why}", "yellow")
-    for one in situation.branch.unproven:
+    for said in situation.said_of_the_line:
+        err.line(f"! {said}", "red")
+    if applied.surprise is not None:
+        err.line(f"! {applied.surprise.why}", "red")
+        err.line(
+            "    look at daypass plan; if it is right, a member of security dispatches apply with "
+            f"accept-surprise: {applied.surprise.digest}",
+            "red",
+        )
+    for one in (*situation.branch.unproven, *situation.alarms):
         err.line(f"! {one.path} is quarantined ({one.commit[:7]})", "red")
         for reason in one.reasons:
             err.line(f"    {reason}", "red")
@@ -98,5 +135,5 @@ def _say(context: Context, run: EstateRun, applied: Converged, reviews: Mapping[
         err.line(f"! {target} could not be listed: {why}", "red")
     for used, number in sorted(reviews.items()):
         out.line(f"#{number} asks two people to review the emergency access {used}", "yellow")
-    if applied.code == 0:
+    if code == 0:
         out.line("the clouds hold what the default branch says", "green")

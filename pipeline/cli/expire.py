@@ -11,7 +11,9 @@ import click
 from pipeline.cli.context import Context
 
 if TYPE_CHECKING:
+    from pipeline.run.removals import Removed
     from pipeline.run.retire import Retired
+    from pipeline.run.situation import Situation
 
 
 @click.command()
@@ -27,6 +29,7 @@ def expire(context: Context, as_json: bool) -> int:
     Exit codes: 0 nothing left to do but merging, 1 a grant still waits, or a live one is not
     there as it should be, 3 something could not be reached.
     """
+    from pipeline.cli.removals import removals_document, removals_first
     from pipeline.run.estate import EstateRun
     from pipeline.run.retire import retire_lapsed
     from pipeline.run.reviews import open_reviews
@@ -35,17 +38,26 @@ def expire(context: Context, as_json: bool) -> int:
         return secrets.token_hex(4)
 
     with EstateRun(context, both_engines=True) as run:
-        retired = retire_lapsed(run, nonce=nonce())
-        reviews = open_reviews(run, nonce=nonce)
+        with removals_first(context, run, as_json=as_json) as removed:
+            run.raise_if_lost()
+            retired = retire_lapsed(run, nonce=nonce())
+            reviews = {} if run.line.dispute else open_reviews(run, nonce=nonce)
         if as_json:
-            context.emit(_document(retired, reviews))
+            context.emit(
+                {
+                    **_document(retired, reviews, removed),
+                    "dispute": run.line.dispute,
+                    "removals": removals_document(removed),
+                }
+            )
         else:
-            _say(context, retired, reviews)
-        return retired.code
+            _say(context, retired, reviews, run.situation)
+        return max(retired.code, removed.code_beside_the_rest)
 
 
-def _document(retired: Retired, reviews: Mapping[str, int]) -> dict[str, Any]:
+def _document(retired: Retired, reviews: Mapping[str, int], removed: Removed) -> dict[str, Any]:
     converged, retirement = retired.converged, retired.retirement
+    results = (*removed.outcome.results, *converged.outcome.results)
     return {
         "pull": retired.pull,
         "reviews": dict(reviews),
@@ -53,13 +65,17 @@ def _document(retired: Retired, reviews: Mapping[str, int]) -> dict[str, Any]:
         "open": {str(pull): sorted(paths) for pull, paths in retired.open.items()},
         "waiting": [{"grant": grant, "why": why} for grant, why in retirement.waiting],
         "missing": list(retired.missing),
-        "removed": [r.change.binding.key for r in converged.outcome.results],
+        "removed": [result.change.binding.key for result in results],
         "unreachable": [{"target": t, "why": w} for t, w in converged.after.unreachable],
     }
 
 
-def _say(context: Context, retired: Retired, reviews: Mapping[str, int]) -> None:
+def _say(
+    context: Context, retired: Retired, reviews: Mapping[str, int], situation: Situation
+) -> None:
     out, retirement = context.out, retired.retirement
+    for said in situation.said_of_the_line:
+        context.err.line(f"! {said}", "red")
     for result in retired.converged.outcome.results:
         out.line(f"removed {result.change.binding.key}")
     for grant, why in retirement.waiting:

@@ -75,6 +75,7 @@ def report(error: PipelineError, *, as_json: bool) -> None:
     reasons = error.reasons if isinstance(error, WrongArguments) else ()
     if as_json:
         document: dict[str, Any] = {
+            **error.facts,
             "error": error.message,
             "hint": error.hint,
             "exit_code": error.exit_code,

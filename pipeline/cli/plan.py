@@ -58,13 +58,21 @@ def _plan_files(context: Context, files: tuple[Path, ...], as_json: bool) -> int
 
 
 def _plan_estate(context: Context, as_json: bool) -> int:
-    from pipeline.output.documents import change_line, plan_document, situation_document
+    from pipeline.output.documents import (
+        change_line,
+        plan_document,
+        situation_document,
+        surprise_document,
+    )
     from pipeline.run.estate import EstateRun
     from pipeline.values.binding import ChangeKind
 
     with EstateRun(context, both_engines=True) as run:
         situation = run.situation
     found, branch, estate = situation.plan, situation.branch, situation.estate
+    surprise = found.surprise(now=situation.now, asked=situation.asked)
+    for said in situation.said_of_the_line:
+        context.err.line(f"! {said}", "red")
     if as_json:
         context.emit(
             {
@@ -75,6 +83,8 @@ def _plan_estate(context: Context, as_json: bool) -> int:
                     unreachable=estate.unreachable,
                 ),
                 **plan_document(found),
+                "dispute": situation.dispute,
+                "surprise": surprise_document(surprise) if surprise else None,
             }
         )
     else:
@@ -92,6 +102,8 @@ def _plan_estate(context: Context, as_json: bool) -> int:
             out.line(f"! {deferred.grant} on {deferred.target}: {deferred.why}")
         for one in branch.unproven:
             out.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
+        if surprise is not None:
+            out.line(f"! {surprise.why}; digest {surprise.digest}", "red")
         for foreign in estate.foreign:
             out.line(f"? {foreign.target} {foreign.handle}: {foreign.why}", "dim")
         for target, why in estate.unreachable:
@@ -100,4 +112,5 @@ def _plan_estate(context: Context, as_json: bool) -> int:
             out.line("nothing to change")
     if estate.unreachable:
         return 3
-    return 1 if found.changes or found.held or branch.quarantined else 0
+    waits = found.held or situation.desired.refused or branch.unproven or situation.dispute
+    return 1 if found.changes or waits else 0

@@ -40,13 +40,16 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
             if subject in (None, row.subject) and target in (None, row.target)
         ]
         if as_json:
+            for said in situation.said_of_the_line:
+                context.err.line(f"! {said}", "red")
             for row in rows:
                 context.emit(_document(row, situation.now))
         else:
             _say(context, situation, rows)
         if situation.estate.unreachable:
             return 3
-        return 0 if all(row.state in AGREED for row in rows) else 1
+        agreed = all(row.state in AGREED for row in rows)
+        return 0 if agreed and not situation.dispute else 1
 
 
 def _document(row: AccessRow, now: datetime) -> dict[str, Any]:
@@ -106,6 +109,8 @@ def _say(context: Context, situation: Situation, rows: list[AccessRow]) -> None:
         out.line(lines[0], "bold")
         for line, row in zip(lines[1:], rows, strict=True):
             out.line(line, *(() if row.state in AGREED else ("red",)))
+    for said in situation.said_of_the_line:
+        err.line(f"! {said}", "red")
     for one in situation.branch.unproven:
         err.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
     for target, why in situation.estate.unreachable:

@@ -199,16 +199,17 @@ class GitHubReader:
         ]
         return tuple(sorted(found, key=lambda run: (run.completed_at, run.id)))
 
-    def tips(self, branch: str) -> frozenset[str]:
-        """Returns every commit that *branch* was set to within the last month.
+    def tips(self, branch: str) -> tuple[str, ...]:
+        """Returns every commit that *branch* was set to within the last month, oldest first.
 
+        GitHub lists the latest first, unless it is asked otherwise:
         https://docs.github.com/rest/repos/repos#list-repository-activities
         """
         ref = ref_name(f"refs/heads/{branch}")
         items = self._api.pages(f"{self._root}/activity", {"ref": ref, "time_period": "month"})
-        return frozenset(
+        return tuple(
             object_id(text_at(item, "after"))
-            for item in items
+            for item in reversed(items)
             if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
         )
 

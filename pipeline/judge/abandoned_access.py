@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from pipeline.history.branch_files import at_top
 from pipeline.history.lives import lives
-from pipeline.history.sources import Sources, at_top
+from pipeline.history.sources import Sources
 from pipeline.history.subject_past import latest_end, readable_versions
 from pipeline.values.canonical import timestamp
 from pipeline.values.catalogue import Target

@@ -10,9 +10,10 @@ from pipeline.errors import PipelineError
 from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.parse import Parsed
 from pipeline.grants.validate import validate_grant, validate_legible
+from pipeline.history.branch_files import at_top
 from pipeline.history.lives import is_grant
 from pipeline.history.proven import Proven
-from pipeline.history.sources import Sources, at_top
+from pipeline.history.sources import Sources
 from pipeline.judge.assessment import ChangedGrant
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import TreeChange

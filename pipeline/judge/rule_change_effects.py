@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.history.sources import CATALOGUE, POLICIES, Sources
+from pipeline.history.branch_files import CATALOGUE
+from pipeline.history.sources import POLICIES, Sources
 from pipeline.judge.abandoned_access import left_behind
 from pipeline.judge.rulebook import Trial, unanswered
 from pipeline.values.catalogue import Catalogue

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pipeline.errors import EngineError, InvalidInput
-from pipeline.history.sources import Sources, at_top
+from pipeline.history.branch_files import at_top
+from pipeline.history.sources import Sources
 from pipeline.policy.answer import Requester, evaluate, governance_document
 from pipeline.policy.bundle import load_rules
 from pipeline.policy.engine import PolicyBundle, PolicyEngine

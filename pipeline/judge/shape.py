@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.history.branch_files import at_top
 from pipeline.history.lives import GRANTS, is_grant
-from pipeline.history.sources import at_top
 from pipeline.values.commits import TreeChange
 from pipeline.values.problem import Problem
 from pipeline.values.pull_request import PullRequest

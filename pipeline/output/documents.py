@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.clouds.interface import Foreign, Result
+from pipeline.ending.removals import Removal
 from pipeline.history.proven import BranchState
-from pipeline.provision.plan import Plan
+from pipeline.provision.plan import Plan, Surprise
 from pipeline.provision.verify import Drift
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical, timestamp
@@ -72,6 +73,27 @@ def drift_document(drift: Drift) -> dict[str, Any]:
         "key": drift.key,
         "grants": list(drift.grants),
         "what": drift.what,
+    }
+
+
+def removal_document(removal: Removal) -> dict[str, Any]:
+    """Returns what the removals lane takes away, and why, as tools read it."""
+    binding = removal.binding
+    return {
+        "target": binding.target,
+        "key": binding.key,
+        "grants": list(binding.grants),
+        "cause": removal.cause.name.lower(),
+    }
+
+
+def surprise_document(surprise: Surprise) -> dict[str, Any]:
+    """Returns the changes that were left out for being too many as tools read them."""
+    return {
+        "digest": surprise.digest,
+        "why": surprise.why,
+        "alive": surprise.alive,
+        "changes": [change_document(change) for change in surprise.changes],
     }
 
 

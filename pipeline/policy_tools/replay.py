@@ -15,8 +15,9 @@ from typing import NamedTuple
 from pipeline.errors import InvalidInput
 from pipeline.grants.catalogue import entitlements, known_entitlements
 from pipeline.grants.parse import Parsed
+from pipeline.history.branch_files import CATALOGUE
 from pipeline.history.lives import is_grant
-from pipeline.history.sources import CATALOGUE, Sources
+from pipeline.history.sources import Sources
 from pipeline.history.subject_past import Memory, Past
 from pipeline.judge.rulebook import readable_catalogue
 from pipeline.policy.question import Previous

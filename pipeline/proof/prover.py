@@ -8,14 +8,15 @@ approved head. What is not proven is quarantined alone, with its reasons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline.errors import Denied, Incomplete, InvalidInput
 from pipeline.grants.catalogue import entitlements
 from pipeline.history.lives import GRANTS, Life, governing, is_governed, is_grant, lives
-from pipeline.history.proven import BranchState, Proof, Proven, Quarantine, Unproven
+from pipeline.history.proofs import Proof
+from pipeline.history.proven import BranchState, Proven, Quarantine, Unproven
 from pipeline.history.sources import Sources
 from pipeline.history.subject_past import latest_end
 from pipeline.judge.assess import Assessor
@@ -80,11 +81,14 @@ class Prover:
         lapsed: list[Life] = []
         quarantined: list[Quarantine] = []
         proofs: dict[GrantId, tuple[Proof, ...]] = {}
-        present = {life.id: life for life in lives(commits) if life.present}
         on_branch = [
             entry for entry in self._sources.objects.tree(tip, GRANTS) if is_grant(entry.path)
         ]
         self._sources.prefetch(on_branch)
+        present = {life.id: life for life in lives(commits) if life.present}
+        begun = {life.path for life in present.values()}
+        older = self._older_lives([one.path for one in on_branch if one.path not in begun], tip)
+        present |= {life.id: life for life in older.values()}
         try:
             self._sources.catalogue(tip)
         except InvalidInput as error:
@@ -136,10 +140,44 @@ class Prover:
     def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
         """Returns the last proven version of the grant at *path* in its present life."""
         commits, _ = self._line(anchor, tip)
-        for life in lives(commits):
-            if life.path == path and life.present:
-                return self._live(life, commits).previous
-        return None
+        found = {life.path: life for life in lives(commits) if life.present}
+        life = found.get(path) or self._older_lives([path], tip).get(path)
+        return self._live(life, commits).previous if life else None
+
+    def _older_lives(self, paths: Sequence[str], tip: str) -> dict[str, Life]:
+        """Returns the present lives at *paths* that began before the trusted commit, and in which
+        a recorded proof says that what came before it was approved."""
+        if not paths:
+            return {}
+        history = self._sources.objects.mainline(tip, paths=paths)
+        return {
+            life.path: life
+            for life in lives(history)
+            if life.present and life.path in paths and life.added.sha in self._known
+        }
+
+    def endings(
+        self, grants: Iterable[GrantId], *, anchor: str, tip: str
+    ) -> Mapping[GrantId, tuple[str, ...]]:
+        """Returns why nobody with a say ended each of *grants*; empty where somebody did.
+
+        That is by deleting its file in a proven commit, or by offboarding its person. Grants whose
+        file was not deleted since the trusted commit are left out.
+        """
+        commits, _ = self._line(anchor, tip)
+        latest = {life.id: life for life in lives(commits)}
+        nearest = self._sound(commits, anchor)[0]
+        found: dict[GrantId, tuple[str, ...]] = {}
+        for grant in grants:
+            life = latest.get(grant)
+            if self._sources.offboarded(nearest, grant.partition("/")[0]):
+                found[grant] = ()
+            elif life is not None and not life.present:
+                last = life.steps[-1].commit
+                before = self._live(replace(life, steps=life.steps[:-1]), commits).previous
+                answer = self.prove(last, {life.path: before}, commits)
+                found[grant] = answer.reasons if isinstance(answer, Unproven) else ()
+        return found
 
     def tainted(self, *, anchor: str, tip: str) -> tuple[Quarantine, ...]:
         """Returns the governed paths that are not as proven at *tip*."""
@@ -311,6 +349,8 @@ class Prover:
             parent = step.commit.parents[0] if step.commit.parents else ""
             tainted = self._tainted_after.get(parent)
             before = {life.path: previous}
+            if step.commit.sha not in self._tainted_after:
+                self._answers.setdefault(step.commit.sha, self._recorded(step.commit, before))
             # Less access is judged by what is sound, so it does not wait for the rules.
             waits = tainted and not takes_away(
                 self._sources, step.change, head=step.commit.sha, previous=before
@@ -351,6 +391,15 @@ class Prover:
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
         )
+
+    def _recorded(
+        self, commit: MainlineCommit, previous: Mapping[str, Proven | None]
+    ) -> Proof | Unproven:
+        """Returns the recorded proof of a *commit* before the trusted one: none is made anew."""
+        known = self._known.get(commit.sha)
+        if known is not None and known.previous == _held_against(previous):
+            return known
+        return self._no(commit, "it came before the first commit that is trusted")
 
     def _catalogue(self, base: str) -> Catalogue:
         return self._sources.catalogue(self._same_rules.get(base, base))

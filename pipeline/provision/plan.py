@@ -5,11 +5,10 @@ The plan is the contract: it is computed, shown, digested, and then exactly that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.errors import NotConverged
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import digest
 from pipeline.values.ids import GrantId, TargetId
@@ -22,10 +21,6 @@ SURPRISING_SHARE = 0.3
 
 
 _ORDER = {ChangeKind.DELETE: 0, ChangeKind.UPDATE: 1, ChangeKind.CREATE: 2}
-
-
-class SurprisingPlan(NotConverged):
-    """Raised when a plan would remove or alter too much of what is alive."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,27 +61,66 @@ class Plan:
             held=tuple(sorted(held.items())),
         )
 
-    def raise_if_surprising(self, *, now: datetime) -> None:
-        """Raises `SurprisingPlan` when too large a share of what is alive would change.
+    def without(self, changes: Collection[BindingChange], why: str) -> Plan:
+        """Returns this plan without *changes*, whose grants are held."""
+        held = dict(self.held)
+        for change in changes:
+            held.update(dict.fromkeys(change.grants, why))
+        return replace(
+            self,
+            changes=tuple(one for one in self.changes if one not in changes),
+            held=tuple(sorted(held.items())),
+        )
 
-        Bindings past their end, and plans under `SURPRISING_CHANGES`, do not count.
+    def surprise(
+        self, *, now: datetime, asked: Callable[[BindingChange], bool] = lambda _: False
+    ) -> Surprise | None:
+        """Returns the changes that remove or alter what is alive without having been *asked* for,
+        if they are a surprising share of it; None otherwise.
+
+        Bindings past their end, and fewer than `SURPRISING_CHANGES`, never surprise.
         """
-        disturbed = sum(
-            1
+        found = tuple(
+            change
             for change in self.changes
-            if change.kind is not ChangeKind.CREATE and _alive(change.before or change.binding, now)
+            if change.kind is not ChangeKind.CREATE
+            and is_alive(change.before or change.binding, now)
+            and not asked(change)
         )
-        if disturbed < SURPRISING_CHANGES or disturbed <= self.alive * SURPRISING_SHARE:
-            return
-        raise SurprisingPlan(
-            f"the plan would remove or alter {disturbed} of {self.alive} live bindings "
-            f"(limit: {SURPRISING_SHARE:.0%} once {SURPRISING_CHANGES} are touched)",
-            hint="if this is intended, dispatch apply with --accept-surprise "
-            "in the protected environment",
+        if not is_surprising(len(found), alive=self.alive):
+            return None
+        return Surprise(changes=found, alive=self.alive)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surprise:
+    """Changes that nobody with a say asked for, and that are a surprising share: not made."""
+
+    changes: tuple[BindingChange, ...]
+    alive: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the changes, which whoever lets them go on has to name."""
+        return Plan(changes=self.changes).digest
+
+    @property
+    def why(self) -> str:
+        """The number, and the limit, in words."""
+        return (
+            f"{len(self.changes)} of {self.alive} live bindings would be removed or altered, and "
+            f"nobody with a say asked for it (limit: {SURPRISING_SHARE:.0%} once "
+            f"{SURPRISING_CHANGES} are touched)"
         )
 
 
-def _alive(binding: Binding, now: datetime) -> bool:
+def is_surprising(disturbed: int, *, alive: int) -> bool:
+    """Whether *disturbed* bindings are too large a share of those *alive* to go at once."""
+    return disturbed >= SURPRISING_CHANGES and disturbed > alive * SURPRISING_SHARE
+
+
+def is_alive(binding: Binding, now: datetime) -> bool:
+    """Whether *binding* may still give access."""
     # A binding without a readable end is alive until it is gone.
     return binding.window is None or not binding.window.ended(now)
 
@@ -155,5 +189,5 @@ def make_plan(
     return Plan(
         changes=tuple(changes),
         held=tuple(sorted(held.items())),
-        alive=sum(1 for binding in present if _alive(binding, now)),
+        alive=sum(1 for binding in present if is_alive(binding, now)),
     )

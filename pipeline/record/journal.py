@@ -24,11 +24,29 @@ class AuditStore(Protocol):
     def load(self) -> tuple[str | None, Mapping[str, bytes]]:
         """Returns the branch's head, None before its first commit, and all its files."""
 
+    def load_from_git(self) -> tuple[str | None, Mapping[str, bytes]]:
+        """Returns the same, without asking GitHub's API. Raises `ForgeError`."""
+
     def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
         """Adds *files* in one commit on *parent* and returns its SHA.
 
         Raises `RefMoved` when the branch is no longer at *parent*.
         """
+
+
+def read_whole(store: AuditStore) -> tuple[str | None, Chain]:
+    """Reads the whole chain, and the commit it was read at (None before the first).
+
+    Raises `Undecided` when it does not hold.
+    """
+    head, files = store.load()
+    chain = read_chain(files)
+    if chain.broken:
+        raise Undecided(
+            f"the audit chain is broken: {chain.broken[0]}",
+            hint="daypass audit verify shows every break; nothing is added until it holds",
+        )
+    return head, chain
 
 
 class AuditJournal:
@@ -51,26 +69,19 @@ class AuditJournal:
         self.verified: str | None = None
         """The commit up to which this run has seen that all is the App's; see `vouch`."""
 
-    def read(self) -> tuple[str | None, Chain]:
-        """Reads the whole chain, and the commit it was read at (None before the first).
-
-        Raises `Undecided` when it does not hold.
-        """
-        return self._read()
-
     def chain(self) -> Chain:
         """Reads the whole chain. Raises `Undecided` when it does not hold."""
-        return self._read()[1]
+        return read_whole(self._store)[1]
 
     @property
     def tip(self) -> Tip:
         """The chain's end, to anchor in a comment."""
-        return self._read()[1].tip
+        return read_whole(self._store)[1].tip
 
     def record(self, events: Sequence[AuditEvent], message: str) -> Tip:
         """Appends *events* in one commit. Raises when they could not be recorded."""
         for _ in range(_ATTEMPTS):
-            head, chain = self._read()
+            head, chain = read_whole(self._store)
             path, text, tip = batch(events, after=chain.tip, at=self._clock(), run=self._run)
             try:
                 said = vouching(message, self.verified)
@@ -83,27 +94,38 @@ class AuditJournal:
             hint="run again: another run was writing",
         )
 
-    def intents(self, plan: Plan) -> None:
-        """Records every change that is about to be tried."""
+    def intents(
+        self, plan: Plan, *, causes: Mapping[tuple[str, str, str], str] | None = None
+    ) -> None:
+        """Records every change that is about to be tried; *causes* say why the removals lane
+        takes a binding away, by its identity."""
         self.record(
             [
                 AuditEvent(
                     kind="intent",
-                    data={"plan": plan.digest, **_change(change), "grants": self._grants(change)},
+                    data={
+                        "plan": plan.digest,
+                        **_change(change),
+                        **_cause(change, causes),
+                        "grants": self._grants(change),
+                    },
                 )
                 for change in plan.changes
             ],
             f"Intend {_count(len(plan.changes))}",
         )
 
-    def outcomes(self, outcome: Outcome) -> None:
-        """Records how every change came out, and what was taken back."""
+    def outcomes(
+        self, outcome: Outcome, *, causes: Mapping[tuple[str, str, str], str] | None = None
+    ) -> None:
+        """Records how every change came out, and what was taken back. See `intents`."""
         events = [
             AuditEvent(
                 kind="outcome",
                 data={
                     "plan": outcome.plan.digest,
                     **_change(result.change),
+                    **_cause(result.change, causes),
                     "grants": self._grants(result.change),
                     "status": result.status,
                     "message": result.message,
@@ -114,16 +136,6 @@ class AuditJournal:
             for result in results
         ]
         self.record(events, f"Record the outcome of {_count(len(events))}")
-
-    def _read(self) -> tuple[str | None, Chain]:
-        head, files = self._store.load()
-        chain = read_chain(files)
-        if chain.broken:
-            raise Undecided(
-                f"the audit chain is broken: {chain.broken[0]}",
-                hint="daypass audit verify shows every break; nothing is changed until it holds",
-            )
-        return head, chain
 
     def _grants(self, change: BindingChange) -> list[dict[str, Any]]:
         return [{"id": grant, **self.facts.get(grant, {})} for grant in sorted(change.grants)]
@@ -139,6 +151,13 @@ def _change(change: BindingChange) -> dict[str, Any]:
         "binding": _binding(change.binding),
         "before": _binding(change.before) if change.before else None,
     }
+
+
+def _cause(
+    change: BindingChange, causes: Mapping[tuple[str, str, str], str] | None
+) -> dict[str, str]:
+    cause = (causes or {}).get(change.binding.identity)
+    return {} if cause is None else {"cause": cause}
 
 
 def _binding(binding: Binding) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from pipeline.errors import ForgeError
 from pipeline.forge.git import Repository
 from pipeline.forge.github import GitHubReader
 from pipeline.forge.github_write import GitHubWriter
 from pipeline.record.audit import BRANCH
 
+_LOCAL = "refs/daypass/record"
+_RECORD = f"+refs/heads/{BRANCH}:{_LOCAL}"
 _FILE_LIMIT = 64 * 1024 * 1024
 
 
@@ -36,11 +39,28 @@ class BranchStore:
         if head is None:
             return None, {}
         if head not in self._cache:
-            self._fetch([f"+refs/heads/{BRANCH}:refs/daypass/record"])
-            entries = self._repository.tree(head)
-            contents = self._repository.read_many([e.blob for e in entries], limit=_FILE_LIMIT)
-            self._cache = {head: {entry.path: contents[entry.blob] for entry in entries}}
+            self._fetch([_RECORD])
+            self._read(head)
         return head, self._cache[head]
+
+    def load_from_git(self) -> tuple[str | None, Mapping[str, bytes]]:
+        """See `AuditStore.load_from_git`."""
+        try:
+            self._fetch([_RECORD])
+        except ForgeError as error:
+            # git-fetch(1) of a branch that is not there; messages are in English, see `forge.git`.
+            if "couldn't find remote ref" in error.hint:
+                return None, {}
+            raise
+        head = self._repository.resolve(_LOCAL)
+        if head not in self._cache:
+            self._read(head)
+        return head, self._cache[head]
+
+    def _read(self, head: str) -> None:
+        entries = self._repository.tree(head)
+        contents = self._repository.read_many([e.blob for e in entries], limit=_FILE_LIMIT)
+        self._cache = {head: {entry.path: contents[entry.blob] for entry in entries}}
 
     def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
         """See `AuditStore.append`."""

@@ -24,7 +24,7 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
     nothing is added. Raises `UsageError` for a pull request that is not open.
     """
     with EstateRun(workspace, both_engines=True) as run:
-        base = run.tip
+        base, line = run.tip, run.line
         pull = workspace.reader.pull(number)
         if pull.state != "open":
             raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
@@ -38,7 +38,9 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
                 hint="rebase the branch onto the default branch and push it again",
             )
         previous: dict[str, Proven | None] = {
-            change.path: run.prover.last_proven(change.path, anchor=workspace.anchor, tip=base)
+            change.path: run.prover.last_proven(
+                change.path, anchor=workspace.anchor, tip=line.accepted
+            )
             for change in changes
             if change.status != "A" and change.path.startswith(GRANTS)
         }
@@ -46,19 +48,24 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
             pull,
             base=base,
             changes=changes,
-            history=repository.mainline(base, since=workspace.anchor),
+            history=repository.mainline(line.accepted, since=workspace.anchor),
             previous=previous,
             now=run.now,
-            sound=run.prover.sound(anchor=workspace.anchor, tip=base),
+            sound=run.prover.sound(anchor=workspace.anchor, tip=line.accepted),
         )
-        tainted = run.prover.tainted(anchor=workspace.anchor, tip=base)
+        tainted = run.prover.tainted(anchor=workspace.anchor, tip=line.accepted)
     if pull.draft and assessment.decision.allowed:
         # Its check would be green, and a green commit can be pushed to the branch.
         waits = f"#{number} is a draft; it is judged again once it is ready for review"
         decision = Decision(verdict=Verdict.WAITING, reasons=(waits,))
         return replace(assessment, decision=decision)
     adds = any(item.change not in LESS for item in assessment.items)
-    if not tainted or not adds or assessment.decision.verdict is Verdict.INVALID:
+    if not adds or assessment.decision.verdict is Verdict.INVALID:
+        return assessment
+    if line.dispute:
+        disputed = Decision(verdict=Verdict.DENIED, reasons=(line.dispute, line.way_out))
+        return replace(assessment, decision=disputed)
+    if not tainted:
         return assessment
     reasons = tuple(
         f"{one.path} on the default branch is not proven ({one.commit[:7]}), so nothing is "

@@ -25,6 +25,7 @@ class Clouds:
         self, settings: Settings, *, needed: frozenset[Cloud], pause: Callable[[float], None]
     ) -> None:
         self._pause = pause
+        self.needed = needed
         self.readers: dict[Cloud, CloudReader] = {}
         self.writers: dict[Cloud, CloudWriter] = {}
         self.missing: dict[Cloud, str] = {}

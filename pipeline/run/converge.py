@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.provision.apply import Outcome, apply_plan
-from pipeline.provision.plan import Plan
-from pipeline.provision.verify import Drift, Estate, verify_outcome
+from pipeline.provision.plan import Plan, Surprise
+from pipeline.provision.verify import Drift, Estate
 from pipeline.record.audit import AuditEvent
 from pipeline.run.estate import EstateRun
+from pipeline.run.read_back import read_back
 from pipeline.run.results import tell_results
 from pipeline.run.states import exit_code, grant_states
-
-CATCH_UP = 90.0
-"""Seconds that one run waits for listings to show what was written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,18 +22,24 @@ class Converged:
     outcome: Outcome
     drift: tuple[Drift, ...]
     after: Estate
+    surprise: Surprise | None
     code: int
 
 
-def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Converged:
+def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Converged:
     """Applies *plan*: findings, intents, writes, outcomes, read back, comments.
 
-    Raises `SurprisingPlan` before anything is written.
+    A surprising part of it is left out, unless *accepted* is that part's digest.
     """
     workspace, situation, journal = run.workspace, run.situation, run.journal
-    if not accept_surprise:
-        plan.raise_if_surprising(now=run.now)
-    if findings := situation.findings():
+    surprise = plan.surprise(now=run.now, asked=situation.asked)
+    if surprise is not None and surprise.digest == accepted:
+        surprise = None
+    findings = situation.findings()
+    if surprise is not None:
+        plan = plan.without(surprise.changes, surprise.why)
+        findings.extend(_alert(run, surprise))
+    if findings:
         journal.record(findings, f"Record {len(findings)} findings")
     journal.facts.update(situation.proof_facts())
     outcome = apply_plan(
@@ -50,7 +55,10 @@ def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Co
         ),
         lanes=run.lanes,
     )
-    after, drift = _read_back(run, outcome)
+    after: Estate = situation.estate
+    drift: tuple[Drift, ...] = ()
+    if outcome.results or outcome.rolled_back:
+        after, drift = read_back(outcome, run.look(), run.look, run.patience)
     states = grant_states(situation, after, outcome.incomplete)
     untold = tell_results(run, outcome, drift, states)
     # After the comments: a run that ends in between tells again, it never forgets to.
@@ -64,25 +72,18 @@ def converge(run: EstateRun, plan: Plan, *, accept_surprise: bool = False) -> Co
     ]
     if events:
         journal.record(events, f"Record the state of {len(events)} grants")
+    code = exit_code(situation, outcome, drift)
     return Converged(
-        outcome=outcome, drift=drift, after=after, code=exit_code(situation, outcome, drift)
+        outcome=outcome,
+        drift=drift,
+        after=after,
+        surprise=surprise,
+        code=code if surprise is None else max(1, code),
     )
 
 
-def _read_back(run: EstateRun, outcome: Outcome) -> tuple[Estate, tuple[Drift, ...]]:
-    """Lists every target after the writes, and returns where that differs from what they said.
-
-    Listings lag behind writes, in Azure by minutes: what differs is listed again, with longer
-    and longer pauses, before it counts as drift.
-    """
-    if not (outcome.results or outcome.rolled_back):
-        return run.situation.estate, ()
-    after = run.look()
-    waited = 0.0
-    while (drift := verify_outcome(outcome, after)) and waited < CATCH_UP:
-        pause = min(2.0 + waited, CATCH_UP - waited)
-        run.workspace.pause(pause)
-        waited += pause
-        differing = {one.target for one in drift}
-        after = after.renewed(differing, run.look(differing))
-    return after, drift
+def _alert(run: EstateRun, surprise: Surprise) -> Sequence[AuditEvent]:
+    """Returns the alert of a surprise that was not recorded yet."""
+    data = {"path": "plan", "commit": surprise.digest, "reasons": [surprise.why]}
+    known = ("plan", surprise.digest) in run.situation.recorded.alerts
+    return () if known else (AuditEvent(kind="alert", data=data),)

@@ -14,22 +14,25 @@ from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 
-from pipeline.errors import Denied, ForgeError, InvalidInput, Undecided
+from pipeline.errors import Denied, Disputed, ForgeError, InvalidInput, Undecided
+from pipeline.history.branch_line import BranchLine, branch_line
 from pipeline.history.lives import Life
 from pipeline.history.proven import BranchState
 from pipeline.proof.prover import Prover
 from pipeline.provision.lanes import Lanes
 from pipeline.provision.verify import Estate, observe
-from pipeline.record.audit import BRANCH, Chain, Run
-from pipeline.record.journal import AuditJournal
-from pipeline.record.recorded import Recorded, read_recorded
+from pipeline.record.audit import BRANCH, Chain, Run, read_chain
+from pipeline.record.journal import AuditJournal, read_whole
+from pipeline.record.recorded import PROVISIONED, Recorded, read_recorded
 from pipeline.record.vouch import authentic
 from pipeline.run.cloud_deadlines import SideBySide
 from pipeline.run.connect import Clouds
-from pipeline.run.situation import Situation
+from pipeline.run.read_back import Patience
+from pipeline.run.removals import LaneParts, Removed, take_away, unasked
+from pipeline.run.situation import Situation, dispute_events
 from pipeline.run.workspace import Workspace
 from pipeline.values.catalogue import Target
-from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.ids import Cloud, GrantId, TargetId
 from pipeline.values.pull_request import PullFile
 
 CHECK_NAME = "daypass"
@@ -45,6 +48,11 @@ class EstateRun:
     def __init__(self, workspace: Workspace, *, both_engines: bool) -> None:
         self.workspace = workspace
         self.now: datetime = workspace.now()
+        self.removed: Removed | None = None
+        """The results of the removals lane; None where it was not gone through."""
+
+        self._connected: Clouds | None = None
+        self.patience = Patience(lambda seconds: workspace.pause(seconds))
         self._both = both_engines
         self._stack = ExitStack()
 
@@ -68,47 +76,59 @@ class EstateRun:
     @cached_property
     def journal(self) -> AuditJournal:
         """The record, as this run writes it."""
+        return self._journal(self.line.lost or self.line.accepted)
+
+    def _journal(self, main: str) -> AuditJournal:
         settings = self.workspace.settings
         return AuditJournal(
             self.workspace.audit_store,
             clock=self.workspace.now,
-            run=Run(actor=settings.actor, id=settings.run, main=self.tip),
+            run=Run(actor=settings.actor, id=settings.run, main=main),
         )
 
     @cached_property
     def _record(self) -> tuple[str | None, Chain]:
-        return self.journal.read()
+        return read_whole(self.workspace.audit_store)
 
     @cached_property
     def chain(self) -> Chain:
-        """The record so far, verified; raises `Undecided` when the branch was rewritten."""
-        chain = self._record[1]
-        before = [str(chain.events[-1].get("main"))] if chain.events else []
-        # The record names what runs saw; GitHub's log also what came and was covered up since.
-        pushed = self.workspace.reader.tips(self.workspace.settings.default_branch)
-        for sha in (*before, *sorted(one for one in pushed if self._contained(one))):
-            if sha not in self._mainline and not self._trusted(sha):
-                raise Undecided(
-                    f"{sha[:12]} was the tip of the default branch and is no longer on its "
-                    "first-parent line",
-                    hint="it was rewritten or merged the wrong way round: nothing is changed "
-                    "until its history continues that commit again",
-                )
-        return chain
+        """The record so far, verified. Raises `Undecided` where it does not hold."""
+        return self._record[1]
 
     @cached_property
-    def _mainline(self) -> frozenset[str]:
-        """Every commit that was merged or pushed since the trusted one, which is among them."""
-        anchor = self.workspace.anchor
-        commits = self.workspace.repository.mainline(self.tip, since=anchor)
-        return frozenset({anchor, *(commit.sha for commit in commits)})
+    def line(self) -> BranchLine:
+        """The default branch, and the last tip that continued its first-parent line.
 
-    def _contained(self, sha: str) -> bool:
-        return sha in self._mainline or self._before(sha, self.tip)
+        The record names what runs saw; GitHub's log also what came and was covered up since.
+        """
+        branch = self.workspace.settings.default_branch
+        pushed = self.workspace.reader.tips(branch)
+        return branch_line(
+            branch=branch,
+            anchor=self.workspace.anchor,
+            recorded=_last_tip(self.chain),
+            pushed=[sha for sha in pushed if self._before(sha, self.tip)],
+            tip=self.tip,
+            continues=self._continues,
+            trusted=lambda sha: self._before(sha, self.workspace.anchor),
+        )
 
-    def _trusted(self, sha: str) -> bool:
-        """Whether whoever chose the trusted commit has trusted *sha* with it."""
-        return self._before(sha, self.workspace.anchor)
+    def raise_if_lost(self) -> None:
+        """Records and raises `Disputed` where git lacks the tip that was recorded: without it
+        nothing can be proven, and what was given must not go for that."""
+        if self.line.lost:
+            known = read_recorded(self.chain.events).alerts
+            if events := dispute_events(self.line, known):
+                self.journal.record(events, "Record a disputed tip")
+            raise Disputed(self.line.dispute, hint=self.line.way_out)
+
+    def _continues(self, later: str, earlier: str) -> bool:
+        try:
+            self.workspace.repository.mainline(later, since=earlier)
+        except ForgeError:
+            # A commit that git does not know continues nothing.
+            return False
+        return True
 
     def _before(self, sha: str, later: str) -> bool:
         try:
@@ -162,7 +182,8 @@ class EstateRun:
     def branch(self) -> BranchState:
         """The default branch as it is proven now."""
         self.workspace.progress("proving what is on the default branch")
-        return self.prover.stand(anchor=self.workspace.anchor, tip=self.tip, now=self.now)
+        accepted = self.line.accepted
+        return self.prover.stand(anchor=self.workspace.anchor, tip=accepted, now=self.now)
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -180,8 +201,9 @@ class EstateRun:
         cleaning up there.
         """
         sources, anchor = self.workspace.sources, self.workspace.anchor
-        commits = self.workspace.repository.mainline(self.tip, since=anchor)
-        proven = self.prover.sound(anchor=anchor, tip=self.tip)
+        tip = self.line.accepted
+        commits = self.workspace.repository.mainline(tip, since=anchor)
+        proven = self.prover.sound(anchor=anchor, tip=tip)
         for sha in (*proven, *(commit.sha for commit in reversed(commits))):
             try:
                 return sources.catalogue(sha).targets
@@ -197,13 +219,28 @@ class EstateRun:
     @cached_property
     def clouds(self) -> Clouds:
         """The adapters of the clouds that have targets."""
-        needed = frozenset(target.cloud for target in self.targets)
-        return Clouds(self.workspace.settings, needed=needed, pause=self.workspace.pause)
+        return self.connect(frozenset(target.cloud for target in self.targets))
+
+    def connect(self, needed: frozenset[Cloud]) -> Clouds:
+        """Returns the adapters of the clouds *needed*, those that are connected already where
+        they will do."""
+        if self._connected is None or not needed <= self._connected.needed:
+            self._connected = Clouds(
+                self.workspace.settings, needed=needed, pause=self.workspace.pause
+            )
+        return self._connected
 
     @cached_property
     def estate(self) -> Estate:
         """The bindings that the clouds hold now."""
-        return self.look()
+        if self.removed is None:
+            return self.look()
+        listed = self.removed.targets
+        again = [one.id for one in self.targets if listed.get(one.id) != one]
+        wanted = {one.id for one in self.targets}
+        dropped = {*again, *(name for name in listed if name not in wanted)}
+        found = self.look(again) if again else Estate(bindings=(), foreign=(), unreachable=())
+        return self.removed.after.renewed(dropped, found)
 
     def look(self, only: Collection[TargetId] | None = None) -> Estate:
         """Lists every target anew, or *only* some."""
@@ -214,8 +251,60 @@ class EstateRun:
     @cached_property
     def situation(self) -> Situation:
         """All that was read, and what follows from it."""
-        branch = self.branch
-        return Situation(now=self.now, branch=branch, recorded=self.recorded, estate=self.estate)
+        branch, recorded, estate = self.branch, self.recorded, self.estate
+        found = Situation(
+            now=self.now,
+            branch=branch,
+            recorded=recorded,
+            estate=estate,
+            line=self.line,
+        )
+        gone = {
+            *(GrantId(key[0]) for key, state in recorded.states.items() if state == PROVISIONED),
+            *(unasked(self.removed.lane.removals) if self.removed else ()),
+        } - branch.lives.keys()
+        if found.plan.surprise(now=self.now):
+            gone |= {grant for change in found.plan.changes for grant in change.grants}
+        return replace(found, endings=self.endings(sorted(gone)))
+
+    def endings(self, grants: Sequence[GrantId]) -> Mapping[GrantId, tuple[str, ...]]:
+        """Returns why nobody with a say ended each of *grants*; empty where somebody did."""
+        if not grants:
+            return {}
+        accepted = self.line.accepted
+        return self.prover.endings(grants, anchor=self.workspace.anchor, tip=accepted)
+
+    def take_away(self) -> Removed:
+        """Goes through the removals lane, which comes first in every run that writes."""
+        chain = self._chain_as_it_holds()
+        self.removed = take_away(
+            LaneParts(
+                now=self.now,
+                clock=self.workspace.now,
+                tip=self.tip,
+                files=self.workspace.sources,
+                chain=chain,
+                clouds=self.connect,
+                lanes=self.lanes,
+                journal=self._journal(_last_tip(chain) or self.tip),
+                patience=self.patience,
+                warn=self.workspace.warn,
+                progress=self.workspace.progress,
+            )
+        )
+        return self.removed
+
+    def _chain_as_it_holds(self) -> Chain | None:
+        """Returns the record up to its first break, read through git; None where it cannot be."""
+        try:
+            _, files = self.workspace.audit_store.load_from_git()
+        except ForgeError as error:
+            self.workspace.warn(f"the record cannot be read: {error}")
+            return None
+        chain = read_chain(files)
+        if chain.broken:
+            self.workspace.warn(f"the record is broken, {chain.broken[0]}")
+        return chain
 
     def own_pulls(self, prefix: str) -> Iterator[tuple[int, tuple[PullFile, ...]]]:
         """Yields the keeper's open pull requests from branches called *prefix* and what each
@@ -239,3 +328,8 @@ class EstateRun:
             if parsed is not None and parsed.grant is not None:
                 found[life.id] = [line.target for line in parsed.grant.access]
         return found
+
+
+def _last_tip(chain: Chain | None) -> str | None:
+    """Returns the tip that the last recorded run worked from."""
+    return str(chain.events[-1].get("main")) if chain and chain.events else None

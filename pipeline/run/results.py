@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.clouds.interface import Result, Status
 from pipeline.clouds.usage import usage
 from pipeline.errors import ForgeError, UsageError
-from pipeline.history.proven import LifeKey
+from pipeline.history.proofs import LifeKey
 from pipeline.output.markdown import ANCHOR, RESULT_MARKER, result_comment
 from pipeline.provision.apply import Outcome
 from pipeline.provision.verify import Drift

@@ -26,6 +26,9 @@ class Retired:
     open: Mapping[int, tuple[str, ...]]
     """Pull requests of earlier runs that are still open, and the files that each deletes."""
 
+    dispute: str
+    """Why no pull request was opened although some were ready; empty where none was due."""
+
     missing: tuple[GrantId, ...]
     """Proven live grants that are not there, which apply makes."""
 
@@ -35,14 +38,17 @@ class Retired:
         could not be reached."""
         if self.converged.after.unreachable:
             return 3
-        waits = self.retirement.waiting or self.converged.outcome.failed or self.converged.drift
+        done = self.converged
+        if self.dispute:
+            return 1
+        waits = self.retirement.waiting or done.outcome.failed or done.drift or done.surprise
         return 1 if waits or self.missing else 0
 
 
 def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
     """Removes what lapsed grants left in the clouds; opens one pull request for those gone.
 
-    *nonce* makes the branch's name unforeseeable. Raises `SurprisingPlan` and `ForgeError`.
+    *nonce* makes the branch's name unforeseeable. Raises `ForgeError`.
     """
     workspace, branch = run.workspace, run.branch
     converged = converge(run, run.situation.plan.removals_only(_TIDY))
@@ -58,7 +64,7 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
         already_open=[path for paths in opened.values() for path in paths],
     )
     number = None
-    if found.ready:
+    if found.ready and not run.line.dispute:
         title, body = revert_text(found.ready)
         number = workspace.writer("keeper").open_pull(
             found.branch(nonce),
@@ -73,5 +79,6 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
         retirement=found,
         pull=number,
         open=opened,
+        dispute=run.line.dispute,
         missing=missing_grants(run.situation, converged.after),
     )

@@ -7,18 +7,20 @@ before; `estate` does that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from pipeline.clouds.desired import Desired, desired
-from pipeline.history.proven import BranchState
+from pipeline.history.branch_line import BranchLine
+from pipeline.history.lives import GRANTS
+from pipeline.history.proven import BranchState, Quarantine
 from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import PROVISIONED, Recorded, proof_data
-from pipeline.values.binding import Binding
+from pipeline.values.binding import Binding, BindingChange
 from pipeline.values.ids import GrantId
 
 
@@ -35,6 +37,22 @@ class Situation:
 
     estate: Estate
     """What the clouds hold."""
+
+    endings: Mapping[GrantId, tuple[str, ...]] = field(default_factory=dict)
+    """Why nobody with a say ended a grant that is gone; empty where somebody did."""
+
+    line: BranchLine | None = None
+    """The first-parent line of the default branch; *branch* is what its accepted tip holds."""
+
+    @property
+    def dispute(self) -> str:
+        """Why the present tip of the default branch is not looked at; empty where it is."""
+        return self.line.dispute if self.line else ""
+
+    @property
+    def said_of_the_line(self) -> tuple[str, ...]:
+        """The dispute and its way out; empty where nothing is disputed."""
+        return (self.line.dispute, self.line.way_out) if self.line and self.dispute else ()
 
     @cached_property
     def desired(self) -> Desired:
@@ -86,7 +104,34 @@ class Situation:
         if self.branch.ungoverned:
             paths = ", ".join(q.path for q in self.branch.ungoverned)
             return plan.removals_only(f"{paths} is not proven, so nothing is added")
+        if self.dispute:
+            return plan.removals_only(self.dispute)
         return plan
+
+    def asked(self, change: BindingChange) -> bool:
+        """Whether somebody with a say asked for *change*, in all of its grants."""
+        return bool(change.grants) and all(map(self._asked_of, change.grants))
+
+    def _asked_of(self, grant: GrantId) -> bool:
+        if self.endings.get(grant) == ():
+            return True
+        # A proven version that is not the one provisioned asks for what differs.
+        proofs = self.branch.proofs.get(grant, ())
+        provisioned = self.recorded.commits.get(grant)
+        return bool(proofs) and provisioned not in (None, proofs[-1].commit)
+
+    @cached_property
+    def alarms(self) -> tuple[Quarantine, ...]:
+        """Grants that are gone although nobody with a say ended them."""
+        return tuple(
+            Quarantine(
+                path=f"{GRANTS}{grant}.yaml",
+                commit=self.branch.tip,
+                reasons=tuple(f"it was ended by nobody with a say: {why}" for why in reasons),
+            )
+            for grant, reasons in sorted(self.endings.items())
+            if reasons and grant not in self.branch.lives
+        )
 
     def proof_facts(self) -> dict[GrantId, dict[str, Any]]:
         """Returns what intents and outcomes of each grant say of its proof."""
@@ -111,9 +156,11 @@ class Situation:
                 kind="alert",
                 data={"path": q.path, "commit": q.commit, "reasons": list(q.reasons)},
             )
-            for q in self.branch.unproven
+            for q in (*self.branch.unproven, *self.alarms)
             if (q.path, q.commit) not in self.recorded.alerts
         )
+        if self.line is not None:
+            events.extend(dispute_events(self.line, self.recorded.alerts))
         events.extend(self._late_outcomes())
         return events
 
@@ -137,3 +184,12 @@ class Situation:
                     "rollback": False,
                 },
             )
+
+
+def dispute_events(line: BranchLine, known: Set[tuple[str, str]]) -> list[AuditEvent]:
+    """Returns the alert of a disputed tip, unless it is among those *known* already."""
+    if not line.dispute or (line.branch, line.tip) in known:
+        return []
+    reasons = [line.dispute, line.way_out]
+    data = {"path": line.branch, "commit": line.tip, "reasons": reasons}
+    return [AuditEvent(kind="alert", data=data)]

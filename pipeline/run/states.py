@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.history.proven import LifeKey
+from pipeline.history.proofs import LifeKey
 from pipeline.provision.apply import Outcome
 from pipeline.provision.verify import Drift, Estate
 from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK
@@ -98,6 +98,10 @@ def exit_code(situation: Situation, outcome: Outcome, drift: Sequence[Drift]) ->
     if situation.estate.unreachable:
         return 3
     quiet = outcome.converged and not (
-        drift or situation.branch.unproven or situation.desired.refused
+        drift
+        or situation.dispute
+        or situation.branch.unproven
+        or situation.alarms
+        or situation.desired.refused
     )
     return 0 if quiet else 1

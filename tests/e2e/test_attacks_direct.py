@@ -80,8 +80,14 @@ def test_a_deletion_pushed_directly_takes_the_access_away(acme: Acme) -> None:
     _control(acme)
     acme.bypass()
     acme.push("mallory", {ONE: None})
-    assert acme.apply().code == 0
+    applied = acme.apply()
+    assert applied.code == 1
+    assert [one["cause"] for one in applied.said["removals"]["causes"]] == ["deleted"]
     assert not acme.may("alice", *LOGS)
+    log = acme.daypass("audit", "log", "--json").said
+    (alert,) = [one for one in log if one["kind"] == "alert" and one["path"] == ONE]
+    assert "ended by nobody with a say" in alert["reasons"][0]
+    assert acme.apply().code == 0
 
 
 def test_putting_a_deleted_file_back_by_hand_gives_nothing(acme: Acme) -> None:
@@ -250,14 +256,17 @@ def test_no_committer_date_makes_a_direct_push_count(acme: Acme, year: int) -> N
     assert asked.code in (0, 1)
 
 
-def test_rewriting_the_default_branch_changes_nothing(acme: Acme) -> None:
+def test_rewriting_the_default_branch_gives_nothing_and_takes_away_what_it_dropped(
+    acme: Acme,
+) -> None:
     _control(acme)
     acme.bypass()
     tables = grant("mallory", access=[" ".join(TABLES)])
     made = acme.commit("mallory", {MINE: ("100644", tables)}, parents=[acme.world.anchor])
     acme.send("mallory", made, force=True)
     applied = acme.apply()
-    assert applied.code == 3
-    assert "first-parent line" in applied.said["error"]
-    assert acme.may("alice", *LOGS)
-    assert acme.daypass("expire", "--json").code == 3
+    assert applied.code == 1
+    assert "first-parent line" in applied.said["dispute"]
+    assert not acme.may("mallory", *TABLES)
+    assert not acme.may("alice", *LOGS)
+    assert acme.daypass("expire", "--json").code == 1

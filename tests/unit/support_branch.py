@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pipeline.history.proven import BranchState, Proof, Proven
+from pipeline.history.proofs import Proof
+from pipeline.history.proven import BranchState, Proven
 from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment

@@ -121,6 +121,8 @@ class Git:
         found: list[MainlineCommit] = []
         at: str | None = tip
         while at is not None and at != since:
+            if at not in self._commits:
+                raise ForgeError(f"{at} is no commit")
             one = self._commits[at]
             before = one.parents[0] if one.parents else None
             changes = _differences(self._commits[before].tree if before else {}, one.tree)

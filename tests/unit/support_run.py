@@ -22,9 +22,11 @@ from pipeline.cli.plan import plan
 from pipeline.cli.status import status
 from pipeline.clouds.desired import render_bindings
 from pipeline.config import Settings
+from pipeline.errors import PipelineError
 from pipeline.grants.write import render_grant as text_of
 from pipeline.history.lives import Life, lives
-from pipeline.history.proven import BranchState, Proof, Quarantine
+from pipeline.history.proofs import Proof
+from pipeline.history.proven import BranchState, Quarantine
 from pipeline.history.sources import Sources
 from pipeline.output.text import Painter
 from pipeline.provision.plan import Plan
@@ -89,6 +91,9 @@ class World:
         self.forge = Forge(self.record, self.done)
         self.git = Commits()
         self.anchor = self.tip = self.git.commit(files, at=NOON - timedelta(days=1))
+        self.accepted: str | None = None
+        """The last tip that continued the first-parent line, where the present one does not."""
+
         self.pulls: dict[str, int] = {}
         """Commit to the pull request whose merge made it."""
 
@@ -99,7 +104,7 @@ class World:
         return self.tip
 
     def lives(self) -> tuple[Life, ...]:
-        return lives(self.git.mainline(self.tip, since=self.anchor))
+        return lives(self.git.mainline(self.accepted or self.tip, since=self.anchor))
 
     def hold(self, *bindings: Binding) -> None:
         """Puts bindings into the clouds."""
@@ -155,6 +160,7 @@ class Said(NamedTuple):
     """How a command came out."""
 
     code: int
+    error: PipelineError | None
     documents: list[dict[str, Any]]
     out: str
     err: str
@@ -197,10 +203,10 @@ class OneRun:
         after = Estate(bindings=held, foreign=(), unreachable=unreachable)
         return grant_states(self._product.situation, after, frozenset(map(GrantId, rolled_back)))
 
-    def converge(self, plan: Plan | None = None, *, accept_surprise: bool = False) -> Converged:
+    def converge(self, plan: Plan | None = None, *, accepted: str | None = None) -> Converged:
         """Carries the run out, with its own plan unless another is given."""
         chosen = self._product.situation.plan if plan is None else plan
-        return converge(self._product, chosen, accept_surprise=accept_surprise)
+        return converge(self._product, chosen, accepted=accepted)
 
     def opens_reviews(self) -> dict[str, int]:
         # Branches are told apart by it.
@@ -221,15 +227,18 @@ class OneRun:
         known = {"apply": apply, "expire": expire, "plan": plan, "status": status}
         context, usual = self._workspace, room.EstateRun
         room.EstateRun = lambda *_, **__: self._product  # type: ignore[assignment,misc]
+        error = None
         try:
             code = known[name].main(
                 list(arguments), prog_name=name, obj=context, standalone_mode=False
             )
+        except PipelineError as raised:
+            error, code = raised, raised.exit_code
         finally:
             room.EstateRun = usual  # type: ignore[misc]
         text = _written(context.out)
         documents = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        return Said(code, documents, text, self.err)
+        return Said(code, error, documents, text, self.err)
 
     def again(self, **changes: Any) -> OneRun:
         """Returns the next run over the same world."""
@@ -250,6 +259,8 @@ def a_run(
     unproven: Sequence[str] = (),
     quarantined: Sequence[Quarantine] = (),
     ungoverned: Sequence[Quarantine] = (),
+    unasked: Sequence[str] = (),
+    files: bool = True,
     holding: Iterable[Binding | LiveGrant] = (),
     down: Mapping[str, str] | None = None,
     recorded: Mapping[str, str] | None = None,
@@ -262,13 +273,15 @@ def a_run(
     """Returns a run whose default branch holds the files of *live*, *lapsed*, *offboarded* and
     *unproven* grants and no others (see `World.say`).
 
+    Without *files* the branch is left as it is. *unasked* grants were deleted by nobody with a say.
     *holding* is put into the clouds before, *down* replaces the targets that cannot be listed,
     *recorded* are states that an earlier run recorded and told. With *proving* the branch is
     really proven; without *clouds* the real adapters are connected.
     """
     world = world or World()
     world.now = now or world.now
-    world.say([*live, *lapsed, *offboarded, *unproven])
+    if files:
+        world.say([*live, *lapsed, *offboarded, *unproven])
     for one in holding:
         world.hold(*(render_bindings(one, now=world.now) if isinstance(one, LiveGrant) else (one,)))
     if down is not None:
@@ -276,8 +289,12 @@ def a_run(
     context = _surroundings(world, settings)
     product = room.EstateRun(context, both_engines=both_engines)
     if clouds:
-        vars(product)["clouds"] = SimpleNamespace(readers=world.clouds, writers=world.clouds)
+        found = SimpleNamespace(readers=world.clouds, writers=world.clouds)
+        vars(product)["connect"] = lambda needed: found
     if not proving:
+        vars(product)["endings"] = lambda grants: {
+            grant: ("1 person pushed it",) if grant in unasked else () for grant in grants
+        }
         vars(product)["branch"] = _branch(
             world, live, lapsed, [*live, *offboarded], quarantined, ungoverned
         )
@@ -312,7 +329,7 @@ def _branch(
     }
     known = {event["commit"] for event in world.events("proof")}
     return BranchState(
-        tip=world.tip,
+        tip=world.accepted or world.tip,
         live=tuple(live),
         lapsed=tuple(
             present[GrantId(one) if isinstance(one, str) else one.grant.id] for one in lapsed

@@ -93,6 +93,9 @@ class Record:
         self.refuses: str | None = None
         """What begins so cannot be appended."""
 
+        self.silent = False
+        """Whether it cannot be read."""
+
         self._done = done
 
     @property
@@ -105,7 +108,12 @@ class Record:
         return read_chain(self.files).events
 
     def load(self) -> tuple[str | None, Mapping[str, bytes]]:
+        if self.silent:
+            raise ForgeError("502")
         return self.head, dict(self.files)
+
+    def load_from_git(self) -> tuple[str | None, Mapping[str, bytes]]:
+        return self.load()
 
     def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
         if self.refuses is not None and message.startswith(self.refuses):
@@ -160,9 +168,13 @@ class Forge:
         self.endless: set[int] = set()
         """Pull requests with more files than are listed."""
 
-        self.pushed: frozenset[str] = frozenset()
-        """What the default branch was set to within the last month."""
+        self.pushed: tuple[str, ...] = ()
+        """What the default branch was set to within the last month, oldest first."""
 
+        self.fails: ForgeError | None = None
+        """What asking about the default branch raises."""
+
+        self.teams: dict[str, set[int]] = {}
         self.signed = True
         """Whether the record's commits are signed by GitHub."""
 
@@ -228,9 +240,13 @@ class Forge:
         )
 
     def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
+        if self.fails is not None:
+            raise self.fails
         return ()
 
-    def tips(self, branch: str) -> frozenset[str]:
+    def tips(self, branch: str) -> tuple[str, ...]:
+        if self.fails is not None:
+            raise self.fails
         return self.pushed
 
     def signatures(self, head: str) -> Iterator[Signature]:
@@ -245,6 +261,9 @@ class Forge:
                 signed=self.signed,
                 message=messages[number - 1],
             )
+
+    def in_team(self, team: str, actor: Actor) -> bool:
+        return actor.id in self.teams.get(team, ())
 
     def merge_made(self, sha: str) -> bool:
         return False

@@ -14,7 +14,8 @@ from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.calendar import calendars_for, on_call
 from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.tables import TABLE_LIMIT
-from pipeline.history.sources import CATALOGUE, Sources
+from pipeline.history.branch_files import CATALOGUE
+from pipeline.history.sources import Sources
 from pipeline.run.offline import read_catalogue
 from pipeline.values.catalogue import Delegation, EmergencyReview, ReviewFinding, StandingAccess
 from pipeline.values.commits import FILE_MODE, TreeEntry

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.errors import EngineError, InvalidInput, Unanswerable
 from pipeline.grants.parse import Parsed
-from pipeline.history.sources import Sources, at_top
+from pipeline.history.branch_files import at_top
+from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.provision.plan import SurprisingPlan, make_plan
+from pipeline.provision.plan import make_plan
 from pipeline.values.binding import Binding, ChangeKind
 from pipeline.values.canonical import canonical, timestamp
 from pipeline.values.ids import GrantId, TargetId
@@ -143,19 +143,40 @@ def test_only_what_takes_away_stays_of_a_plan_that_may_only_remove() -> None:
 
 def test_ten_of_thirty_three_surprise_and_nine_never_do() -> None:
     held = [binding(str(i)) for i in range(33)]
-    make_plan(held[9:], held, now=NOON).raise_if_surprising(now=NOON)
-    with pytest.raises(SurprisingPlan, match="10 of 33"):
-        make_plan(held[10:], held, now=NOON).raise_if_surprising(now=NOON)
+    assert make_plan(held[9:], held, now=NOON).surprise(now=NOON) is None
+    surprise = make_plan(held[10:], held, now=NOON).surprise(now=NOON)
+    assert surprise is not None
+    assert surprise.why.startswith("10 of 33 live bindings")
     held.append(binding("34"))
-    make_plan(held[10:], held, now=NOON).raise_if_surprising(now=NOON)
+    assert make_plan(held[10:], held, now=NOON).surprise(now=NOON) is None
+
+
+def test_what_was_asked_for_never_surprises_and_hides_nothing_that_was_not() -> None:
+    held = [binding(str(i)) for i in range(30)]
+    plan = make_plan([], held, now=NOON)
+    first = plan.surprise(now=NOON, asked=lambda change: int(change.binding.key) < 15)
+    assert first is not None
+    assert len(first.changes) == 15
+    assert plan.surprise(now=NOON, asked=lambda change: int(change.binding.key) < 21) is None
+    rest = plan.without(first.changes, first.why)
+    assert len(rest.changes) == 15
+    assert rest.surprise(now=NOON, asked=lambda change: int(change.binding.key) < 15) is None
+    assert set(dict(rest.held).values()) == {first.why}
+
+
+def test_the_digest_of_a_surprise_names_its_changes() -> None:
+    held = [binding(str(i)) for i in range(30)]
+    one, two = (make_plan(held[n:], held, now=NOON).surprise(now=NOON) for n in (10, 11))
+    assert one is not None
+    assert two is not None
+    assert one.digest != two.digest
 
 
 def test_bindings_past_their_end_do_not_count_as_a_surprise() -> None:
     over = [binding(str(i), held=window(-2, 0)) for i in range(20)]
-    make_plan([], over, now=NOON).raise_if_surprising(now=NOON)
+    assert make_plan([], over, now=NOON).surprise(now=NOON) is None
     endless = [binding(str(i), endless=True) for i in range(20)]
-    with pytest.raises(SurprisingPlan):
-        make_plan([], endless, now=NOON).raise_if_surprising(now=NOON)
+    assert make_plan([], endless, now=NOON).surprise(now=NOON) is not None
 
 
 def test_the_digest_names_what_is_done() -> None:

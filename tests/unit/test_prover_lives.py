@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import ForgeError
+from pipeline.history.proofs import Proof
 from pipeline.values.catalogue import GcpPermissions
 from pipeline.values.commits import SYMLINK_MODE
 from pipeline.values.grant import Window
+from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
 from tests.unit.support_branch import (
     HOUR,
@@ -340,3 +342,98 @@ def test_a_commit_is_judged_again_neither_when_only_its_last_version_is_asked_fo
     branch.forge.asked.clear()
     assert live(prover.stand(**where, now=branch.now)) == ["alice/payouts"]
     assert branch.forge.asked == []
+
+
+# A trusted commit that moved
+
+
+def known_of(branch: Branch) -> dict[str, Proof]:
+    """The proofs that a run made, as the record keeps them."""
+    return {proof.commit: proof for proof in branch.stand().fresh}
+
+
+def test_a_recorded_proof_outlives_a_trusted_commit_that_moved(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    before, known = branch.stand().live, known_of(branch)
+    branch.anchor = branch.tip
+    found = branch.stand(known)
+    assert found.live == before
+    assert (found.quarantined, found.fresh) == ((), ())
+    assert found.life_key(before[0].grant.id) == (before[0].grant.id, branch.tip)
+
+
+def test_without_a_recorded_proof_what_came_before_the_trusted_commit_gives_nothing(
+    branch: Branch,
+) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.anchor = branch.tip
+    assert "before the first commit that is trusted" in branch.refusal()
+
+
+def test_an_edit_that_was_not_recorded_before_the_trusted_commit_changes_nothing(
+    branch: Branch,
+) -> None:
+    branch.bring({PAYOUTS: grant()})
+    known = known_of(branch)
+    branch.push({PAYOUTS: grant(duration="3h")})
+    branch.anchor = branch.tip
+    found = branch.stand(known)
+    (one,) = found.live
+    assert one.grant.duration == 2 * 3600
+    assert "before the first commit that is trusted" in quarantined(found)[PAYOUTS]
+
+
+def test_what_began_before_the_trusted_commit_can_be_extended_narrowed_and_ended(
+    branch: Branch,
+) -> None:
+    first = branch.bring({PAYOUTS: grant(duration="3h")})
+    known = known_of(branch)
+    branch.anchor = branch.tip
+    last = branch.prover(known).last_proven(PAYOUTS, anchor=branch.anchor, tip=branch.tip)
+    assert last is not None
+    assert last.commit == first
+    branch.push({PAYOUTS: grant(duration="2h")})
+    assert live(branch.stand(known)) == ["alice/payouts"]
+    assert "0 merged" in quarantined(branch.stand(known))[PAYOUTS]
+    branch.push({PAYOUTS: None})
+    assert live(branch.stand(known)) == []
+
+
+# Endings
+
+
+def ending(branch: Branch, *grants: str) -> dict[str, tuple[str, ...]]:
+    found = branch.prover().endings(
+        [GrantId(one) for one in grants], anchor=branch.anchor, tip=branch.tip
+    )
+    return {str(name): reasons for name, reasons in found.items()}
+
+
+def test_a_deletion_that_its_subject_asked_for_ends_a_grant(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.bring({PAYOUTS: None})
+    assert ending(branch, "alice/payouts") == {"alice/payouts": ()}
+
+
+def test_a_deletion_that_was_pushed_ends_it_by_nobody_with_a_say(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.push({PAYOUTS: None})
+    (reasons,) = ending(branch, "alice/payouts").values()
+    assert reasons == ("0 merged pull requests brought it, expected one",)
+
+
+def test_what_is_there_or_was_never_there_was_not_ended(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    assert ending(branch, "alice/payouts", "alice/never") == {}
+
+
+def test_a_proven_offboarding_ends_every_grant_of_a_person(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.govern({ALICE_FILE: principal("alice", ALICE.id, "disabled: true\n")})
+    assert ending(branch, "alice/payouts") == {"alice/payouts": ()}
+
+
+def test_an_offboarding_that_was_pushed_is_nobodys_with_a_say(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.push({ALICE_FILE: None})
+    assert ending(branch, "alice/payouts") == {}

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.errors import InvalidInput
-from pipeline.history.sources import Sources, at_top
+from pipeline.history.branch_files import at_top
+from pipeline.history.sources import Sources
 from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.rego import RegorusEngine

@@ -9,7 +9,6 @@ import pytest
 
 from pipeline.clouds.interface import Status
 from pipeline.errors import ForgeError, Undecided, UsageError
-from pipeline.provision.plan import SurprisingPlan
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
 from tests.unit.support_run import OneRun, World, a_run
@@ -196,24 +195,60 @@ def test_a_run_that_dies_before_it_recorded_the_state_tells_again() -> None:
     assert run.world.done == [*LIST, "comment on #11", "Record the state of 1 grants"]
 
 
+def shown_of(held: list[LiveGrant]) -> list[str]:
+    return sorted(f"gcp/prod {one.grant.id}" for one in held)
+
+
+def surprises(world: World) -> list[str]:
+    """The digests of surprising plans that were alerted of."""
+    return [one["commit"] for one in world.events("alert") if one["path"] == "plan"]
+
+
 def surprising() -> tuple[World, list[LiveGrant]]:
     held = [a_grant(f"x{number}") for number in range(12)]
     return a_run(holding=held).world, held
 
 
-def test_a_surprising_plan_is_stopped_before_anything_is_written() -> None:
+def test_a_surprising_part_of_a_plan_stops_alone() -> None:
     world, held = surprising()
-    run = a_run(world, live=[X], quarantined=[quarantine()])
-    with pytest.raises(SurprisingPlan, match="12 of 12"):
-        run.converge()
-    assert world.done == LIST
-    assert len(world.held) == len(held)
-    assert world.record.messages == []
+    run = a_run(world, live=[X], unasked=[one.grant.id for one in held])
+    applied = run.converge()
+    assert applied.code == 1
+    assert applied.surprise is not None
+    assert applied.surprise.why.startswith("12 of 12 live bindings")
+    assert world.held == sorted([*shown_of(held), "gcp/prod alice/x"])
+    assert surprises(world) == [applied.surprise.digest]
+    again = run.again(live=[X], unasked=[one.grant.id for one in held])
+    assert again.converge().code == 1
+    assert surprises(world) == [applied.surprise.digest]
 
 
-def test_a_surprising_plan_that_is_accepted_is_carried_out() -> None:
+def test_a_plan_shows_the_surprise_that_apply_would_stop_at() -> None:
+    world, held = surprising()
+    unasked = [one.grant.id for one in held]
+    said = a_run(world, unasked=unasked).command("plan")
+    assert "12 of 12 live bindings" in said.out
+    (document,) = a_run(world, unasked=unasked).command("plan", "--json").documents
+    stopped = a_run(world, unasked=unasked).converge()
+    assert stopped.surprise is not None
+    assert document["surprise"]["digest"] == stopped.surprise.digest
+
+
+def test_a_surprising_part_that_is_accepted_by_its_digest_is_carried_out() -> None:
+    world, held = surprising()
+    unasked = [one.grant.id for one in held]
+    first = a_run(world, unasked=unasked).converge()
+    assert first.surprise is not None
+    a_run(world, unasked=unasked).converge(accepted="0" * 64)
+    assert world.held == shown_of(held)
+    a_run(world, unasked=unasked).converge(accepted=first.surprise.digest)
+    assert world.held == []
+
+
+def test_what_somebody_with_a_say_ended_is_no_surprise() -> None:
     world, _ = surprising()
-    assert a_run(world).converge(accept_surprise=True).code == 0
+    applied = a_run(world).converge()
+    assert (applied.surprise, applied.code) == (None, 0)
     assert world.held == []
 
 

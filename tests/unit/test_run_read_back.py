@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.run.converge import CATCH_UP
+from pipeline.run.read_back import CATCH_UP
 from tests.unit.support_estate import a_grant
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON

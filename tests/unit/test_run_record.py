@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import Undecided, UsageError
-from pipeline.history.proven import Proof
+from pipeline.errors import UsageError
+from pipeline.history.proofs import Proof
 from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import proof_data, read_recorded
 from tests.unit.support_estate import a_grant, quarantine
 from tests.unit.support_run import World, a_run
-from tests.unit.support_values import HOUR, NOON
+from tests.unit.support_values import HOUR, NOON, window
 
 X = a_grant("x")
 UNKNOWN = "f" * 40
@@ -52,21 +52,26 @@ def test_the_branch_may_grow_after_what_the_record_saw() -> None:
     assert a_run(world, live=[X, a_grant("y")]).chain.events
 
 
-def test_a_branch_that_no_longer_holds_what_the_record_saw_stops_the_run() -> None:
+def test_a_branch_that_no_longer_holds_what_the_record_saw_is_disputed() -> None:
     world = proven()
-    world.tip = world.anchor
-    with pytest.raises(Undecided, match="is no longer on its first-parent line") as caught:
-        _ = a_run(world).chain
-    assert "until its history continues that commit again" in caught.value.hint
+    recorded, world.tip = world.tip, world.anchor
+    line = a_run(world).line
+    assert (line.accepted, line.lost) == (recorded, "")
+    assert f"main is at {world.anchor[:12]}" in line.dispute
 
 
-def test_a_tip_that_the_record_saw_and_git_does_not_know_stops_the_run() -> None:
+def test_a_tip_that_the_record_saw_and_git_does_not_know_stops_all_but_the_lane() -> None:
     world = World()
     seen, world.tip = world.tip, UNKNOWN
     world.write_state(("alice/x", ""), "ended")
     world.tip = seen
-    with pytest.raises(Undecided, match=UNKNOWN[:12]):
-        _ = a_run(world).chain
+    said = a_run(world).command("apply")
+    assert said.code == 1
+    assert f"{UNKNOWN[:12]}, which a run recorded, is gone" in str(said.error)
+    (alert,) = world.events("alert")
+    assert (alert["path"], alert["commit"]) == ("main", seen)
+    assert a_run(world).command("expire").code == 1
+    assert len(world.events("alert")) == 1
 
 
 def test_only_the_last_tip_on_the_record_has_to_be_there() -> None:
@@ -75,7 +80,7 @@ def test_only_the_last_tip_on_the_record_has_to_be_there() -> None:
     world.write_state(("alice/x", ""), "ended")
     world.tip = seen
     world.write_state(("alice/x", ""), "ended")
-    assert len(a_run(world).chain.events) == 2
+    assert a_run(world).line.dispute == ""
 
 
 def test_what_the_record_saw_may_lie_at_or_before_the_trusted_commit() -> None:
@@ -87,35 +92,67 @@ def test_what_the_record_saw_may_lie_at_or_before_the_trusted_commit() -> None:
     assert a_run(world, unproven=["alice/x"]).chain.events[-1]["main"] == world.anchor
 
 
-def test_a_commit_that_was_merged_the_wrong_way_round_stops_the_run() -> None:
+def merged_the_wrong_way(world: World) -> str:
+    """Makes a tip that has the old one as its second parent only; returns the old one."""
+    before, files = world.tip, {"README.md": "aside"}
+    aside = world.git.commit(files, world.anchor, at=NOON)
+    world.tip = world.git.commit(files, aside, before, at=NOON, onto=before)
+    world.accepted = before
+    return before
+
+
+def test_a_commit_that_was_merged_the_wrong_way_round_adds_nothing_and_removals_go_on() -> None:
     world = proven()
-    aside = world.git.commit({"README.md": "aside"}, world.anchor, at=NOON)
-    # The former tip is in the history, but as the second parent.
-    world.tip = world.git.commit({"README.md": "both"}, aside, world.tip, at=NOON)
-    with pytest.raises(Undecided, match="merged the wrong way round|first-parent line"):
-        _ = a_run(world).chain
+    before = merged_the_wrong_way(world)
+    over = a_grant("over", held=window(-2, 0))
+    said = a_run(world, live=[X], holding=[over], files=False).command("apply", "--json")
+    assert said.code == 1
+    assert world.held == ["gcp/prod alice/x"]
+    (document,) = said.documents
+    assert f"has the earlier tip {before[:12]}" in document["dispute"]
+    assert [one["cause"] for one in document["removals"]["causes"]] == ["over"]
+    assert {event["main"] for event in world.record.events} == {before}
 
 
-def test_a_tip_that_was_pushed_and_covered_up_since_stops_the_run() -> None:
+@pytest.mark.parametrize("command", ["status", "plan", "expire"])
+def test_every_command_names_a_dispute_and_its_way_out(command: str) -> None:
+    world = proven()
+    before = merged_the_wrong_way(world)
+    said = a_run(world, live=[X], files=False).command(command)
+    assert said.code == 1
+    assert f"has the earlier tip {before[:12]}" in said.err
+    assert "an administrator pushes a commit that continues" in said.err
+
+
+def test_a_dispute_ends_with_a_commit_that_continues_the_old_tip() -> None:
+    world = proven()
+    before = merged_the_wrong_way(world)
+    world.tip = world.git.commit({}, before, world.tip, at=NOON, onto=world.tip)
+    world.accepted = None
+    assert a_run(world, live=[X], files=False).command("apply").code == 0
+
+
+def test_a_tip_that_was_pushed_and_covered_up_since_is_the_one_that_counts() -> None:
     world = World()
     covered = world.git.commit({"policies/a.rego": "x"}, world.anchor, at=NOON)
     aside = world.git.commit({"README.md": "aside"}, world.anchor, at=NOON)
     world.tip = world.git.commit({"README.md": "both"}, aside, covered, at=NOON)
-    world.forge.pushed = frozenset({covered})
-    with pytest.raises(Undecided, match=covered[:12]):
-        _ = a_run(world).chain
+    world.forge.pushed = (covered, world.tip)
+    assert a_run(world).line.accepted == covered
+    world.forge.pushed = ()
+    assert a_run(world).line.accepted == world.tip
 
 
 def test_pushed_tips_on_the_line_or_gone_without_a_trace_stop_nothing() -> None:
     world = proven()
     lost = world.git.commit({"README.md": "lost"}, world.anchor, at=NOON)
-    world.forge.pushed = frozenset({world.tip, world.anchor, lost, UNKNOWN})
-    assert a_run(world, live=[X]).chain.events
+    world.forge.pushed = (world.anchor, lost, UNKNOWN, world.tip)
+    assert a_run(world, live=[X]).line.dispute == ""
 
 
 def test_without_a_trusted_commit_nothing_is_proven() -> None:
     with pytest.raises(UsageError, match="no trusted commit"):
-        _ = a_run(proven(), live=[X], anchor=None).chain
+        _ = a_run(proven(), live=[X], anchor=None).line
 
 
 def test_proofs_on_a_record_that_the_app_signed_are_used() -> None:

@@ -266,9 +266,9 @@ def test_applying_the_plan_to_what_is_there_gives_what_is_wanted_and_twice_chang
     before: list[LiveGrant], live: list[LiveGrant], hours: int
 ) -> None:
     first = a_run(live=before)
-    first.converge(accept_surprise=True)
+    first.converge()
     now = NOON + hours * HOUR
-    first.again(live=live, now=now).converge(accept_surprise=True)
+    first.again(live=live, now=now).converge()
     assert first.world.held == shown(desired(live, now=now).bindings)
     assert changes(first.again(live=live)) == []
 

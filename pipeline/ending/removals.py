@@ -1,0 +1,153 @@
+"""The removals lane: which bindings go at once, whatever is unproven or disputed.
+
+The lane reads the default branch's tree, the record and the clouds. It needs no proof, no policy
+and no answer of GitHub, so that neither can hold up what takes access away. For example, of a
+binding that grant *g* of *alice* has:
+
+    its window is over                                          goes
+    g's file stood at the last recorded tip and stands no more  goes, up to the surprising share
+    alice's file is gone, or says `disabled: true`              goes, up to the surprising share
+    g's file was cut down, and no line of it asks for this      goes, up to the surprising share
+    g's file was shortened, and the shorter window is over      goes, up to the surprising share
+    g's file stands there, unproven or with problems            stays
+    g's file never stood at a tip that was recorded             stays: a newer run may have made it
+
+Which of these were asked for by somebody with a say is found out later, by proof. Until then
+only so much of what is alive may go that a mistake, or an attack, is no disaster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pipeline.provision.plan import Plan, is_alive, is_surprising
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
+from pipeline.values.grant import Access, Grant
+from pipeline.values.grant_change import classify
+from pipeline.values.ids import GrantId
+
+
+class Cause(StrEnum):
+    """The reason why a binding goes."""
+
+    OVER = "its window is over"
+    OFFBOARDED = "its person is no longer in the catalogue, or disabled"
+    DELETED = "its grant's file is gone from the default branch"
+    NARROWED = "its grant's file no longer asks for it"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """One binding that goes, and why."""
+
+    binding: Binding
+    cause: Cause
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GrantFiles:
+    """The grant files of the default branch as the lane reads them."""
+
+    present: Mapping[GrantId, Grant | None]
+    """Every file that is there; None for one that cannot be read."""
+
+    known: Collection[GrantId]
+    """The grants whose file stood at the last recorded tip, or that the record says we made."""
+
+    provisioned: Mapping[GrantId, Grant]
+    """The version of each grant that the record says was provisioned, where it can be read."""
+
+    roles: Mapping[tuple[str, str], str]
+    """Target and key of a binding that the record says we made, to its role's name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanePlan:
+    """The bindings that the lane removes, and those that are too many at once."""
+
+    removals: tuple[Removal, ...]
+    stopped: tuple[Removal, ...]
+    """Left to the rest of the run: more than the surprising share of what is alive."""
+
+    alive: int
+
+    def plan(self) -> Plan:
+        """Returns the deletions as a plan."""
+        changes = sorted(
+            (BindingChange(kind=ChangeKind.DELETE, binding=one.binding) for one in self.removals),
+            key=lambda change: (change.binding.identity, change.binding.handle),
+        )
+        return Plan(changes=tuple(changes), alive=self.alive)
+
+
+def plan_removals(
+    bindings: Iterable[Binding],
+    files: GrantFiles | None,
+    *,
+    now: datetime,
+    offboarded: Callable[[str], bool],
+) -> LanePlan:
+    """Returns what goes of the observed *bindings*.
+
+    *offboarded* says of a principal's name whether it is no longer entitled to anything; a
+    grant's folder is its subject.
+    Without *files*, as when no tip was ever recorded, deletions are left to the rest of the run.
+    """
+    held = list(bindings)
+    found = [
+        Removal(binding=binding, cause=cause)
+        for binding in held
+        if (cause := _cause(binding, files, now=now, offboarded=offboarded)) is not None
+    ]
+    alive = sum(1 for binding in held if is_alive(binding, now))
+    asked = [one for one in found if one.cause is not Cause.OVER]
+    if is_surprising(len(asked), alive=alive):
+        over = [one for one in found if one.cause is Cause.OVER]
+        return LanePlan(removals=tuple(over), stopped=tuple(asked), alive=alive)
+    return LanePlan(removals=tuple(found), stopped=(), alive=alive)
+
+
+def _cause(
+    binding: Binding,
+    files: GrantFiles | None,
+    *,
+    now: datetime,
+    offboarded: Callable[[str], bool],
+) -> Cause | None:
+    if not is_alive(binding, now):
+        return Cause.OVER
+    if not binding.grants:
+        return None
+    if all(offboarded(grant.partition("/")[0]) for grant in binding.grants):
+        return Cause.OFFBOARDED
+    if files is None:
+        return None
+    causes = [_cause_of(grant, binding, files, now=now) for grant in binding.grants]
+    # Where one grant still needs it, the rest of the run takes the others out.
+    return None if None in causes else causes[0]
+
+
+def _cause_of(
+    grant: GrantId, binding: Binding, files: GrantFiles, *, now: datetime
+) -> Cause | None:
+    if grant not in files.present:
+        return Cause.DELETED if grant in files.known else None
+    new, old = files.present[grant], files.provisioned.get(grant)
+    if new is None or old is None or classify(old, new) != "narrow":
+        return None
+    if not any(_serves(binding, line, files) for line in new.access):
+        return Cause.NARROWED
+    # A window that several grants share tells nothing about one of them.
+    if binding.window is None or len(binding.grants) > 1 or new.duration == old.duration:
+        return None
+    end = binding.window.start + timedelta(seconds=new.duration)
+    return Cause.NARROWED if end <= now else None
+
+
+def _serves(binding: Binding, line: Access, files: GrantFiles) -> bool:
+    """Whether *line* may be what *binding* is for; in doubt it is."""
+    role = files.roles.get((binding.target, binding.key))
+    return line.target == binding.target and role in (None, line.role)

@@ -1,0 +1,30 @@
+"""The proof of one commit, as it is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+LifeKey = tuple[str, str]
+"""A grant's id and the commit of its addition: what tells lives of one path apart."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """Why a commit counts. Recorded once, as of the merge; facts outside git included."""
+
+    commit: str
+    pull: int
+    head: str
+    merged_at: datetime
+    requester: str | None
+    """The principal who opened the pull request; None for an App or a stranger."""
+
+    approvers: tuple[str, ...]
+    """Principals, sorted; empty where policy let it merge by itself."""
+
+    decision: str
+    """Digest of the decision, which names every rule that ran."""
+
+    previous: str | None = None
+    """The commit of the proven version that it was held against; None where there was none."""

@@ -1,0 +1,227 @@
+"""The removals lane of one run: takes away what must go, before anything is proven.
+
+Its own path from the clouds to the clouds: it imports no policy, no judge, no proof and nothing
+that asks GitHub, so that whatever is wrong there cannot hold up less access. The record is read
+through git. Where it cannot be read or written, the lane goes on and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipeline.ending.removals import Cause, GrantFiles, LanePlan, Removal, plan_removals
+from pipeline.errors import ForgeError, PipelineError
+from pipeline.history.branch_files import BranchFiles
+from pipeline.history.lives import GRANTS, grant_id, is_grant
+from pipeline.provision.apply import Outcome, apply_plan
+from pipeline.provision.lanes import Lanes
+from pipeline.provision.plan import Plan
+from pipeline.provision.verify import Drift, Estate, observe
+from pipeline.record.audit import Chain
+from pipeline.record.recorded import PROVISIONED, read_recorded
+from pipeline.run.read_back import Patience, read_back
+from pipeline.values.catalogue import Target
+from pipeline.values.grant import Grant
+from pipeline.values.ids import Cloud, GrantId, TargetId
+
+if TYPE_CHECKING:
+    from pipeline.record.journal import AuditJournal
+    from pipeline.run.connect import Clouds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneParts:
+    """What the lane works with."""
+
+    now: datetime
+    clock: Callable[[], datetime]
+    tip: str
+    """Of the default branch, fetched after the record was read: it may only be newer."""
+
+    files: BranchFiles
+    chain: Chain | None
+    """The record as far as it holds; None where it could not be read."""
+
+    clouds: Callable[[frozenset[Cloud]], Clouds]
+    lanes: Lanes
+    journal: AuditJournal
+    patience: Patience
+    warn: Callable[[str], None]
+    progress: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removed:
+    """The results of the removals lane."""
+
+    lane: LanePlan
+    outcome: Outcome
+    targets: Mapping[TargetId, Target]
+    """Those that were listed."""
+
+    after: Estate
+    """What they hold, listed after the writes."""
+
+    drift: tuple[Drift, ...]
+    unrecorded: tuple[str, ...]
+    """Why the record lacks what was done; empty where it has it."""
+
+    @property
+    def code(self) -> int:
+        """0 nothing left to take away, 1 something is left or unrecorded, 3 a target could not
+        be listed."""
+        if self.after.unreachable:
+            return 3
+        left = self.lane.stopped or self.outcome.failed or self.outcome.pending or self.drift
+        return 1 if left else self.code_beside_the_rest
+
+    @property
+    def code_beside_the_rest(self) -> int:
+        """The same where the rest of the run came to its end: it has tried again what was left."""
+        return 1 if self.unrecorded else 0
+
+
+def take_away(parts: LaneParts) -> Removed:
+    """Removes every binding that must go; see `pipeline.ending.removals` for which these are."""
+    recorded_tip = _recorded_tip(parts)
+    targets = _targets(parts, recorded_tip)
+    clouds = parts.clouds(frozenset(target.cloud for target in targets.values()))
+
+    def look(only: Collection[TargetId] | None = None) -> Estate:
+        asked = [targets[name] for name in sorted(targets) if only is None or name in only]
+        parts.progress(f"listing {len(asked)} targets for the removals lane")
+        return observe(clouds.readers, asked, now=parts.now, lanes=parts.lanes)
+
+    before = look()
+    lane = plan_removals(
+        before.bindings,
+        _grant_files(parts, recorded_tip),
+        now=parts.now,
+        offboarded=lambda name: parts.files.offboarded(parts.tip, name),
+    )
+    causes = {one.binding.identity: one.cause.value for one in lane.removals}
+    journal = _Tolerant(parts.journal, causes, parts.warn)
+    plan = lane.plan()
+    outcome = apply_plan(
+        plan,
+        clouds.writers,
+        journal,
+        clock=parts.clock,
+        without=lambda _: (),
+        progress=lambda result: parts.progress(
+            f"{result.change.kind} {result.change.binding.target}: {result.status}"
+        ),
+        lanes=parts.lanes,
+    )
+    after: Estate = before
+    drift: tuple[Drift, ...] = ()
+    if touched := {change.binding.target for change in plan.changes}:
+        after = before.renewed(touched, look(touched))
+        after, drift = read_back(outcome, after, look, parts.patience)
+    return Removed(
+        lane=lane,
+        outcome=outcome,
+        targets=targets,
+        after=after,
+        drift=drift,
+        unrecorded=tuple(journal.troubles),
+    )
+
+
+class _Tolerant:
+    """A journal that lets the lane go on where nothing can be recorded."""
+
+    def __init__(
+        self,
+        journal: AuditJournal,
+        causes: Mapping[tuple[str, str, str], str],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._journal = journal
+        self._causes = causes
+        self._warn = warn
+        self.troubles: list[str] = []
+
+    def intents(self, plan: Plan) -> None:
+        self._try(lambda: self._journal.intents(plan, causes=self._causes))
+
+    def outcomes(self, outcome: Outcome) -> None:
+        self._try(lambda: self._journal.outcomes(outcome, causes=self._causes))
+
+    def _try(self, record: Callable[[], None]) -> None:
+        try:
+            record()
+        except PipelineError as error:
+            self.troubles.append(str(error))
+            self._warn(f"the removals lane goes on unrecorded: {error}")
+
+
+def _recorded_tip(parts: LaneParts) -> str | None:
+    """Returns the tip that the last recorded run worked from; None where git lacks it."""
+    if parts.chain is None or not parts.chain.events:
+        return None
+    tip = str(parts.chain.events[-1].get("main"))
+    try:
+        return parts.files.objects.resolve(tip)
+    except ForgeError as error:
+        parts.warn(f"the last recorded tip {tip[:12]} is not at hand: {error}")
+        return None
+
+
+def _targets(parts: LaneParts, recorded_tip: str | None) -> dict[TargetId, Target]:
+    """Returns every target that can be read of the catalogue now, and of that last recorded:
+    striking a target off must not hide what is held there."""
+    found: dict[TargetId, Target] = {}
+    for commit in filter(None, (parts.tip, recorded_tip)):
+        for target in parts.files.targets(commit):
+            found.setdefault(target.id, target)
+    return found
+
+
+def _grant_files(parts: LaneParts, recorded_tip: str | None) -> GrantFiles | None:
+    """Returns the grants that the branch holds, held and gave; None where no tip is recorded."""
+    if parts.chain is None or recorded_tip is None:
+        return None
+    entries = parts.files.objects.tree(parts.tip, GRANTS)
+    present = {grant_id(one.path): one for one in entries if is_grant(one.path)}
+    recorded = read_recorded(parts.chain.events)
+    before = {
+        grant_id(one.path)
+        for one in parts.files.objects.tree(recorded_tip, GRANTS)
+        if is_grant(one.path)
+    }
+    made = {GrantId(key[0]) for key, state in recorded.states.items() if state == PROVISIONED}
+    given = {grant: blob for grant, blob in recorded.blobs.items() if grant in present}
+    changed = {grant: blob for grant, blob in given.items() if present[grant].blob != blob}
+    return GrantFiles(
+        present={
+            grant: parts.files.grant(entry).grant if grant in changed else None
+            for grant, entry in present.items()
+        },
+        known=before | made,
+        provisioned=dict(_versions(parts, changed)),
+        roles=recorded.roles,
+    )
+
+
+def _versions(parts: LaneParts, blobs: Mapping[GrantId, str]) -> Iterator[tuple[GrantId, Grant]]:
+    """Yields the version of each grant that was provisioned, where git still has it."""
+    for grant, blob in blobs.items():
+        try:
+            parsed = parts.files.version(blob, f"{GRANTS}{grant}.yaml")
+        except ForgeError as error:
+            parts.warn(f"{grant}: the version that was provisioned cannot be read: {error}")
+            continue
+        if parsed.grant is not None:
+            yield grant, parsed.grant
+
+
+def unasked(removals: Sequence[Removal]) -> frozenset[GrantId]:
+    """Returns the grants that went although their window was not over: somebody must have had a
+    say in it."""
+    return frozenset(
+        grant for one in removals if one.cause is not Cause.OVER for grant in one.binding.grants
+    )

@@ -1,0 +1,199 @@
+"""The removals lane as a run goes through it: first, whatever fails afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ForgeError
+from pipeline.values.live import LiveGrant
+from tests.unit.support_estate import CATALOGUE, a_grant
+from tests.unit.support_run import World, a_run
+from tests.unit.support_values import window
+
+ROOT = Path(__file__).parents[2]
+X, Y = a_grant("x"), a_grant("y", "aws/prod")
+OVER = a_grant("over", held=window(-2, 0))
+LIST = ["list aws", "list azure", "list gcp"]
+
+
+def provisioned(*live: LiveGrant) -> World:
+    """A world in which *live* grants were provisioned by an earlier run."""
+    run = a_run(live=live)
+    assert run.command("apply").code == 0
+    run.world.done.clear()
+    return run.world
+
+
+def causes(world: World) -> dict[str, str]:
+    """The causes on the record, by grant."""
+    return {
+        one["grants"][0]["id"]: one["cause"] for one in world.events("intent") if "cause" in one
+    }
+
+
+def test_the_lane_imports_neither_policy_nor_judge_nor_proof_nor_github() -> None:
+    code = (
+        "import sys, pipeline.run.removals\n"
+        "print(*sorted(one for one in sys.modules if one.startswith('pipeline.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    assert "pipeline.ending.removals" in loaded
+    forbidden = ("policy", "policy_tools", "judge", "proof", "approvals", "forge")
+    assert [one for one in loaded if one.split(".")[1] in forbidden] == []
+
+
+def test_what_is_over_goes_before_anything_is_proven_or_added() -> None:
+    world = World()
+    a_run(world, live=[X], holding=[OVER]).command("apply")
+    writes = [line for line in world.done if "alice" in line]
+    assert writes == ["delete gcp/prod alice/over", "create gcp/prod alice/x"]
+    assert causes(world) == {"alice/over": "its window is over"}
+
+
+@pytest.mark.parametrize("command", ["apply", "expire"])
+def test_a_deleted_grant_goes_though_nothing_can_be_proven(command: str) -> None:
+    world = provisioned(X, Y)
+    world.say([Y])
+    world.forge.fails = ForgeError("502")
+    said = a_run(world, proving=True, files=False).command(command)
+    assert said.code == 3
+    assert world.held == ["aws/prod alice/y"]
+    assert causes(world) == {"alice/x": "its grant's file is gone from the default branch"}
+    assert said.error is not None
+    assert [one["cause"] for one in said.error.facts["removals"]["causes"]] == ["deleted"]
+
+
+def test_an_offboarded_person_loses_access_though_nothing_can_be_proven() -> None:
+    world = provisioned(X, Y)
+    world.merge({"access/principals/alice.yaml": None})
+    world.forge.fails = ForgeError("502")
+    assert a_run(world, proving=True, files=False).command("apply").code == 3
+    assert world.held == []
+
+
+def test_a_disabled_person_loses_access_though_the_catalogue_is_broken() -> None:
+    world = provisioned(X, Y)
+    path = "access/principals/alice.yaml"
+    world.merge({path: CATALOGUE[path] + "disabled: true\n", "access/roles/gcp.yaml": "- no\n"})
+    world.forge.fails = ForgeError("502")
+    assert a_run(world, proving=True, files=False).command("apply").code == 3
+    assert world.held == []
+
+
+def test_a_file_that_is_pushed_broken_takes_nothing_away() -> None:
+    world = provisioned(X)
+    world.merge({X.grant.path: "subject: ["})
+    world.forge.fails = ForgeError("502")
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == ["gcp/prod alice/x"]
+
+
+def test_a_line_that_is_cut_off_goes_though_nothing_can_be_proven() -> None:
+    both, one = a_grant("x", "gcp/prod", "aws/prod"), a_grant("x", "gcp/prod")
+    world = provisioned(both)
+    world.say([one])
+    world.forge.fails = ForgeError("502")
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == ["gcp/prod alice/x"]
+
+
+def test_a_record_that_is_broken_or_cannot_be_read_does_not_stop_what_is_over() -> None:
+    world = provisioned(X)
+    name = sorted(world.record.files)[-1]
+    world.record.files[name] = b"{}\n"
+    said = a_run(world, live=[X], holding=[OVER]).command("apply")
+    assert said.code == 3
+    assert world.held == ["gcp/prod alice/x"]
+    assert "the record is broken" in said.err
+    assert "goes on unrecorded" in said.err
+    world.record.silent = True
+    again = a_run(world, live=[X], holding=[OVER]).command("apply")
+    assert again.code == 3
+    assert world.held == ["gcp/prod alice/x"]
+    assert "the record cannot be read" in again.err
+
+
+def test_a_record_that_cannot_be_written_does_not_stop_the_lane() -> None:
+    world = provisioned(X)
+    world.record.refuses = ""
+    said = a_run(world, live=[X], holding=[OVER]).command("expire", "--json")
+    assert said.code == 1
+    (document,) = said.documents
+    assert document["removals"]["unrecorded"] != []
+    assert world.held == ["gcp/prod alice/x"]
+
+
+def test_one_cloud_that_cannot_be_listed_holds_up_no_other() -> None:
+    world = provisioned(X, Y)
+    world.say([])
+    said = a_run(world, files=False, down={"aws/prod": "503"}).command("apply")
+    assert said.code == 3
+    assert world.held == ["aws/prod alice/y"]
+
+
+def test_a_removal_that_fails_is_tried_again_by_every_run() -> None:
+    world = provisioned(X)
+    world.say([])
+    world.keeps["gcp/prod"] = "409"
+    assert a_run(world, files=False).command("apply").code == 1
+    world.merge({"README.md": "later"})
+    assert a_run(world, files=False).command("apply").code == 1
+    world.keeps.clear()
+    world.forge.fails = ForgeError("502")
+    assert a_run(world, proving=True, files=False).command("expire").code == 3
+    assert world.held == []
+
+
+def test_too_many_at_once_wait_for_proof_and_go_with_it() -> None:
+    many = [a_grant(f"x{number}") for number in range(12)]
+    world = provisioned(*many)
+    world.say([])
+    unasked = [one.grant.id for one in many]
+    said = a_run(world, files=False, unasked=unasked).command("apply")
+    assert said.code == 1
+    assert "12 of 12 live bindings would go at once" in said.err
+    assert len(world.held) == 12
+    assert a_run(world, files=False).command("apply").code == 0
+    assert world.held == []
+
+
+def test_a_deletion_by_nobody_with_a_say_takes_effect_and_raises_an_alert() -> None:
+    world = provisioned(X)
+    world.say([])
+    said = a_run(world, files=False, unasked=["alice/x"]).command("apply")
+    assert said.code == 1
+    assert world.held == []
+    (alert,) = world.events("alert")
+    assert alert["path"] == X.grant.path
+    assert alert["reasons"] == ["it was ended by nobody with a say: 1 person pushed it"]
+    assert a_run(world, files=False, unasked=["alice/x"]).command("apply").code == 0
+
+
+def test_targets_are_listed_once_for_the_lane_and_the_rest_of_the_run() -> None:
+    world = provisioned(X)
+    assert a_run(world, live=[X]).command("apply").code == 0
+    assert world.done == LIST
+
+
+def test_a_target_that_was_struck_off_is_cleaned_up() -> None:
+    world = provisioned(X)
+    world.merge({"access/targets/gcp.yaml": None, X.grant.path: None})
+    world.forge.fails = ForgeError("502")
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == []
+
+
+def test_a_listing_that_lags_is_read_again_before_a_removal_counts_as_left() -> None:
+    world = provisioned(X)
+    world.say([])
+    world.lags["gcp/prod"] = 2
+    said = a_run(world, files=False).command("apply", "--json")
+    assert said.documents[0]["removals"]["exit_code"] == 0
+    assert sum(world.waited) < 90
