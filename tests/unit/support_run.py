@@ -43,7 +43,7 @@ from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, shown
 from tests.unit.support_memory import Git
 from tests.unit.support_values import NOON
-from tests.unit.support_world import KEEPER, Cloudlet, Forge, Record
+from tests.unit.support_world import KEEPER, Cloudlet, Effects, Forge, Record
 
 
 class Commits(Git):
@@ -58,7 +58,7 @@ class World:
     """What outlives a run."""
 
     def __init__(self, files: Mapping[str, str] = CATALOGUE) -> None:
-        self.done: list[str] = []
+        self.done = Effects()
         """What was read and written, in order."""
 
         self.now = NOON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,37 @@ from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud
 from pipeline.values.pull_request import Actor, PullFile, PullRequest
+
+
+class Killed(BaseException):
+    """The process ends here: no handler of ours sees it."""
+
+
+class Effects(list[str]):
+    """What was read and written, in order; a process can be killed around every write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kill_at: int | None = None
+        """The point at which the process ends: two around every write, counted from zero."""
+
+        self.points = 0
+        """The points so far."""
+
+    @contextmanager
+    def effect(self, text: str) -> Iterator[None]:
+        """Around a write: before it has taken effect, and after."""
+        self._pass()
+        self.append(text)
+        yield
+        self._pass()
+
+    def _pass(self) -> None:
+        self.points += 1
+        if self.kill_at is not None and self.points > self.kill_at:
+            # The process is gone: its other threads write nothing more either.
+            raise Killed
+
 
 KEEPER = Actor(id=500, login="keeper[bot]", type="Bot")
 STRANGER = Actor(id=66, login="mallory", type="User")
@@ -65,8 +97,12 @@ class Cloudlet:
         return results
 
     def _write(self, change: BindingChange) -> Result:
+        target = change.binding.target
+        with self._world.done.effect(f"{change.kind} {target} {'+'.join(change.binding.grants)}"):
+            return self._take_effect(change)
+
+    def _take_effect(self, change: BindingChange) -> Result:
         world, target = self._world, change.binding.target
-        world.done.append(f"{change.kind} {target} {'+'.join(change.binding.grants)}")
         gone = change.kind is ChangeKind.DELETE
         if target in (world.keeps if gone else world.refuses):
             return Result(
@@ -87,7 +123,7 @@ class Cloudlet:
 class Record:
     """The audit branch."""
 
-    def __init__(self, done: list[str]) -> None:
+    def __init__(self, done: Effects) -> None:
         self.files: dict[str, bytes] = {}
         self.messages: list[str] = []
         self.refuses: str | None = None
@@ -121,9 +157,9 @@ class Record:
         if parent != self.head:
             raise RefMoved("it moved")
         assert not files.keys() & self.files.keys()
-        self.files.update({path: text.encode() for path, text in files.items()})
-        self.messages.append(message)
-        self._done.append(message.partition("\n")[0])
+        with self._done.effect(message.partition("\n")[0]):
+            self.files.update({path: text.encode() for path, text in files.items()})
+            self.messages.append(message)
         return f"{len(self.messages):040x}"
 
     def cut(self) -> None:
@@ -148,7 +184,7 @@ class Opened:
 class Forge:
     """GitHub, read and written."""
 
-    def __init__(self, record: Record, done: list[str]) -> None:
+    def __init__(self, record: Record, done: Effects) -> None:
         self.comments_on: dict[int, dict[str, str]] = {}
         """Those of the keeper by pull request and marker."""
 
@@ -199,8 +235,8 @@ class Forge:
     def comment(self, number: int, *, marker: str, body: str, bot_id: int) -> int:
         if number in self.silent:
             raise ForgeError("502")
-        self._done.append(f"comment on #{number}")
-        self.comments_on.setdefault(number, {})[marker] = body
+        with self._done.effect(f"comment on #{number}"):
+            self.comments_on.setdefault(number, {})[marker] = body
         return 1
 
     def comments(self, number: int) -> tuple[Comment, ...]:
@@ -216,8 +252,8 @@ class Forge:
         if self.closed:
             raise ForgeError("502")
         number = 900 + len(self.opened)
-        self.opened[number] = Opened(branch=branch, **fields)
-        self._done.append(f"open #{number}")
+        with self._done.effect(f"open #{number}"):
+            self.opened[number] = Opened(branch=branch, **fields)
         return number
 
     def open_pulls(self, *, base: str) -> tuple[PullRequest, ...]:
