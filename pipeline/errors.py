@@ -95,6 +95,12 @@ class CloudError(Undecided):
     """Raised when a cloud's API refused or failed; the SDK's error is its cause."""
 
 
+class CloudRefused(CloudError):
+    """Raised when a cloud said no to the pipeline: so it will on every try, until somebody acts."""
+
+    exit_code = 1
+
+
 class ForgeError(Undecided):
     """Raised when git or GitHub refused, failed or answered beyond a known limit."""
 

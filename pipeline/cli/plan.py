@@ -110,7 +110,7 @@ def _plan_estate(context: Context, as_json: bool) -> int:
             out.line(f"! {target} could not be listed: {why}", "red")
         if not found.changes:
             out.line("nothing to change")
-    if estate.unreachable:
-        return 3
+    if estate.code:
+        return estate.code
     waits = found.held or situation.desired.refused or branch.unproven or situation.dispute
     return 1 if found.changes or waits else 0

@@ -23,7 +23,8 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
     """Show every binding that the clouds hold, with its grant, reason and what is left of it.
 
     States: live; scheduled (its start is ahead); missing (wanted, not there); altered (not as
-    written); surplus (there, not wanted: apply removes it); unknown (its target could not be
+    written); surplus (there, not wanted: apply removes it); unlisted (made a moment ago, and its
+    cloud does not list it yet); unknown (its target could not be
     listed). Nothing is written anywhere.
 
     Exit codes: 0 the clouds agree with the default branch, 1 they differ, 3 something could
@@ -46,8 +47,8 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
                 context.emit(_document(row, situation.now))
         else:
             _say(context, situation, rows)
-        if situation.estate.unreachable:
-            return 3
+        if situation.estate.code:
+            return situation.estate.code
         agreed = all(row.state in AGREED for row in rows)
         return 0 if agreed and not situation.dispute else 1
 

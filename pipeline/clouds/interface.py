@@ -41,6 +41,9 @@ class Observation:
     unreachable: tuple[tuple[TargetId, str], ...] = ()
     """Targets that could not be listed in full, with the reason: nothing is changed there."""
 
+    refused: frozenset[TargetId] = frozenset()
+    """Those of *unreachable* that said no, as a closed account does: no outage, which passes."""
+
 
 class CloudReader(Protocol):
     """Lists what carries our mark, in bulk: never one call per grant."""
@@ -86,6 +89,13 @@ class CloudWriter(Protocol):
         self, changes: Sequence[BindingChange], *, clock: Callable[[], datetime]
     ) -> tuple[Result, ...]:
         """Returns one result per change, in the order given; raises nothing for a failed one."""
+
+
+CLOSED = (
+    "give the pipeline its role there; of an account that is closed for good, take the target "
+    "off access/targets/"
+)
+"""The way out where a cloud refuses to list a target."""
 
 
 def unforeseen(error: Exception) -> str:

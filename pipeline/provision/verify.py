@@ -32,6 +32,16 @@ class Estate:
     bindings: tuple[Binding, ...]
     foreign: tuple[Foreign, ...]
     unreachable: tuple[tuple[TargetId, str], ...]
+    refused: frozenset[TargetId] = frozenset()
+    """Those of *unreachable* that said no: another try changes nothing there."""
+
+    @property
+    def code(self) -> int:
+        """0 where every target was listed, 3 where one may answer on another try, 1 where all
+        that could not be listed said no."""
+        if not self.unreachable:
+            return 0
+        return 1 if {target for target, _ in self.unreachable} <= self.refused else 3
 
     def renewed(self, targets: Collection[TargetId], again: Estate) -> Estate:
         """Returns this, with *again* in place of what it says of *targets*."""
@@ -42,6 +52,7 @@ class Estate:
                 *(down for down in self.unreachable if down[0] not in targets),
                 *again.unreachable,
             ),
+            refused=(self.refused - frozenset(targets)) | again.refused,
         )
 
 
@@ -74,6 +85,7 @@ def observe(
         bindings=tuple(binding for answer in ordered for binding in answer.bindings),
         foreign=tuple(foreign for answer in ordered for foreign in answer.foreign),
         unreachable=tuple(down for answer in ordered for down in answer.unreachable),
+        refused=frozenset(target for answer in ordered for target in answer.refused),
     )
 
 

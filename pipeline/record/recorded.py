@@ -11,11 +11,35 @@ from pipeline.history.proofs import Proof
 from pipeline.record.audit import unanswered_intents
 from pipeline.values.binding import ChangeKind
 from pipeline.values.canonical import timestamp
-from pipeline.values.ids import GrantId
+from pipeline.values.ids import GrantId, TargetId
 
 PROVISIONED = "provisioned"
 ROLLED_BACK = "rolled-back"
 ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusals:
+    """Runs in which a cloud did not make a part of one version of a grant."""
+
+    runs: int
+    last: datetime
+    why: str
+    """The message of the last one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """A binding that a run made or altered, and none took away since."""
+
+    target: TargetId
+    key: str
+    principal: str
+    role: str
+    grants: tuple[GrantId, ...]
+    start: datetime | None
+    end: datetime | None
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +65,12 @@ class Recorded:
     roles: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Target and key of every binding that was made, to the name of its role."""
 
+    refusals: Mapping[tuple[GrantId, str], Refusals] = field(default_factory=dict)
+    """(grant, commit of its version) to how often that could not be made in full."""
+
+    made: Mapping[tuple[str, str], Made] = field(default_factory=dict)
+    """Target and key of what was made, and was not taken away since."""
+
     unanswered: tuple[Mapping[str, Any], ...] = ()
     """Intents without an outcome: their runs ended in between."""
 
@@ -54,7 +84,11 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     blobs: dict[GrantId, str] = {}
     commits: dict[GrantId, str] = {}
     roles: dict[tuple[str, str], str] = {}
+    refusals: dict[tuple[GrantId, str], Refusals] = {}
+    made: dict[tuple[str, str], Made] = {}
     for event in events:
+        if event["kind"] in ("intent", "outcome"):
+            _note(event, made)
         if event["kind"] == "proof":
             proof = _proof(event)
             proofs[proof.commit] = proof
@@ -70,6 +104,10 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
                 if isinstance(one.get("blob"), str) and isinstance(one.get("commit"), str):
                     blobs[GrantId(one["id"])] = one["blob"]
                     commits[GrantId(one["id"])] = one["commit"]
+        elif event["kind"] == "outcome" and _refused(event):
+            for one in event["grants"]:
+                key = (GrantId(one["id"]), str(one.get("commit")))
+                refusals[key] = _once_more(refusals.get(key), event)
     return Recorded(
         proofs=proofs,
         states=states,
@@ -78,6 +116,8 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         blobs=blobs,
         commits=commits,
         roles=roles,
+        refusals=refusals,
+        made=made,
         unanswered=unanswered_intents(events),
     )
 
@@ -86,6 +126,45 @@ def _made(event: Mapping[str, Any]) -> bool:
     """Whether an outcome says that a binding was made or altered."""
     given = event["change"] != ChangeKind.DELETE and not event["rollback"]
     return given and event["status"] in ("done", "pending")
+
+
+def _note(event: Mapping[str, Any], made: dict[tuple[str, str], Made]) -> None:
+    """Notes in *made* what an intent or an outcome says is there now.
+
+    Only what a cloud listed is taken away, so whoever intends that has seen it.
+    """
+    binding = event["binding"]
+    place = (binding["target"], binding["key"])
+    if event["change"] == ChangeKind.DELETE:
+        made.pop(place, None)
+    elif event.get("status") == "done":
+        made[place] = Made(
+            target=TargetId(binding["target"]),
+            key=binding["key"],
+            principal=binding["principal"],
+            role=binding["role"],
+            grants=tuple(GrantId(one["id"]) for one in event["grants"]),
+            start=_moment(binding["start"]),
+            end=_moment(binding["end"]),
+            at=datetime.fromisoformat(event["at"]),
+        )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _refused(event: Mapping[str, Any]) -> bool:
+    """Whether an outcome says that a binding could not be made or altered."""
+    given = event["change"] != ChangeKind.DELETE and not event["rollback"]
+    return given and event["status"] == "failed"
+
+
+def _once_more(before: Refusals | None, event: Mapping[str, Any]) -> Refusals:
+    at = datetime.fromisoformat(event["at"])
+    # The parts that one run could not make are recorded together.
+    runs = 1 if before is None else before.runs + (at != before.last)
+    return Refusals(runs=runs, last=at, why=event["message"])
 
 
 def proof_data(proof: Proof) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class AccessRow:
     target: TargetId
     role: str
     state: str
-    """`live`, `scheduled`, `missing`, `altered`, `surplus` or `unknown`."""
+    """`live`, `scheduled`, `missing`, `altered`, `surplus`, `unlisted` or `unknown`."""
 
     window: Window | None
     """None where the cloud object carries no end."""
@@ -42,6 +42,7 @@ def access_rows(situation: Situation) -> Iterator[AccessRow]:
     wanted = {binding.identity: binding for binding in situation.desired.bindings}
     held = {binding.identity: binding for binding in situation.estate.bindings}
     down = dict(situation.estate.unreachable)
+    unlisted = {(one.target, one.key): one for one in situation.unlisted(situation.estate)}
     grants = {one.grant.id: one.grant for one in situation.branch.live}
     for identity in sorted(wanted.keys() | held.keys()):
         want, have = wanted.get(identity), held.get(identity)
@@ -50,6 +51,8 @@ def access_rows(situation: Situation) -> Iterator[AccessRow]:
             continue
         known = want or binding
         state = _state(want, have, unreachable=known.target in down, now=situation.now)
+        if have is None and unlisted.pop((known.target, known.key), None) is not None:
+            state = "unlisted"
         for grant in known.grants:
             asked = grants.get(grant)
             proofs = situation.branch.proofs.get(grant, ())
@@ -64,6 +67,22 @@ def access_rows(situation: Situation) -> Iterator[AccessRow]:
                 approvers=proofs[-1].approvers if proofs else (),
                 reason=asked.reason if asked else None,
                 ticket=asked.ticket if asked else None,
+            )
+
+    for made in unlisted.values():
+        window = Window(start=made.start, end=made.end) if made.start and made.end else None
+        for grant in made.grants:
+            yield AccessRow(
+                subject=made.principal,
+                target=made.target,
+                role=made.role,
+                state="unlisted",
+                window=window,
+                grant=grant,
+                pull=None,
+                approvers=(),
+                reason=None,
+                ticket=None,
             )
 
 

@@ -11,7 +11,7 @@ from pipeline.provision.verify import Drift, Estate
 from pipeline.record.audit import AuditEvent
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
-from pipeline.run.results import tell_results
+from pipeline.run.results import keeper_account, tell_results
 from pipeline.run.states import exit_code, grant_states
 
 
@@ -31,6 +31,8 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
 
     A surprising part of it is left out, unless *accepted* is that part's digest.
     """
+    # Before the first write: without it no pull request can be told.
+    keeper_account(run)
     workspace, situation, journal = run.workspace, run.situation, run.journal
     surprise = plan.surprise(now=run.now, asked=situation.asked)
     if surprise is not None and surprise.digest == accepted:
@@ -72,7 +74,7 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
     ]
     if events:
         journal.record(events, f"Record the state of {len(events)} grants")
-    code = exit_code(situation, outcome, drift)
+    code = exit_code(situation, outcome, drift, after)
     return Converged(
         outcome=outcome,
         drift=drift,

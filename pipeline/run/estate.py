@@ -258,6 +258,7 @@ class EstateRun:
             recorded=recorded,
             estate=estate,
             line=self.line,
+            listed_first=self.removed.before.bindings if self.removed else (),
         )
         gone = {
             *(GrantId(key[0]) for key, state in recorded.states.items() if state == PROVISIONED),

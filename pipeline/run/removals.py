@@ -62,6 +62,7 @@ class Removed:
     targets: Mapping[TargetId, Target]
     """Those that were listed."""
 
+    before: Estate
     after: Estate
     """What they hold, listed after the writes."""
 
@@ -73,8 +74,8 @@ class Removed:
     def code(self) -> int:
         """0 nothing left to take away, 1 something is left or unrecorded, 3 a target could not
         be listed."""
-        if self.after.unreachable:
-            return 3
+        if code := self.after.code:
+            return code
         left = self.lane.stopped or self.outcome.failed or self.outcome.pending or self.drift
         return 1 if left else self.code_beside_the_rest
 
@@ -125,6 +126,7 @@ def take_away(parts: LaneParts) -> Removed:
         lane=lane,
         outcome=outcome,
         targets=targets,
+        before=before,
         after=after,
         drift=drift,
         unrecorded=tuple(journal.troubles),

@@ -37,6 +37,8 @@ class GrantResult:
     """What the clouds should hold because of it."""
 
     drift: tuple[Drift, ...]
+    waits: str = ""
+    """Why nothing of it is made until somebody acts; empty where nothing stands against it."""
 
     @property
     def grant(self) -> GrantId:
@@ -63,8 +65,10 @@ def grant_results(
         results = tuple(
             r for r in (*outcome.results, *outcome.rolled_back) if grant in r.change.grants
         )
-        state = states.get(key)
-        if state is None and all(r.status is Status.DONE for r in results):
+        state, waits = states.get(key), _refusal(situation, grant)
+        differs = tuple(d for d in drift if grant in d.grants)
+        done = all(r.status is Status.DONE for r in results)
+        if state is None and done and not (differs or waits):
             continue
         found.append(
             GrantResult(
@@ -74,10 +78,21 @@ def grant_results(
                 state=state,
                 results=results,
                 bindings=tuple(b for b in situation.desired.bindings if grant in b.grants),
-                drift=tuple(d for d in drift if grant in d.grants),
+                drift=differs,
+                waits=waits,
             )
         )
     return tuple(found)
+
+
+def _refusal(situation: Situation, grant: GrantId) -> str:
+    """Returns why nothing of *grant* is made until somebody acts: a target refused to be listed,
+    or no cloud object can carry it. Empty where neither is so."""
+    if why := dict(situation.desired.refused).get(grant):
+        return why
+    refused = situation.estate.refused
+    needed = {b.target for b in situation.desired.bindings if grant in b.grants}
+    return situation.waiting.get(grant, "") if needed & refused else ""
 
 
 def tell_results(
@@ -89,12 +104,8 @@ def tell_results(
     """
     workspace = run.workspace
     untold: set[LifeKey] = set()
+    bot = keeper_account(run)
     for one in grant_results(run.situation, outcome, drift, states):
-        bot = workspace.settings.keeper_id
-        if bot is None:
-            raise UsageError(
-                "the keeper's account id is not known", hint="set DAYPASS_KEEPER_ID in its job"
-            )
         try:
             body = result_comment(
                 grant=one.grant,
@@ -103,7 +114,10 @@ def tell_results(
                 results=one.results,
                 usage=[line for binding in one.bindings for line in usage(binding)],
                 tip=run.journal.tip.short,
-                drift=[f"{d.target} {d.key}: {d.what}" for d in one.drift],
+                drift=[
+                    *(f"{d.target} {d.key}: {d.what}" for d in one.drift),
+                    *((one.waits,) if one.waits else ()),
+                ],
                 lost=_lost_anchors(run, one.pull, bot),
             )
             marker = f"{RESULT_MARKER}-{digest(one.grant)[:12]}"
@@ -113,6 +127,16 @@ def tell_results(
             workspace.warn(f"#{one.pull} could not be told, a later run does: {error}")
             untold.add(one.key)
     return frozenset(untold)
+
+
+def keeper_account(run: EstateRun) -> int:
+    """Returns the account id of the keeper, whose comments are ours. Raises `UsageError`."""
+    bot = run.workspace.settings.keeper_id
+    if bot is None:
+        raise UsageError(
+            "the keeper's account id is not known", hint="set DAYPASS_KEEPER_ID in its job"
+        )
+    return bot
 
 
 def _lost_anchors(run: EstateRun, pull: int, bot: int) -> list[str]:

@@ -36,8 +36,8 @@ class Retired:
     def code(self) -> int:
         """0 nothing left to do but merging, 1 a grant still waits or is missing, 3 something
         could not be reached."""
-        if self.converged.after.unreachable:
-            return 3
+        if code := self.converged.after.code:
+            return code
         done = self.converged
         if self.dispute:
             return 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,9 +19,28 @@ from pipeline.history.proven import BranchState, Quarantine
 from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent
-from pipeline.record.recorded import PROVISIONED, Recorded, proof_data
+from pipeline.record.recorded import PROVISIONED, Made, Recorded, proof_data
 from pipeline.values.binding import Binding, BindingChange
+from pipeline.values.canonical import timestamp
 from pipeline.values.ids import GrantId
+
+LISTING_LAG = timedelta(minutes=15)
+"""How long a listing may lack what was written.
+
+Microsoft Learn, "Troubleshoot Azure RBAC": changes may take up to ten minutes to be seen.
+"""
+
+_FIRST_REST = timedelta(minutes=10)
+_LONGEST_REST = timedelta(hours=2)
+
+
+def resting_time(runs: int) -> timedelta:
+    """Returns how long a grant is left alone that could not be made in so many *runs*: after the
+    first not at all, then 10, 20, 40 minutes and so on, up to two hours."""
+    if runs < 2:
+        return timedelta()
+    grown: timedelta = _FIRST_REST * 2 ** min(runs - 2, 8)
+    return min(grown, _LONGEST_REST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +59,9 @@ class Situation:
 
     endings: Mapping[GrantId, tuple[str, ...]] = field(default_factory=dict)
     """Why nobody with a say ended a grant that is gone; empty where somebody did."""
+
+    listed_first: tuple[Binding, ...] = ()
+    """The bindings that clouds listed before the removals lane."""
 
     line: BranchLine | None = None
     """The first-parent line of the default branch; *branch* is what its accepted tip holds."""
@@ -71,7 +93,44 @@ class Situation:
     @cached_property
     def waiting(self) -> Mapping[GrantId, str]:
         """Grants that are held as a whole, with the reason."""
-        return waiting(self.desired.bindings, self.estate.unreachable, self.established)
+        found = waiting(self.desired.bindings, self.estate.unreachable, self.established)
+        return {**self._resting(), **found}
+
+    def unlisted(self, estate: Estate) -> tuple[Made, ...]:
+        """Returns what earlier runs made a moment ago and *estate* does not show yet.
+
+        Listings lag behind writes, in Azure by minutes. Until one shows it, it may be there: it is
+        not missing, and of what should go nothing says that it is gone.
+        """
+        listed = (*self.listed_first, *self.estate.bindings, *estate.bindings)
+        held = {(binding.target, binding.key) for binding in listed}
+        down = dict(estate.unreachable)
+        return tuple(
+            one
+            for (target, key), one in sorted(self.recorded.made.items())
+            if (target, key) not in held
+            and target not in down
+            and self.now - one.at < LISTING_LAG
+            and (one.end is None or self.now < one.end)
+        )
+
+    def _resting(self) -> dict[GrantId, str]:
+        """Returns the grants that clouds refused again and again, and that are not tried in every
+        run: they would be made in part and taken back each time."""
+        found = {}
+        for one in self.branch.live:
+            grant = one.grant.id
+            proofs = self.branch.proofs.get(grant)
+            refused = self.recorded.refusals.get((grant, proofs[-1].commit)) if proofs else None
+            if refused is None or grant in self.established:
+                continue
+            until = refused.last + resting_time(refused.runs)
+            if self.now < until:
+                found[grant] = (
+                    f"refused {refused.runs} times, tried again from {timestamp(until)}: "
+                    f"{refused.why}"
+                )
+        return found
 
     @cached_property
     def wanted(self) -> tuple[Binding, ...]:

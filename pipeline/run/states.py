@@ -68,8 +68,10 @@ def _ended(situation: Situation, after: Estate) -> dict[LifeKey, str]:
     """Grants that were provisioned, and of which nothing is wanted or held any more."""
     if after.unreachable:
         return {}
-    wanted = {grant for binding in situation.desired.bindings for grant in binding.grants}
+    # One that waits for another's end, or that its cloud cannot carry, has not ended by that.
+    wanted = {one.grant.id for one in situation.branch.live if not one.window.ended(situation.now)}
     serving = {grant for binding in after.bindings for grant in binding.grants}
+    serving |= {grant for made in situation.unlisted(after) for grant in made.grants}
     return {
         key: ENDED
         for key, state in situation.recorded.states.items()
@@ -92,13 +94,16 @@ def missing_grants(situation: Situation, after: Estate) -> tuple[GrantId, ...]:
     )
 
 
-def exit_code(situation: Situation, outcome: Outcome, drift: Sequence[Drift]) -> int:
+def exit_code(situation: Situation, outcome: Outcome, drift: Sequence[Drift], after: Estate) -> int:
     """Returns 0 where the clouds hold what the default branch says, 1 where they do not, and 3
-    where a target could not be listed."""
-    if situation.estate.unreachable:
-        return 3
+    where a target could not be listed, before or *after* the writes."""
+    if code := max(situation.estate.code, after.code):
+        return code
+    wanted = {(binding.target, binding.key) for binding in situation.desired.bindings}
+    left = [one for one in situation.unlisted(after) if (one.target, one.key) not in wanted]
     quiet = outcome.converged and not (
-        drift
+        left
+        or drift
         or situation.dispute
         or situation.branch.unproven
         or situation.alarms

@@ -343,6 +343,9 @@ def test_an_account_that_cannot_be_listed_is_unreachable_alone(
     ((target, why),) = seen.unreachable
     assert target == PAYMENTS.id
     assert code in why
+    refused = code == "AccessDenied"
+    assert seen.refused == ({PAYMENTS.id} if refused else frozenset())
+    assert ("closed for good" in why) == refused
     assert reader.observe([PAYMENTS], now=NOW).unreachable == ()
 
 

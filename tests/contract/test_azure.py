@@ -592,6 +592,8 @@ def test_a_subscription_that_fails_is_unreachable_and_holds_no_other(world: Worl
     found = world.observe(unknown, TARGET)
     assert [one for one, _ in found.unreachable] == ["azure/gone"]
     assert "SubscriptionNotFound" in found.unreachable[0][1]
+    assert "closed for good" in found.unreachable[0][1]
+    assert found.refused == {"azure/gone"}
     assert len(found.bindings) == 1
     failed = world.create(world.wanted(target=unknown))
     assert failed.status is Status.FAILED
@@ -600,8 +602,9 @@ def test_a_subscription_that_fails_is_unreachable_and_holds_no_other(world: Worl
 
 def test_a_read_that_never_answers_is_unreachable(world: World) -> None:
     world.sandbox.fail_next("RoleAssignmentSchedules_ListForScope", status=0, times=4)
-    (target, why), *_ = world.observe().unreachable
-    assert target == TARGET.id
+    seen = world.observe()
+    (target, why), *_ = seen.unreachable
+    assert (target, seen.refused) == (TARGET.id, frozenset())
     assert why.startswith("Azure: ")
     assert len(world.pauses) == 3
 

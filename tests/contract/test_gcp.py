@@ -589,6 +589,7 @@ class TestOutages:
 
         assert len(observation.bindings) == 1
         assert [one for one, _ in observation.unreachable] == [gone.id, twice.id]
+        assert observation.refused == {gone.id, twice.id}
         assert cloud.count("getIamPolicy", project="acme-unknown-zz") == 1
 
     def test_reading_is_repeated_when_google_is_busy(
@@ -598,7 +599,8 @@ class TestOutages:
         assert reader.observe([target()], now=NOW).unreachable == ()
         assert pauses == [1.0, 2.0]
         cloud.fail_next("getIamPolicy", LOST, times=100)
-        assert len(reader.observe([target()], now=NOW).unreachable) == 1
+        lost = reader.observe([target()], now=NOW)
+        assert (len(lost.unreachable), lost.refused) == (1, frozenset())
 
     def test_an_answer_without_conditions_is_not_taken_for_the_policy(
         self, cloud: GcpSandbox, reader: GcpReader, writer: GcpWriter, clock: Clock

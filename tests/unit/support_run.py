@@ -65,6 +65,9 @@ class World:
         self.down: dict[str, str] = {}
         """Targets that cannot be listed, with the reason."""
 
+        self.closed: set[str] = set()
+        """Those of `down` that say no, as a closed account does."""
+
         self.goes_down: dict[str, str] = {}
         """The same, once something was written anywhere."""
 
@@ -82,6 +85,9 @@ class World:
 
         self.lags: dict[str, int] = {}
         """Targets that show a change only after so many listings more."""
+
+        self.hides: set[str] = set()
+        """Targets that do not list what they hold."""
 
         self.waited: list[float] = []
         """The seconds that runs were about to wait."""

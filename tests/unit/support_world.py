@@ -71,7 +71,7 @@ class Cloudlet:
     def observe(self, targets: Sequence[Target], *, now: datetime) -> Observation:
         self._world.done.append(f"list {self.cloud}")
         down = {one.id: self._world.down[one.id] for one in targets if one.id in self._world.down}
-        asked = {one.id for one in targets} - down.keys()
+        asked = {one.id for one in targets} - down.keys() - self._world.hides
         held = [
             one
             for target in sorted(asked)
@@ -82,6 +82,7 @@ class Cloudlet:
             bindings=tuple(held),
             foreign=tuple(one for one in self.foreign if one.target in asked),
             unreachable=tuple(sorted(down.items())),
+            refused=frozenset(down.keys() & self._world.closed),
         )
 
     def _of(self, target: str) -> list[Binding]:

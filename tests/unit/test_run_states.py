@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clouds.desired import desired
 from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK
+from pipeline.run.situation import resting_time
 from pipeline.values.binding import Binding
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, unknown_to_the_clouds
@@ -235,3 +238,145 @@ def test_what_was_provisioned_has_ended_once_nothing_of_it_is_live_or_held(
     found = first.again(live=live).states(*made(*live))
     over = {key[0] for key, state in found.items() if state == ENDED}
     assert over == held - still
+
+
+# Targets that say no
+
+
+@pytest.mark.parametrize("command", ["apply", "expire", "plan", "status"])
+def test_a_target_that_is_closed_is_a_no_and_one_that_does_not_answer_an_outage(
+    command: str,
+) -> None:
+    for closed, code in (({"gcp/prod"}, 1), (set(), 3)):
+        world = World()
+        world.closed = closed
+        run = a_run(world, live=[a_grant("y", "aws/prod")], down={"gcp/prod": "no"})
+        assert run.command(command).code == code
+
+
+def test_one_closed_target_and_one_without_an_answer_are_an_outage() -> None:
+    world = World()
+    world.closed = {"gcp/prod"}
+    run = a_run(world, down={"gcp/prod": "no", "aws/prod": "503"})
+    assert run.command("apply").code == 3
+
+
+def test_a_new_grant_on_a_closed_target_is_told_why_it_waits_and_holds_up_no_other() -> None:
+    world = World()
+    world.closed = {"gcp/prod"}
+    run = a_run(world, live=[X, a_grant("y", "aws/prod")], down={"gcp/prod": "it is closed"})
+    assert run.command("apply").code == 1
+    assert world.held == ["aws/prod alice/y"]
+    assert "gcp/prod: it is closed" in run.told("alice/x")
+    again = run.again(live=[X, a_grant("y", "aws/prod")])
+    world.done.clear()
+    assert again.command("apply").code == 1
+    assert not [line for line in world.done if "alice" in line]
+
+
+def test_a_grant_that_no_cloud_can_carry_any_more_has_not_ended_and_is_told_why() -> None:
+    run = a_run(live=[X])
+    run.command("apply")
+    spoilt = unknown_to_the_clouds(X)
+    again = run.again(live=[spoilt], files=False)
+    again.command("apply")
+    assert ("alice/x", "ended", True) not in run.world.recorded()
+    assert "access/principals/alice.yaml" in again.told("alice/x")
+
+
+def test_a_grant_that_waits_for_another_s_end_has_not_ended() -> None:
+    first = a_grant("a", "azure/prod", held=window(0, 2))
+    later = a_grant("b", "azure/prod", held=window(3, 5))
+    run = a_run(live=[later])
+    run.command("apply")
+    again = run.again(live=[first, later])
+    again.command("apply")
+    assert not [one for one in run.world.recorded() if one[1] == "ended"]
+
+
+# Grants that a cloud refuses again and again
+
+
+def refused_again(world: World, now: datetime) -> list[str]:
+    """The changes that a run makes at *now* while one cloud refuses a part of a grant."""
+    world.done.clear()
+    a_run(world, live=[WIDE], now=now).command("apply")
+    return [line for line in world.done if "alice" in line and "comment" not in line]
+
+
+def test_a_grant_that_a_cloud_always_refuses_is_tried_less_and_less_often() -> None:
+    world = World()
+    world.refuses["gcp/prod"] = "an organisation policy forbids it"
+    tried = [
+        minutes
+        for minutes in range(0, 110, 5)
+        if refused_again(world, NOON + timedelta(minutes=minutes))
+    ]
+    assert tried == [0, 5, 15, 35, 75]
+    assert world.held == []
+
+
+def test_one_that_rests_says_so_and_holds_up_no_other() -> None:
+    world = World()
+    world.refuses["gcp/prod"] = "an organisation policy forbids it"
+    for _ in range(2):
+        world.now += timedelta(seconds=1)
+        refused_again(world, world.now)
+    said = a_run(world, live=[WIDE, a_grant("z", "aws/dev")]).command("apply")
+    assert said.code == 1
+    assert "refused 2 times, tried again from 2026-11-20T12:10:02Z" in said.err
+    assert world.held == ["aws/dev alice/z"]
+
+
+def test_another_version_of_a_grant_that_rests_is_tried_at_once() -> None:
+    world = World()
+    world.refuses["gcp/prod"] = "an organisation policy forbids it"
+    for _ in range(3):
+        world.now += timedelta(seconds=1)
+        refused_again(world, world.now)
+    cut = a_grant("x", "aws/prod")
+    a_run(world, live=[cut]).command("apply")
+    assert world.held == ["aws/prod alice/x"]
+
+
+@given(st.integers(1, 10_000))
+def test_the_rest_grows_and_never_passes_two_hours(runs: int) -> None:
+    assert resting_time(runs) <= resting_time(runs + 1) <= timedelta(hours=2)
+
+
+# What a cloud does not list yet
+
+
+def behind() -> World:
+    """A world in which a grant was made, and the cloud does not list it yet."""
+    run = a_run(live=[X])
+    assert run.command("apply").code == 0
+    run.world.hides.add("gcp/prod")
+    return run.world
+
+
+def test_what_was_made_and_is_not_listed_yet_is_shown_as_such() -> None:
+    world = behind()
+    (row,) = a_run(world, live=[X]).command("status", "--json").documents
+    assert (row["subject"], row["state"]) == ("alice", "unlisted")
+    late = a_run(world, live=[X], now=NOON + timedelta(minutes=15)).command("status", "--json")
+    assert late.documents[0]["state"] == "missing"
+
+
+def test_a_revocation_that_a_lagging_cloud_does_not_show_is_not_done() -> None:
+    world = behind()
+    world.say([])
+    said = a_run(world, files=False).command("status", "--json")
+    assert (said.code, said.documents[0]["state"]) == (1, "unlisted")
+    assert a_run(world, files=False).command("apply").code == 1
+    assert ("alice/x", "ended", True) not in world.recorded()
+    world.hides.clear()
+    assert a_run(world, files=False).command("apply").code == 0
+    assert world.held == []
+    assert world.recorded()[-1] == ("alice/x", "ended", True)
+
+
+def test_what_is_over_is_not_waited_for() -> None:
+    world = behind()
+    after = a_run(world, lapsed=[X], now=NOON + 2 * HOUR)
+    assert after.command("status").out == "nobody has access\n"

@@ -13,8 +13,8 @@ from typing import Any
 
 from pipeline.clouds.aws.binding import PATH, POLICY_NAME, session_seconds
 from pipeline.clouds.aws.observed import not_ours, observed, read_window
-from pipeline.clouds.interface import Foreign, Observation, Result, Status, unforeseen
-from pipeline.errors import CloudError
+from pipeline.clouds.interface import CLOSED, Foreign, Observation, Result, Status, unforeseen
+from pipeline.errors import CloudError, CloudRefused
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical
 from pipeline.values.catalogue import Target
@@ -31,6 +31,8 @@ _CHANGE_PATIENCE = 30.0
 _PASSING = frozenset(
     {"NoSuchEntity", "ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}
 )
+
+_REFUSALS = frozenset({"AccessDenied", "AccessDeniedException", "OptInRequired"})
 
 _WORKERS = 8
 """Accounts listed at the same time; within one account calls follow each other."""
@@ -101,7 +103,7 @@ class Accounts:
                 )
                 return self._clients[account]
         except (BotoCoreError, ClientError) as error:
-            raise CloudError(f"cannot work in AWS account {account}: {error}") from error
+            raise _listing_error(f"cannot work in AWS account {account}", error) from error
 
     def _client(self, service: str, **credentials: str) -> Any:
         from botocore.config import Config
@@ -138,11 +140,13 @@ class AwsReader:
         bindings: list[Binding] = []
         foreign: list[Foreign] = []
         unreachable: list[tuple[TargetId, str]] = []
+        refused: set[TargetId] = set()
         with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
             listings = pool.map(lambda item: self._account(*item), names.items())
             for ids, listing in zip(names.values(), listings, strict=True):
                 if isinstance(listing, CloudError):
                     unreachable.extend((target, str(listing)) for target in ids)
+                    refused.update(ids if isinstance(listing, CloudRefused) else ())
                     continue
                 bindings.extend(one for one in listing if isinstance(one, Binding))
                 foreign.extend(one for one in listing if isinstance(one, Foreign))
@@ -151,6 +155,7 @@ class AwsReader:
             bindings=tuple(sorted(bindings, key=lambda one: one.identity)),
             foreign=tuple(sorted(foreign, key=lambda one: (one.target, one.handle))),
             unreachable=tuple(sorted(unreachable)),
+            refused=frozenset(refused),
         )
 
     def _account(
@@ -173,7 +178,7 @@ class AwsReader:
         except CloudError as error:
             return error
         except (BotoCoreError, ClientError) as error:
-            return CloudError(f"cannot list the roles of AWS account {account}: {error}")
+            return _listing_error(f"cannot list the roles of AWS account {account}", error)
         except Exception as error:  # an answer that botocore lets through and nobody foresaw
             return CloudError(f"AWS account {account}: {unforeseen(error)}")
 
@@ -322,6 +327,15 @@ class AwsWriter:
         except iam.exceptions.EntityAlreadyExistsException:
             return False
         return True
+
+
+def _listing_error(what: str, error: Exception) -> CloudError:
+    """Returns what kept an account from being listed. A closed account answers as one does that
+    does not know the pipeline's role: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+    """
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    text = f"{what}: {error}"
+    return CloudRefused(text, hint=CLOSED) if code in _REFUSALS else CloudError(text)
 
 
 def _passing(error: Exception) -> bool:

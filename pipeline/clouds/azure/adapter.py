@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.api import (
+    CLOSED_CODES,
     PUBLIC,
     AzureRefused,
     Connection,
@@ -84,10 +85,13 @@ class AzureReader:
         bindings: list[Binding] = []
         foreign: list[Foreign] = []
         unreachable: list[tuple[TargetId, str]] = []
+        refused: set[TargetId] = set()
         with ThreadPoolExecutor(max_workers=CONCURRENCY) as pool:
             for target, found in zip(targets, pool.map(self._read, targets), strict=True):
-                if isinstance(found, str):
-                    unreachable.append((target.id, found))
+                if isinstance(found, CloudError):
+                    unreachable.append((target.id, str(found)))
+                    if isinstance(found, AzureRefused) and found.code in CLOSED_CODES:
+                        refused.add(target.id)
                     continue
                 bindings.extend(found.bindings(target, now=now))
                 foreign.extend(
@@ -99,14 +103,15 @@ class AzureReader:
             bindings=tuple(sorted(bindings, key=lambda one: one.identity)),
             foreign=tuple(sorted(foreign, key=lambda one: (one.target, one.handle))),
             unreachable=tuple(unreachable),
+            refused=frozenset(refused),
         )
 
-    def _read(self, target: Target) -> State | str:
+    def _read(self, target: Target) -> State | CloudError:
         try:
             with translated(), self._connection.open(target.locator) as subscription:
                 return subscription.state()
         except CloudError as error:
-            return error.message
+            return error
 
 
 class AzureWriter:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.mark import SYSTEM
 from pipeline.clouds.azure.observed import AssignmentSchedule, ScheduleRequest, State, read_state
-from pipeline.clouds.interface import unforeseen
+from pipeline.clouds.interface import CLOSED, unforeseen
 from pipeline.errors import CloudError, UsageError
 
 if TYPE_CHECKING:
@@ -228,6 +228,18 @@ class Subscription:
         return None if found.doubt(self.connection.requestor) else found
 
 
+CLOSED_CODES = frozenset(
+    {
+        *("AuthorizationFailed", "SubscriptionNotFound", "InvalidSubscriptionId"),
+        *("DisabledSubscription", "ReadOnlyDisabledSubscription", "AadPremiumLicenseRequired"),
+    }
+)
+"""Codes with which Azure refuses on every try.
+
+https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+"""
+
+
 class AzureRefused(CloudError):
     """Raised when Azure said no to a request; *code* is its error code."""
 
@@ -266,6 +278,10 @@ def _refused(error: Any) -> AzureRefused:
         )
     if code in ("PrincipalNotFound", "SubjectNotFound"):
         return AzureRefused(code, text, hint="check the object id in the principal's file")
+    if code == "AadPremiumLicenseRequired":
+        return AzureRefused(code, text, hint="time-bound assignments need Entra ID P2 there")
+    if code in CLOSED_CODES:
+        return AzureRefused(code, text, hint=CLOSED)
     if code == "PendingRoleAssignmentRequest":
         return AzureRefused(
             code, text, hint="another request is under way; the next run tries again"

@@ -15,11 +15,11 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clouds.gcp.iam_policy import edit, holds, survey
-from pipeline.clouds.interface import Foreign, Observation, Result, Status, unforeseen
-from pipeline.errors import CloudError
+from pipeline.clouds.interface import CLOSED, Foreign, Observation, Result, Status, unforeseen
+from pipeline.errors import CloudError, CloudRefused
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target
-from pipeline.values.ids import Cloud
+from pipeline.values.ids import Cloud, TargetId
 
 TIMEOUT = 30.0
 """Seconds for one call."""
@@ -151,11 +151,14 @@ class GcpReader:
         bindings: list[Binding] = []
         foreign: list[Foreign] = []
         unreachable: list[tuple[Any, str]] = []
+        refused: set[TargetId] = set()
+        closed: set[str] = set()
         read: dict[str, str] = {}
         for target in sorted(targets, key=lambda one: one.id):
             if target.locator in read:
                 if read[target.locator]:
                     unreachable.append((target.id, read[target.locator]))
+                    refused.update({target.id} if target.locator in closed else ())
                 continue
             read[target.locator] = ""
             try:
@@ -163,6 +166,9 @@ class GcpReader:
             except CloudError as error:
                 read[target.locator] = str(error)
                 unreachable.append((target.id, str(error)))
+                if isinstance(error, CloudRefused):
+                    closed.add(target.locator)
+                    refused.add(target.id)
                 continue
             found = survey(policy.bindings, target=target.id, locator=target.locator)
             bindings.extend(found.bindings)
@@ -174,6 +180,7 @@ class GcpReader:
             bindings=tuple(sorted(bindings, key=lambda one: one.identity)),
             foreign=tuple(foreign),
             unreachable=tuple(unreachable),
+            refused=frozenset(refused),
         )
 
     def _read(self, project: str) -> _Policy:
@@ -309,6 +316,10 @@ def _translated(what: str, code: int | None, message: str, *, writing: bool) -> 
             return _Raced(text)
         case 403 | 412 if writing:
             return _Refused(text)
+        case 403 | 404:
+            # A project that is being deleted answers so, too:
+            # https://cloud.google.com/resource-manager/docs/core_errors
+            return CloudRefused(text, hint=CLOSED)
         case _:
             return CloudError(
                 text, hint="the project id and the pipeline's role on it are the usual causes"
