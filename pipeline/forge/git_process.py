@@ -59,7 +59,8 @@ class Bounds:
 
     seconds: float
     size: int
-    """Bytes of any one file that it writes, in whole blocks of 512.
+    """Bytes of any one file that it writes, in whole blocks of 512; twice as many where the
+    shell counts in blocks of 1,024.
 
     https://pubs.opengroup.org/onlinepubs/9799919799/utilities/ulimit.html
     """
