@@ -35,19 +35,22 @@ def apply(context: Context, accept_surprise: bool, as_json: bool) -> int:
     """
     from pipeline.run.converge import converge
     from pipeline.run.estate import EstateRun
-    from pipeline.run.reviews import open_reviews
+    from pipeline.run.reviews import open_reviews_or_warn
 
     with EstateRun(context, both_engines=True) as run:
         applied = converge(run, run.situation.plan, accept_surprise=accept_surprise)
-        reviews = open_reviews(run, nonce=lambda: secrets.token_hex(4))
+        reviews, missed = open_reviews_or_warn(run, nonce=lambda: secrets.token_hex(4))
+        code = max(applied.code, missed)
         if as_json:
-            _emit(context, run, applied, reviews)
+            _emit(context, run, applied, reviews, code)
         else:
             _say(context, run, applied, reviews)
-        return applied.code
+        return code
 
 
-def _emit(context: Context, run: EstateRun, applied: Converged, reviews: Mapping[str, int]) -> None:
+def _emit(
+    context: Context, run: EstateRun, applied: Converged, reviews: Mapping[str, int], code: int
+) -> None:
     from pipeline.output.documents import (
         drift_document,
         plan_document,
@@ -71,7 +74,7 @@ def _emit(context: Context, run: EstateRun, applied: Converged, reviews: Mapping
             "drift": [drift_document(one) for one in applied.drift],
             "reviews": dict(reviews),
             "tip": run.journal.tip.short,
-            "exit_code": applied.code,
+            "exit_code": code,
         }
     )
 

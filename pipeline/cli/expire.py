@@ -29,19 +29,19 @@ def expire(context: Context, as_json: bool) -> int:
     """
     from pipeline.run.estate import EstateRun
     from pipeline.run.retire import retire_lapsed
-    from pipeline.run.reviews import open_reviews
+    from pipeline.run.reviews import open_reviews_or_warn
 
     def nonce() -> str:
         return secrets.token_hex(4)
 
     with EstateRun(context, both_engines=True) as run:
         retired = retire_lapsed(run, nonce=nonce())
-        reviews = open_reviews(run, nonce=nonce)
+        reviews, missed = open_reviews_or_warn(run, nonce=nonce)
         if as_json:
             context.emit(_document(retired, reviews))
         else:
             _say(context, retired, reviews)
-        return retired.code
+        return max(retired.code, missed)
 
 
 def _document(retired: Retired, reviews: Mapping[str, int]) -> dict[str, Any]:

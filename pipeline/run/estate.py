@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 
-from pipeline.errors import Denied, ForgeError, InvalidInput, Undecided
+from pipeline.errors import Denied, ForgeError, Incomplete, InvalidInput, Undecided
 from pipeline.history.lives import Life
 from pipeline.history.proven import BranchState
 from pipeline.proof.prover import Prover
@@ -219,7 +219,10 @@ class EstateRun:
 
     def own_pulls(self, prefix: str) -> Iterator[tuple[int, tuple[PullFile, ...]]]:
         """Yields the keeper's open pull requests from branches called *prefix* and what each
-        changes; those that somebody pushed too much to are told of and left out."""
+        changes; those that somebody pushed too much to are told of and left out.
+
+        Raises `Denied` where open pull requests are too many to be listed.
+        """
         reader, keeper = self.workspace.reader, self.workspace.settings.keeper_id
         for pull in reader.open_pulls(base=self.workspace.settings.default_branch):
             ours = pull.author is not None and pull.author.id == keeper
@@ -227,7 +230,7 @@ class EstateRun:
                 continue
             try:
                 yield pull.number, reader.files(pull.number)
-            except Denied as error:
+            except (Denied, Incomplete) as error:
                 self.workspace.warn(f"#{pull.number} is left aside: {error}")
 
     def targets_of(self, lives: Sequence[Life]) -> dict[GrantId, list[TargetId]]:
