@@ -43,6 +43,7 @@ https://git-scm.com/docs/git-fsck#_fsck_messages
 """
 
 _REFUSED = re.compile(r"^fatal: fsck (?:error in pack|failed)", re.MULTILINE)
+_NO_FILTER = re.compile(r"^fatal: remote error: filter '.*' not supported", re.MULTILINE)
 _OBJECT = re.compile(r"^error: (object [0-9a-f]{7,64}: \w+)", re.MULTILINE)
 
 
@@ -68,7 +69,14 @@ class HistoryPart:
     def options(self) -> tuple[str, ...]:
         """Options of `git fetch`."""
         depth = (f"--depth={self.depth}",) if self.depth is not None else ()
-        return (*depth, f"--filter={self.leave_out}") if self.leave_out else depth
+        # Git remembers the filter of an earlier fetch.
+        chosen = f"--filter={self.leave_out}" if self.leave_out else "--no-filter"
+        return (*depth, chosen) if self != ALL else ()
+
+    @property
+    def unfiltered(self) -> HistoryPart:
+        """The same number of commits with all that they hold."""
+        return HistoryPart(depth=self.depth)
 
 
 ALL = HistoryPart()
@@ -117,6 +125,12 @@ def basic(token: str) -> str:
     if not re.fullmatch(r"[!-~]+", token):
         raise ForgeError("the token for git holds white space or is empty")
     return base64.b64encode(f"x-access-token:{token}".encode()).decode("ascii")
+
+
+def lacks_filter(error: GitFailed) -> bool:
+    """Whether the server serves no such filter as was asked for (git-config(1),
+    uploadpackfilter)."""
+    return _NO_FILTER.search(error.said) is not None
 
 
 def refusal(error: GitFailed, *, largest: int, bounds: Bounds) -> Refused | None:

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import Denied, ForgeError
-from pipeline.forge.fetching import ALL, LARGEST_BLOB, WHOLE, HistoryPart, basic, refusal, settings
+from pipeline.forge.fetching import (
+    ALL,
+    LARGEST_BLOB,
+    WHOLE,
+    HistoryPart,
+    basic,
+    lacks_filter,
+    refusal,
+    settings,
+)
 from pipeline.forge.git_process import Bounds, GitFailed, GitProcesses
 from pipeline.forge.plumbing import (
     blob_id,
@@ -291,6 +300,10 @@ class Repository:
                 bounds=bounds,
             )
         except GitFailed as error:
+            if part.leave_out and lacks_filter(error):
+                more = part.unfiltered
+                self.fetch(remote, refspecs, token=token, part=more, bounds=bounds, check=check)
+                return
             left = [size for name, size in self._unfinished().items() if name not in before]
             refused = refusal(error, largest=max(left, default=0), bounds=bounds)
             if refused is None:

@@ -175,6 +175,19 @@ def test_a_file_that_git_refuses_is_a_no_until_the_default_branch_holds_it(scene
     assert ".gitattributes" in paths(scene.clone, head)
 
 
+def test_a_server_without_filters_is_asked_for_all_within_the_bound(scene: Scene) -> None:
+    scene.server.git("config", "uploadpackfilter.allow", "false")
+    bad_file(scene.server)
+    scene.server.write(GRANT, "subject: alice\n")
+    scene.server.commit("ask")
+    head = scene.asks()
+    heads = scene.heads()
+    heads.newest(7, head)
+    assert paths(scene.clone, head) == ["README.md", GRANT]
+    with pytest.raises(Denied, match="gitattributesLineLength"):
+        heads.commits(7, head)
+
+
 # Too much, and too slow
 
 
