@@ -175,6 +175,26 @@ def test_a_head_is_an_outage_while_github_is_away(here: Here, server: Work) -> N
     assert caught.value.exit_code == 3
 
 
+def test_an_open_pull_request_is_compared_with_where_it_left_the_default_branch(
+    here: Here, server: Work
+) -> None:
+    left = server.head()
+    server.git("checkout", "--quiet", "-b", "request")
+    server.write("a.yaml", "x\n")
+    server.commit("ask")
+    server.write("a.yaml", "y\n")
+    head = server.commit("ask for less")
+    server.git("update-ref", "refs/pull/7/head", head)
+    server.git("checkout", "--quiet", "main")
+    server.write("README.md", "hello again\n")
+    server.commit("more")
+    main = here.fetch_main()
+    here.fetch_open(7, head)
+    assert here.repository.merge_base(main, head) == left
+    assert [change.path for change in here.repository.diff(left, head)] == ["a.yaml"]
+    assert here.repository.read((head, "a.yaml"), limit=10) == b"y\n"
+
+
 # What a failure of git says
 
 
