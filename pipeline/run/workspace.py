@@ -147,7 +147,8 @@ class Workspace:
         try:
             self._fetch(refspecs, "lenient")
         except Refused as error:
-            self.warn(f"{', '.join(refspecs)} is fetched although {error.message}")
+            what = ", ".join(one.removeprefix("+").partition(":")[0] for one in refspecs)
+            self.warn(f"{what} is read all the same: {error.message}")
             self._fetch(refspecs, "none")
 
     def _fetch(self, refspecs: Sequence[str], check: Literal["lenient", "none"]) -> None:
