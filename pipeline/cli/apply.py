@@ -40,19 +40,17 @@ def apply(context: Context, accept_surprise: str | None, as_json: bool) -> int:
     from pipeline.run.accepted_surprise import accepted_surprise
     from pipeline.run.converge import converge
     from pipeline.run.estate import EstateRun
-    from pipeline.run.reviews import open_reviews
+    from pipeline.run.reviews import open_reviews_or_warn
 
     with EstateRun(context, both_engines=True) as run:
         with removals_first(context, run, as_json=as_json) as removed:
             run.raise_if_lost()
             accepted = accepted_surprise(run, accept_surprise)
             applied = converge(run, run.situation.plan, accepted=accepted)
-            reviews = (
-                {} if run.line.dispute else open_reviews(run, nonce=lambda: secrets.token_hex(4))
-            )
-        code = max(applied.code, removed.code_beside_the_rest)
+            reviews, missed = open_reviews_or_warn(run, nonce=lambda: secrets.token_hex(4))
+        code = max(applied.code, removed.code_beside_the_rest, missed)
         if as_json:
-            _emit(context, run, applied, reviews, removed)
+            _emit(context, run, applied, reviews, removed, code)
         else:
             _say(context, run, applied, reviews, code)
         return code
@@ -64,6 +62,7 @@ def _emit(
     applied: Converged,
     reviews: Mapping[str, int],
     removed: Removed,
+    code: int,
 ) -> None:
     from pipeline.cli.removals import removals_document
     from pipeline.output.documents import (
@@ -93,7 +92,7 @@ def _emit(
             "dispute": situation.dispute,
             "surprise": surprise_document(applied.surprise) if applied.surprise else None,
             "tip": run.journal.tip.short,
-            "exit_code": max(applied.code, removed.code_beside_the_rest),
+            "exit_code": code,
         }
     )
 

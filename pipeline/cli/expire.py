@@ -32,7 +32,7 @@ def expire(context: Context, as_json: bool) -> int:
     from pipeline.cli.removals import removals_document, removals_first
     from pipeline.run.estate import EstateRun
     from pipeline.run.retire import retire_lapsed
-    from pipeline.run.reviews import open_reviews
+    from pipeline.run.reviews import open_reviews_or_warn
 
     def nonce() -> str:
         return secrets.token_hex(4)
@@ -41,7 +41,7 @@ def expire(context: Context, as_json: bool) -> int:
         with removals_first(context, run, as_json=as_json) as removed:
             run.raise_if_lost()
             retired = retire_lapsed(run, nonce=nonce())
-            reviews = {} if run.line.dispute else open_reviews(run, nonce=nonce)
+            reviews, missed = open_reviews_or_warn(run, nonce=nonce)
         if as_json:
             context.emit(
                 {
@@ -52,7 +52,7 @@ def expire(context: Context, as_json: bool) -> int:
             )
         else:
             _say(context, retired, reviews, run.situation)
-        return max(retired.code, removed.code_beside_the_rest)
+        return max(retired.code, removed.code_beside_the_rest, missed)
 
 
 def _document(retired: Retired, reviews: Mapping[str, int], removed: Removed) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.history.lives import Life
+from pipeline.history.lives import Life, grant_id
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import digest
 from pipeline.values.ids import GrantId, TargetId
@@ -42,6 +42,11 @@ class Retirement:
         then be theirs and wait for an owner.
         """
         return f"{BRANCH_PREFIX}{digest(list(self.ready))[:12]}-{nonce}"
+
+    def put_off(self, why: str) -> Retirement:
+        """Returns this with every grant waiting because of *why* that would be ready."""
+        waiting = (*self.waiting, *((grant_id(path), why) for path in self.ready))
+        return Retirement(ready=(), waiting=tuple(sorted(waiting)))
 
 
 def retire(

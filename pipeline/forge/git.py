@@ -1,19 +1,31 @@
-"""The only file that runs git: object facts by id, in few processes, with nothing trusted.
+"""Object facts of a git repository by id, in few processes, with nothing trusted.
 
 Whoever can push chooses branch names, paths, dates and file contents, so ids and refs are
-checked before they become arguments, paths are read NUL-separated, and no configuration
-but ours, no hook, no replace ref and no graft takes part.
+checked before they become arguments, and paths are read NUL-separated.
 """
 
 from __future__ import annotations
 
-import base64
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
-from pipeline.errors import ForgeError
+from pipeline.errors import Denied, ForgeError
+from pipeline.forge.fetching import (
+    ALL,
+    LARGEST_BLOB,
+    WHOLE,
+    HistoryPart,
+    basic,
+    lacks_filter,
+    refusal,
+    settings,
+)
+from pipeline.forge.git_process import Bounds, GitFailed, GitProcesses
 from pipeline.forge.plumbing import (
     blob_id,
     inner_path,
@@ -30,38 +42,6 @@ from pipeline.values.commits import MainlineCommit, TreeChange, TreeEntry
 
 _REGULAR = frozenset({"100644", "100755"})
 
-ENVIRONMENT = ("PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE")
-"""Names that a caller may pass on to git; everything else is left out."""
-
-_FIXED_ENVIRONMENT = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": "/dev/null",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_ALLOW_PROTOCOL": "https:http:file",
-    "GIT_ASKPASS": "true",
-    "LC_ALL": "C",
-}
-_GIT = (
-    "git",
-    "--no-pager",
-    "--literal-pathspecs",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.attributesFile=/dev/null",
-    "-c",
-    "protocol.ext.allow=never",
-    "-c",
-    "credential.helper=",
-    "-c",
-    "log.showRoot=true",
-)
 _RAW = (
     "-r",
     "--raw",
@@ -93,13 +73,11 @@ class Repository:
         self, path: Path, *, environment: Mapping[str, str] | None = None, timeout: float = 300
     ) -> None:
         self.path = path.absolute()
+        self._given = dict(environment or {})
         self._timeout = timeout
-        passed = environment or {}
-        self._environment = {name: passed[name] for name in ENVIRONMENT if name in passed}
-        self._environment |= _FIXED_ENVIRONMENT
-        # Without it, git would look for a repository in every folder above.
-        self._environment["GIT_CEILING_DIRECTORIES"] = str(self.path.parent)
+        self._git = GitProcesses(self.path, environment=self._given, timeout=timeout)
         self._full_history = False
+        self._object_folder: Path | None = None
         self._mainlines: dict[tuple[str, str | None, tuple[str, ...]], _Mainline] = {}
         self._trees: dict[tuple[str, tuple[str, ...]], tuple[TreeEntry, ...]] = {}
         self._ancestors: dict[tuple[str, str], bool] = {}
@@ -128,14 +106,14 @@ class Repository:
         return self._ancestors[pair]
 
     def merge_base(self, one: str, other: str) -> str:
-        """Returns the best common ancestor; none, or several, is an error."""
+        """Returns the best common ancestor. Raises `Denied` where there is none, or several."""
         self._need_full_history()
         done = self._run(
             "merge-base", "--all", "--", object_id(one), object_id(other), accept=(0, 1)
         )
         bases = done.stdout.decode("ascii").split()
         if len(bases) != 1:
-            raise ForgeError(
+            raise Denied(
                 f"{one[:12]} and {other[:12]} have {len(bases)} merge bases, not one",
                 hint="rebase the branch onto the default branch",
             )
@@ -211,7 +189,7 @@ class Repository:
         if asked not in self._trees:
             below = ["--", *asked[1]] if prefixes else []
             done = self._run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, *below)
-            found = self._trees[asked] = read_tree(done.stdout)
+            found = self._trees[asked] = read_tree(done.stdout, left_out=LARGEST_BLOB + 1)
             self._sizes |= {one.blob: one.size for one in found if one.size is not None}
         return self._trees[asked]
 
@@ -282,45 +260,85 @@ class Repository:
                 )
             self._sizes[blob] = int(fields[2])
 
-    def fetch(self, remote: str, refspecs: Sequence[str], *, token: str | None = None) -> None:
+    def fetch(
+        self,
+        remote: str,
+        refspecs: Sequence[str],
+        *,
+        token: str | None = None,
+        part: HistoryPart = ALL,
+        bounds: Bounds = WHOLE,
+        check: Literal["strict", "lenient", "none"] = "strict",
+    ) -> None:
         """Fetches *refspecs* from the URL or absolute path *remote*; tags are not followed.
 
         A refspec is `[+]<full ref or id>:<full ref>`, both sides with at most one `*`.
         *token* goes to git in its environment, for this URL only, and is not sent to where
-        a redirect points. Plain http is for loopback.
+        a redirect points. Plain http is for loopback. Raises `Refused` where *bounds* or what
+        is refused by *check* (see `settings`) would stand in the way of every try, and
+        `TooSlow`.
         """
         url = remote_url(remote)
         command = [refspec(spec) for spec in refspecs]
         if not command:
             raise ForgeError("nothing to fetch was named")
-        secrets: tuple[str, ...] = ()
-        settings = [("http.followRedirects", "false"), ("transfer.fsckObjects", "true")]
-        if token is not None:
-            if not re.fullmatch(r"[!-~]+", token):
-                raise ForgeError("the token for git holds white space or is empty")
-            basic = base64.b64encode(f"x-access-token:{token}".encode()).decode("ascii")
-            secrets = (token, basic)
-            # The empty value drops headers that a checkout may have left in the repository.
-            settings.append((f"http.{url}.extraHeader", ""))
-            settings.append((f"http.{url}.extraHeader", f"Authorization: Basic {basic}"))
-        extra = {"GIT_CONFIG_COUNT": str(len(settings))}
-        for index, (name, value) in enumerate(settings):
-            extra[f"GIT_CONFIG_KEY_{index}"] = name
-            extra[f"GIT_CONFIG_VALUE_{index}"] = value
-        self._run(
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-recurse-submodules",
-            "--no-auto-maintenance",
-            "--no-write-fetch-head",
-            "--end-of-options",
-            url,
-            *command,
-            extra=extra,
-            secrets=secrets,
-        )
+        before = self._unfinished()
+        try:
+            self._run(
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-recurse-submodules",
+                "--no-auto-maintenance",
+                "--no-write-fetch-head",
+                *part.options,
+                "--end-of-options",
+                url,
+                *command,
+                extra=settings(url, token, part, check),
+                secrets=(token, basic(token)) if token is not None else (),
+                bounds=bounds,
+            )
+        except GitFailed as error:
+            if part.leave_out and lacks_filter(error):
+                more = part.unfiltered
+                self.fetch(remote, refspecs, token=token, part=more, bounds=bounds, check=check)
+                return
+            left = [size for name, size in self._unfinished().items() if name not in before]
+            refused = refusal(error, largest=max(left, default=0), bounds=bounds)
+            if refused is None:
+                raise
+            raise refused from error
         self._full_history = False
+
+    def beside(self, folder: Path) -> Repository:
+        """Returns a new bare repository in the empty *folder*: each sees the other's objects.
+
+        What is cut off there, as a fetch of a part of a history does, cuts nothing off here.
+        https://git-scm.com/docs/gitrepository-layout (objects/info/alternates)
+        """
+        other = Repository(folder, environment=self._given, timeout=self._timeout)
+        other._run("init", "--quiet", "--bare", "--template=", ".")
+        note = other._objects() / "info" / "alternates"
+        note.parent.mkdir(exist_ok=True)
+        note.write_bytes(os.fsencode(self._objects()) + b"\n")
+        self._git.see_objects(other._objects())
+        return other
+
+    def _objects(self) -> Path:
+        """Returns the folder of this repository's objects; a linked worktree has it elsewhere."""
+        if self._object_folder is None:
+            found = self._run("rev-parse", "--git-path", "objects").stdout.removesuffix(b"\n")
+            self._object_folder = self.path / os.fsdecode(found)
+        return self._object_folder
+
+    def _unfinished(self) -> dict[str, int]:
+        """Returns the files that fetches have begun and not yet renamed, with their sizes."""
+        found: dict[str, int] = {}
+        for one in (self._objects() / "pack").glob("tmp_*"):
+            with suppress(FileNotFoundError):
+                found[one.name] = one.stat().st_size
+        return found
 
     def _need_full_history(self) -> None:
         if not self._full_history and self.is_shallow():
@@ -340,31 +358,8 @@ class Repository:
         accept: tuple[int, ...] = (0,),
         extra: Mapping[str, str] | None = None,
         secrets: tuple[str, ...] = (),
+        bounds: Bounds | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        try:
-            done = subprocess.run(
-                [*_GIT, "-C", str(self.path), *arguments],
-                input=stdin,
-                capture_output=True,
-                check=False,
-                timeout=self._timeout,
-                env={**self._environment, **(extra or {})},
-            )
-        except FileNotFoundError as error:
-            raise ForgeError("git was not found", hint="install git 2.36 or later") from error
-        except (OSError, ValueError) as error:
-            raise ForgeError(f"git {arguments[0]} could not be started: {error}") from error
-        except subprocess.TimeoutExpired:
-            # Not chained: the exception carries the command line.
-            raise ForgeError(
-                f"git {arguments[0]} took longer than {self._timeout:g} s in {self.path}"
-            ) from None
-        if done.returncode not in accept:
-            said = done.stderr.decode("utf-8", "replace").strip()
-            for secret in secrets:
-                said = said.replace(secret, "[redacted]")
-            raise ForgeError(
-                f"git {arguments[0]} failed in {self.path} (status {done.returncode})",
-                hint=said[-500:] or "git gave no reason",
-            )
-        return done
+        return self._git.run(
+            *arguments, stdin=stdin, accept=accept, extra=extra, secrets=secrets, bounds=bounds
+        )

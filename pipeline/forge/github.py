@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
-from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of, tip_of
+from pipeline.forge.github_api import API_URL, PER_PAGE, Api, Endless, comments_of, tip_of
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name
 from pipeline.record.vouch import Signature
 from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
@@ -22,6 +22,8 @@ RUNS_CAP = 1000
 """Check runs of one name that GitHub keeps of a commit."""
 
 _MOST_PAGES_OF_A_BRANCH = 10_000
+_MOST_PAGES_OF_PULLS = 1_000
+_MOST_IN_FULL = 10
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PUSHES = frozenset({"push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge"})
 _WRITERS = frozenset({"admin", "maintain", "write"})
@@ -58,21 +60,37 @@ class GitHubReader:
     def open_pulls(
         self, *, head: str | None = None, base: str | None = None
     ) -> tuple[PullRequest, ...]:
-        """Returns the open pull requests, optionally from branch *head* and into *base*."""
+        """Returns the open pull requests, optionally from branch *head* and into *base*.
+
+        Raises `Denied` where there are more than are read.
+        """
         query: dict[str, Any] = {"state": "open"}
         if head is not None:
             query["head"] = f"{self._api.owner}:{head}"
         if base is not None:
             query["base"] = base
-        return tuple(self._pull(item) for item in self._api.pages(f"{self._root}/pulls", query))
+        items = self._api.pages(
+            f"{self._root}/pulls",
+            query,
+            way_out="close pull requests that nobody needs",
+            most_pages=_MOST_PAGES_OF_PULLS,
+        )
+        return tuple(self._pull(item) for item in items)
 
     def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
-        """See `ForgeReader.pulls_of_commit`."""
-        listed = self._api.pages(f"{self._root}/commits/{object_id(sha)}/pulls")
-        # The list leaves out who merged, so each is read in full.
-        return tuple(
-            self.pull(number) for number in sorted({number_at(i, "number") for i in listed})
+        """See `ForgeReader.pulls_of_commit`.
+
+        https://docs.github.com/rest/commits/commits#list-pull-requests-associated-with-a-commit
+        """
+        listed = self._api.pages(
+            f"{self._root}/commits/{object_id(sha)}/pulls",
+            way_out="bring the change as a new commit",
         )
+        brought = {number_at(item, "number"): item for item in listed if _brought(item, sha)}
+        if len(brought) > _MOST_IN_FULL:
+            return tuple(self._pull(brought[number]) for number in sorted(brought))
+        # The list leaves out who merged, so each is read in full.
+        return tuple(self.pull(number) for number in sorted(brought))
 
     def files(self, number: int) -> tuple[PullFile, ...]:
         """See `ForgeReader.files`; also raises when the count is not the pull request's."""
@@ -206,10 +224,15 @@ class GitHubReader:
         https://docs.github.com/rest/repos/repos#list-repository-activities
         """
         ref = ref_name(f"refs/heads/{branch}")
-        items = self._api.pages(f"{self._root}/activity", {"ref": ref, "time_period": "month"})
+        # The whole organisation makes this list long, and nothing makes it shorter.
+        items = self._api.items(
+            f"{self._root}/activity",
+            {"ref": ref, "time_period": "month"},
+            most_pages=_MOST_PAGES_OF_A_BRANCH,
+        )
         return tuple(
             object_id(text_at(item, "after"))
-            for item in reversed(items)
+            for item in reversed(list(items))
             if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
         )
 
@@ -286,11 +309,17 @@ class GitHubReader:
             )
 
     def merge_made(self, sha: str) -> bool:
-        """Whether merging a pull request made the commit *sha*, on whatever branch."""
-        return any(
-            item.get("merged_at") is not None and item.get("merge_commit_sha") == sha
-            for item in self._api.pages(f"{self._root}/commits/{object_id(sha)}/pulls")
-        )
+        """Whether merging a pull request made the commit *sha*, on whatever branch.
+
+        Where there are more pull requests than are read, one of them may have.
+        """
+        try:
+            return any(
+                _brought(item, sha)
+                for item in self._api.items(f"{self._root}/commits/{object_id(sha)}/pulls")
+            )
+        except Endless:
+            return True
 
     def _pull(self, data: Any) -> PullRequest:
         head_repository = value_at(data, "head", "repo")
@@ -316,6 +345,11 @@ class GitHubReader:
         if pull.same_repository:
             self._heads.setdefault((pull.head_ref, merged_at), set()).add(pull.head_sha)
         return pull
+
+
+def _brought(item: Any, sha: str) -> bool:
+    """Whether merging the pull request *item* of a list made the commit *sha*."""
+    return item.get("merged_at") is not None and item.get("merge_commit_sha") == sha
 
 
 def _part(login: str) -> str:

@@ -19,6 +19,7 @@ API_URL = "https://api.github.com"
 
 PER_PAGE = 100
 MOST_PAGES = 100
+_FEWER = "delete comments, or lock the conversation"
 _NEXT = re.compile(r'<([^>]+)>;[^,]*rel="next"')
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _ADVICE = {
@@ -36,7 +37,7 @@ class GitHubRefused(ForgeError):
         self.status = status
 
 
-class _Endless(ForgeError):
+class Endless(ForgeError):
     """Raised when a list has more pages than are read."""
 
 
@@ -99,19 +100,20 @@ class Api:
         return self._request(verb, path, body=body)[1]
 
     def pages(
-        self, path: str, parameters: Mapping[str, Any] | None = None, *, way_out: str = ""
+        self,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        way_out: str,
+        most_pages: int | None = None,
     ) -> list[Any]:
-        """Returns the items of every page. A list that does not end is an error.
-
-        With *way_out*, it is a list that one person can make longer for one request: then it
-        is a no (`Denied`). As an outage it would stop every later run.
+        """Returns the items of every page. Raises `Denied` with *way_out* for a list that does
+        not end: people made it so long, and as an outage it would stop every later run.
         """
         try:
-            return list(self.items(path, parameters))
-        except _Endless as error:
-            if way_out:
-                raise Denied(error.message, hint=way_out) from error
-            raise
+            return list(self.items(path, parameters, most_pages=most_pages))
+        except Endless as error:
+            raise Denied(error.message, hint=way_out) from error
 
     def items(
         self,
@@ -135,7 +137,7 @@ class Api:
             address, query = following.group(1), None
             if not address.startswith(f"{self._url}/"):
                 raise ForgeError(f"GitHub's list at {path} goes on at another host")
-        raise _Endless(f"GitHub's list at {path} has more than {most} pages")
+        raise Endless(f"GitHub's list at {path} has more than {most} pages")
 
     def _request(
         self,
@@ -191,7 +193,7 @@ def comments_of(api: Api, number: int) -> tuple[Comment, ...]:
             author=actor_of(item.get("user")),
             body=item.get("body") or "",
         )
-        for item in api.pages(f"{api.root}/issues/{number:d}/comments")
+        for item in api.pages(f"{api.root}/issues/{number:d}/comments", way_out=_FEWER)
     )
 
 

@@ -286,7 +286,8 @@ class GitHubWriter:
 
     def _pull_from(self, branch: str, base: str, title: str, body: str) -> int:
         query = {"state": "open", "head": f"{self._api.owner}:{branch}", "base": base}
-        for there in self._api.pages(f"{self._root}/pulls", query):
+        listed = self._api.pages(f"{self._root}/pulls", query, way_out="close some of them")
+        for there in listed:
             if text_at(there, "head", "ref") != branch or text_at(there, "base", "ref") != base:
                 continue
             number = number_at(there, "number")

@@ -61,8 +61,8 @@ def inner_path(value: str) -> str:
 
 
 def remote_url(value: str) -> str:
-    """Returns *value* if it is an absolute path, https, or http on loopback."""
-    if value.startswith("/"):
+    """Returns *value* if it is a file's URL or absolute path, https, or http on loopback."""
+    if value.startswith(("/", "file:///")):
         return value
     parts = urlsplit(value)
     plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
@@ -103,8 +103,12 @@ def _changes(changes: list[TreeChange]) -> tuple[TreeChange, ...]:
     return tuple(sorted(changes, key=lambda change: change.path.encode("utf-8", "surrogateescape")))
 
 
-def read_tree(output: bytes) -> tuple[TreeEntry, ...]:
-    """Reads `git ls-tree -r -z -l`."""
+def read_tree(output: bytes, *, left_out: int) -> tuple[TreeEntry, ...]:
+    """Reads `git ls-tree -r -z -l`.
+
+    *left_out* is the size that a blob has at least which a partial fetch left out; git has the
+    word `BAD` for what is not at hand.
+    """
     entries = []
     for record in records(output):
         head, _, path = record.partition(b"\t")
@@ -115,7 +119,7 @@ def read_tree(output: bytes) -> tuple[TreeEntry, ...]:
                 mode=mode,
                 kind=kind,
                 blob=blob,
-                size=None if size == "-" else int(size),
+                size={"-": None, "BAD": left_out}[size] if size in ("-", "BAD") else int(size),
             )
         )
     return tuple(entries)

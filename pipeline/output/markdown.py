@@ -66,9 +66,10 @@ def check_comment(assessment: Assessment) -> str:
         lines += _item(item)
     if assessment.approvals is not None:
         lines += _approvals(assessment.approvals)
+    digest = f" (`{assessment.policies[:12]}`)" if assessment.policies else ""
     lines += [
         f"<sub>Judged at `{assessment.pull.head_sha[:12]}` with the policies of "
-        f"`{assessment.base[:12]}` (`{assessment.policies[:12]}`).</sub>",
+        f"`{assessment.base[:12]}`{digest}.</sub>",
     ]
     return "\n".join(lines)
 

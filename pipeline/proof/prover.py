@@ -14,7 +14,15 @@ from datetime import datetime, timedelta
 
 from pipeline.errors import Denied, Incomplete, InvalidInput
 from pipeline.grants.catalogue import entitlements
-from pipeline.history.lives import GRANTS, Life, governing, is_governed, is_grant, lives
+from pipeline.history.lives import (
+    CLOCK_TOLERANCE,
+    GRANTS,
+    Life,
+    governing,
+    is_governed,
+    is_grant,
+    lives,
+)
 from pipeline.history.proofs import Proof
 from pipeline.history.proven import BranchState, Proven, Quarantine, Unproven
 from pipeline.history.sources import Sources
@@ -50,7 +58,8 @@ class Prover:
         known: Mapping[str, Proof] | None = None,
     ) -> None:
         """*checker* is the name of our check run and the id of the App that posts it.
-        *fetch_head* makes a pull request's head available as git objects; *known* are
+        *fetch_head* makes a pull request's head available as git objects, and raises
+        `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
         proofs of earlier runs, from an audit chain whose signatures were checked."""
         self._sources = sources
         self._forge = forge
@@ -229,9 +238,15 @@ class Prover:
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
     ) -> Proof | Unproven:
+        try:
+            listed = self._forge.pulls_of_commit(commit.sha)
+        except Denied as error:
+            return self._no(commit, str(error))
+        except Incomplete as error:
+            return self._lacking(commit, error, since=commit.committed_at)
         merged = [
             pull
-            for pull in self._forge.pulls_of_commit(commit.sha)
+            for pull in listed
             if pull.merged_at is not None and pull.merge_commit_sha == commit.sha
         ]
         # Whoever may push can have a commit of this branch merged into another one, too.
@@ -245,10 +260,17 @@ class Prover:
         try:
             return self._examine(commit, pull, previous, commits)
         except Incomplete as error:
-            if self._now - (pull.merged_at or commit.committed_at) < PATIENCE:
-                raise
-            # As an outage it would stop every later run, removals included.
-            return self._no(commit, str(error))
+            return self._lacking(commit, error, since=pull.merged_at or commit.committed_at)
+
+    def _lacking(self, commit: MainlineCommit, error: Incomplete, *, since: datetime) -> Unproven:
+        """Raises *error* while it may still pass; later it is a no for *commit* alone.
+
+        As an outage it would stop every later run, removals included. A date that lies ahead was
+        written by whoever made the commit.
+        """
+        if -CLOCK_TOLERANCE <= self._now - since < PATIENCE:
+            raise error
+        return self._no(commit, str(error))
 
     def _examine(
         self,
@@ -258,8 +280,8 @@ class Prover:
         commits: Sequence[MainlineCommit],
     ) -> Proof | Unproven:
         """Judges what *pull* brought, which has the right shape."""
-        self._fetch_head(pull.number, pull.head_sha)
         try:
+            self._fetch_head(pull.number, pull.head_sha)
             reasons = altered(self._sources, self._forge, commit, pull)
         except Denied as error:
             reasons = [str(error)]

@@ -14,29 +14,28 @@ from pipeline.output.annotations import remarks
 from pipeline.output.markdown import CHECK_MARKER, check_comment
 from pipeline.run.estate import CHECK_NAME, EstateRun
 from pipeline.run.workspace import Workspace
+from pipeline.values.commits import TreeChange
 from pipeline.values.grant_change import LESS
+from pipeline.values.pull_request import PullRequest
 
 
 def judge_pull(workspace: Workspace, number: int) -> Assessment:
     """Judges an open pull request with the default branch's policies, at its present head.
 
     A draft is never allowed. While something on the default branch that decides is unproven,
-    nothing is added. Raises `UsageError` for a pull request that is not open.
+    nothing is added. What cannot be fetched or listed on any try is denied. Raises `UsageError`
+    for a pull request that is not open.
     """
     with EstateRun(workspace, both_engines=True) as run:
-        base, line = run.tip, run.line
+        base = run.tip
         pull = workspace.reader.pull(number)
         if pull.state != "open":
             raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
-        workspace.fetch_head(number, pull.head_sha)
-        repository = workspace.repository
-        changes = repository.diff(repository.merge_base(base, pull.head_sha), pull.head_sha)
-        listed = {path for file in workspace.reader.files(number) for path in file.paths}
-        if listed != {change.path for change in changes}:
-            raise Denied(
-                f"#{number}: GitHub and git name different files",
-                hint="rebase the branch onto the default branch and push it again",
-            )
+        try:
+            changes = _changes(workspace, pull, base)
+        except Denied as error:
+            return _denied(pull, base, str(error))
+        line = run.line
         previous: dict[str, Proven | None] = {
             change.path: run.prover.last_proven(
                 change.path, anchor=workspace.anchor, tip=line.accepted
@@ -48,7 +47,7 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
             pull,
             base=base,
             changes=changes,
-            history=repository.mainline(line.accepted, since=workspace.anchor),
+            history=workspace.repository.mainline(line.accepted, since=workspace.anchor),
             previous=previous,
             now=run.now,
             sound=run.prover.sound(anchor=workspace.anchor, tip=line.accepted),
@@ -73,6 +72,38 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
         for one in tainted
     )
     return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=reasons))
+
+
+def _changes(workspace: Workspace, pull: PullRequest, base: str) -> tuple[TreeChange, ...]:
+    """Returns what the head of *pull*, which is fetched, changes since it left *base*.
+
+    Raises `Denied` for what cannot be judged on any try.
+    """
+    workspace.fetch_open(pull.number, pull.head_sha)
+    repository = workspace.repository
+    changes = repository.diff(repository.merge_base(base, pull.head_sha), pull.head_sha)
+    listed = {path for file in workspace.reader.files(pull.number) for path in file.paths}
+    if listed != {change.path for change in changes}:
+        raise Denied(
+            f"#{pull.number}: GitHub and git name different files",
+            hint="rebase the branch onto the default branch and push it again",
+        )
+    return changes
+
+
+def _denied(pull: PullRequest, base: str, reason: str) -> Assessment:
+    """Returns the assessment of a pull request that nobody can look into."""
+    return Assessment(
+        pull=pull,
+        base=base,
+        kind="governance",
+        items=(),
+        evaluations=(),
+        approvals=None,
+        problems=(),
+        decision=Decision(verdict=Verdict.DENIED, reasons=(reason,)),
+        policies="",
+    )
 
 
 def post_check(workspace: Workspace, assessment: Assessment) -> None:

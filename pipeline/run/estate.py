@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 
-from pipeline.errors import Denied, Disputed, ForgeError, InvalidInput, Undecided
+from pipeline.errors import Denied, Disputed, ForgeError, Incomplete, InvalidInput, Undecided
 from pipeline.history.branch_line import BranchLine, branch_line
 from pipeline.history.lives import Life
 from pipeline.history.proven import BranchState
@@ -107,11 +107,27 @@ class EstateRun:
             branch=branch,
             anchor=self.workspace.anchor,
             recorded=_last_tip(self.chain),
-            pushed=[sha for sha in pushed if self._before(sha, self.tip)],
+            pushed=[sha for sha in pushed if sha in self._places or self._before(sha, self.tip)],
             tip=self.tip,
             continues=self._continues,
-            trusted=lambda sha: self._before(sha, self.workspace.anchor),
+            trusted=self._trusted,
         )
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        """The commits of the first-parent line of the tip, from the trusted one on, with their
+        places: most questions about tips need no more than this."""
+        anchor = self.workspace.anchor
+        try:
+            commits = self.workspace.repository.mainline(self.tip, since=anchor)
+        except ForgeError:
+            return {}
+        return {sha: place for place, sha in enumerate((anchor, *(one.sha for one in commits)))}
+
+    def _trusted(self, sha: str) -> bool:
+        """Whether whoever chose the trusted commit has trusted *sha* with it."""
+        place = self._places.get(sha)
+        return self._before(sha, self.workspace.anchor) if place is None else place == 0
 
     def raise_if_lost(self) -> None:
         """Records and raises `Disputed` where git lacks the tip that was recorded: without it
@@ -123,6 +139,8 @@ class EstateRun:
             raise Disputed(self.line.dispute, hint=self.line.way_out)
 
     def _continues(self, later: str, earlier: str) -> bool:
+        if later in self._places and earlier in self._places:
+            return self._places[earlier] <= self._places[later]
         try:
             self.workspace.repository.mainline(later, since=earlier)
         except ForgeError:
@@ -309,7 +327,10 @@ class EstateRun:
 
     def own_pulls(self, prefix: str) -> Iterator[tuple[int, tuple[PullFile, ...]]]:
         """Yields the keeper's open pull requests from branches called *prefix* and what each
-        changes; those that somebody pushed too much to are told of and left out."""
+        changes; those that somebody pushed too much to are told of and left out.
+
+        Raises `Denied` where open pull requests are too many to be listed.
+        """
         reader, keeper = self.workspace.reader, self.workspace.settings.keeper_id
         for pull in reader.open_pulls(base=self.workspace.settings.default_branch):
             ours = pull.author is not None and pull.author.id == keeper
@@ -317,7 +338,7 @@ class EstateRun:
                 continue
             try:
                 yield pull.number, reader.files(pull.number)
-            except Denied as error:
+            except (Denied, Incomplete) as error:
                 self.workspace.warn(f"#{pull.number} is left aside: {error}")
 
     def targets_of(self, lives: Sequence[Life]) -> dict[GrantId, list[TargetId]]:

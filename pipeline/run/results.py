@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.clouds.interface import Result, Status
 from pipeline.clouds.usage import usage
-from pipeline.errors import ForgeError, UsageError
+from pipeline.errors import Denied, ForgeError, UsageError
 from pipeline.history.proofs import LifeKey
 from pipeline.output.markdown import ANCHOR, RESULT_MARKER, result_comment
 from pipeline.provision.apply import Outcome
@@ -122,7 +122,7 @@ def tell_results(
             )
             marker = f"{RESULT_MARKER}-{digest(one.grant)[:12]}"
             workspace.writer("keeper").comment(one.pull, marker=marker, body=body, bot_id=bot)
-        except ForgeError as error:
+        except (Denied, ForgeError) as error:
             # Access is right and recorded; a comment that failed must not undo that.
             workspace.warn(f"#{one.pull} could not be told, a later run does: {error}")
             untold.add(one.key)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.ending.expire import BRANCH_PREFIX, Retirement, retire, revert_text
+from pipeline.errors import Denied
 from pipeline.run.converge import Converged, converge
 from pipeline.run.estate import EstateRun
 from pipeline.run.states import missing_grants
@@ -48,14 +49,18 @@ class Retired:
 def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
     """Removes what lapsed grants left in the clouds; opens one pull request for those gone.
 
-    *nonce* makes the branch's name unforeseeable. Raises `ForgeError`.
+    *nonce* makes the branch's name unforeseeable. Where open pull requests are too many to be
+    listed none is opened, lest it be one of many for the same files. Raises `ForgeError`.
     """
     workspace, branch = run.workspace, run.branch
     converged = converge(run, run.situation.plan.removals_only(_TIDY))
-    opened = {
-        number: tuple(file.path for file in files if file.status == "removed")
-        for number, files in run.own_pulls(BRANCH_PREFIX)
-    }
+    opened: dict[int, tuple[str, ...]] = {}
+    unlisted = ""
+    try:
+        for pull, files in run.own_pulls(BRANCH_PREFIX):
+            opened[pull] = tuple(file.path for file in files if file.status == "removed")
+    except Denied as error:
+        unlisted = str(error)
     found = retire(
         branch.lapsed,
         held=converged.after.bindings,
@@ -63,6 +68,9 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
         targets_of=run.targets_of(branch.lapsed),
         already_open=[path for paths in opened.values() for path in paths],
     )
+    if unlisted:
+        workspace.warn(f"no pull request retires lapsed grants in this run: {unlisted}")
+        found = found.put_off("open pull requests cannot be listed")
     number = None
     if found.ready and not run.line.dispute:
         title, body = revert_text(found.ready)

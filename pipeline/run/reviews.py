@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from pipeline.ending.reviews import BRANCH_PREFIX, Use, review_text, unreviewed
-from pipeline.errors import InvalidInput
+from pipeline.errors import Denied, InvalidInput
 from pipeline.history.lives import Life, lives
 from pipeline.history.subject_past import readable_versions
 from pipeline.run.estate import EstateRun
@@ -19,7 +19,8 @@ def open_reviews(run: EstateRun, *, nonce: Callable[[], str]) -> dict[str, int]:
     """Opens a pull request for each use that has no review yet; returns grant to number.
 
     *nonce* gives what makes a branch's name unforeseeable, anew for each.
-    Raises `ForgeError`; a later run opens what this one could not.
+    Raises `ForgeError`, and `Denied` where open pull requests are too many to be listed; a later
+    run opens what this one could not.
     """
     uses = list(_uses(run))
     if not uses:
@@ -38,6 +39,21 @@ def open_reviews(run: EstateRun, *, nonce: Callable[[], str]) -> dict[str, int]:
             write={use.path: use.file},
         )
     return opened
+
+
+def open_reviews_or_warn(run: EstateRun, *, nonce: Callable[[], str]) -> tuple[dict[str, int], int]:
+    """Opens reviews as `open_reviews` does, and returns an exit code with them: 1 with a warning
+    where open pull requests are too many to be listed, else 0.
+
+    While the tip of the default branch is disputed, none is opened on it.
+    """
+    if run.line.dispute:
+        return {}, 0
+    try:
+        return open_reviews(run, nonce=nonce), 0
+    except Denied as error:
+        run.workspace.warn(f"no review of emergency access is opened in this run: {error}")
+        return {}, 1
 
 
 def _reviewed(run: EstateRun) -> frozenset[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.errors import ForgeError
+from pipeline.errors import Denied, ForgeError
 from pipeline.output.markdown import ANCHOR
 from pipeline.record.audit import Chain, read_chain
 from pipeline.run.workspace import Workspace
@@ -70,18 +70,27 @@ def _rewritten(workspace: Workspace, head: str) -> list[str]:
 
 
 def _anchors(workspace: Workspace, chain: Chain) -> tuple[int, list[str]]:
-    """Counts the tips that result comments carry, and names those that the chain lacks."""
+    """Counts the tips that result comments carry, and names those that the chain lacks, and
+    what has too many entries to be looked into."""
     keeper = workspace.settings.keeper_id
     pulls = {event["pull"] for event in chain.events if type(event.get("pull")) is int}
     # The record cannot say which comments anchor what was cut off it; the branch can.
     commits = workspace.repository.mainline(workspace.fetch_main(), since=workspace.anchor)
+    count, missing = 0, []
     for commit in commits:
         workspace.progress(f"asking who brought {commit.sha[:7]}")
-        pulls.update(pull.number for pull in workspace.reader.pulls_of_commit(commit.sha))
-    count, missing = 0, []
+        try:
+            pulls.update(pull.number for pull in workspace.reader.pulls_of_commit(commit.sha))
+        except Denied as error:
+            missing.append(f"who brought {commit.sha[:7]} cannot be read: {error.message}")
     for number in sorted(pulls):
         workspace.progress(f"reading the comments of #{number}")
-        for comment in workspace.reader.comments(number):
+        try:
+            comments = workspace.reader.comments(number)
+        except Denied as error:
+            missing.append(f"the comments of #{number} cannot be read: {error.message}")
+            continue
+        for comment in comments:
             if comment.author is None or comment.author.id != keeper:
                 continue
             for tip in ANCHOR.findall(comment.body):

@@ -9,16 +9,17 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.config import Settings, load_settings
-from pipeline.errors import Undecided, UsageError
+from pipeline.errors import ForgeError, Undecided, UsageError
 
 if TYPE_CHECKING:
     # Loaded when first used: `daypass check` waits for none of them.
     from pipeline.forge.git import Repository
     from pipeline.forge.github import GitHubReader
     from pipeline.forge.github_write import GitHubWriter
+    from pipeline.forge.heads import HeadFetcher
     from pipeline.history.sources import Sources
     from pipeline.judge.assess import Assessor
     from pipeline.policy.engine import PolicyBundle, PolicyEngine
@@ -40,6 +41,7 @@ class Workspace:
         self.root = root.resolve()
         self._sandbox_file = sandbox_file
         self._clock = clock
+        self._main: str | None = None
 
     def progress(self, text: str) -> None:
         """Notes what the run is about to do. Nobody listens here; a command shows it."""
@@ -134,26 +136,65 @@ class Workspace:
         return f"{base}/{self.slug}.git"
 
     def fetch(self, refspecs: Sequence[str]) -> None:
-        """Fetches refs of the repository on GitHub into the local clone."""
-        self.repository.fetch(self.remote, refspecs, token=self.settings.reader_token)
+        """Fetches branches of the repository on GitHub, with their history, into the clone.
+
+        An object that git refuses is there on every try, and as an outage it would stop every
+        run: it is told, and fetched all the same. What is read of it is compared with what was
+        approved.
+        """
+        from pipeline.forge.fetching import Refused
+
+        try:
+            self._fetch(refspecs, "lenient")
+        except Refused as error:
+            what = ", ".join(one.removeprefix("+").partition(":")[0] for one in refspecs)
+            self.warn(f"{what} is read all the same: {error.message}")
+            self._fetch(refspecs, "none")
+
+    def _fetch(self, refspecs: Sequence[str], check: Literal["lenient", "none"]) -> None:
+        token = self.settings.reader_token
+        self.repository.fetch(self.remote, refspecs, token=token, check=check)
+
+    @cached_property
+    def heads(self) -> HeadFetcher:
+        """Heads of pull requests, fetched beside the clone."""
+        from pipeline.forge.heads import HeadFetcher
+
+        branch = self.settings.default_branch
+        answers = [f"+refs/heads/{branch}:refs/daypass/answers"]
+        return HeadFetcher(
+            self.repository,
+            self.remote,
+            token=self.settings.reader_token,
+            answers=lambda: self.fetch(answers),
+        )
 
     def fetch_main(self) -> str:
         """Fetches the default branch and returns its tip."""
         branch = self.settings.default_branch
         ref = f"refs/daypass/{branch}"
         self.fetch([f"+refs/heads/{branch}:{ref}"])
-        return self.repository.resolve(ref)
+        self._main = self.repository.resolve(ref)
+        return self._main
 
     def fetch_head(self, number: int, sha: str) -> None:
-        """Makes the head of a pull request available. Raises `Undecided` when it moved."""
-        ref = f"refs/daypass/pull/{number}"
-        self.fetch([f"+refs/pull/{number}/head:{ref}"])
-        found = self.repository.resolve(ref)
-        if found != sha:
-            raise Undecided(
-                f"#{number} is at {found[:7]} in git and at {sha[:7]} in the API",
-                hint="it was pushed to a moment ago: run again",
-            )
+        """Makes *sha*, the head of a merged pull request, available; raises as `HeadFetcher`."""
+        # A merge commit brought it along.
+        if not self._on_main(sha):
+            self.heads.newest(number, sha)
+
+    def fetch_open(self, number: int, sha: str) -> None:
+        """Makes *sha*, the head of an open pull request, available with the commits before it;
+        raises as `HeadFetcher`."""
+        self.heads.commits(number, sha)
+        self.heads.newest(number, sha)
+
+    def _on_main(self, sha: str) -> bool:
+        try:
+            return self._main is not None and self.repository.is_ancestor(sha, self._main)
+        except ForgeError:
+            # A commit that the clone does not hold.
+            return False
 
     @property
     def checker_app(self) -> int:

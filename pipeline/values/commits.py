@@ -67,4 +67,5 @@ class TreeEntry:
     """Object id."""
 
     size: int | None
-    """Bytes; None for a submodule."""
+    """Bytes; None for a submodule. Of a blob that a partial fetch left out, the least that it
+    may have."""

@@ -44,6 +44,7 @@ class PullRequest:
     """Meaningful only once merged."""
 
     merged_by: Actor | None = None
+    """None where it is not merged, or was listed among many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -103,7 +104,11 @@ class ForgeReader(Protocol):
         """Returns the pull request with this number."""
 
     def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
-        """Returns the pull requests that GitHub associates with a commit."""
+        """Returns the pull requests whose merge made the commit *sha*, on whatever branch.
+
+        Of more than a few, `merged_by` is left out. Raises `Denied` where GitHub associates more
+        pull requests with the commit than are read.
+        """
 
     def files(self, number: int) -> tuple[PullFile, ...]:
         """Returns every file changed. Raises `Denied` at 3,000, where GitHub stops listing."""

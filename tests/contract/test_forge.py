@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -228,15 +228,77 @@ def test_more_pushes_than_are_read_are_a_no(
         estate.reader().pushers("alice/request")
 
 
-def test_a_list_of_the_whole_repository_that_never_ends_is_an_outage(
+def test_open_pull_requests_are_read_on_beyond_other_lists_and_then_are_a_no(
     estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     estate.push("second", {GRANT: "y\n"})
     estate.open("second")
     monkeypatch.setattr(api_module, "PER_PAGE", 1)
     monkeypatch.setattr(api_module, "MOST_PAGES", 1)
-    with pytest.raises(ForgeError, match="more than 1 pages"):
+    assert len(estate.reader().open_pulls()) == 2
+    monkeypatch.setattr(github_module, "_MOST_PAGES_OF_PULLS", 1)
+    with pytest.raises(Denied, match="more than 1 pages; close pull requests"):
         estate.reader().open_pulls()
+
+
+def test_the_pushes_of_a_month_are_read_on_beyond_other_lists(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = {estate.push("main", {"README.md": f"{n}\n"}) for n in range(3)}
+    monkeypatch.setattr(api_module, "PER_PAGE", 1)
+    monkeypatch.setattr(api_module, "MOST_PAGES", 1)
+    assert pushed < estate.reader().tips("main")
+
+
+def also_lists(estate: Estate, commit: str, branches: Sequence[str], *, merged: bool) -> list[int]:
+    """Opens pull requests that GitHub lists for *commit*, which merging them made or not."""
+    github = estate.sandbox.repository(REPO)
+    numbers = []
+    for branch in branches:
+        estate.push(branch, {f"{branch}.md": "x\n"}, actor="bob")
+        numbers.append(estate.open(branch, "bob"))
+        one = github.pulls[numbers[-1]]
+        one.state, one.landed = "closed", {commit}
+        one.merge_commit_sha = commit if merged else "e" * 40
+        one.merged_at = one.closed_at = estate.clock.now()
+        one.merged_by = one.author
+    return numbers
+
+
+def test_of_many_pull_requests_for_a_commit_only_those_that_made_it_are_read(
+    estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged = estate.keeper.merge(pull, sha=estate.tip("alice/request"), title="Grant")
+    also_lists(estate, merged, [f"other-{n}" for n in range(3)], merged=False)
+    before = estate.sandbox.count("pulls/get")
+    assert [one.number for one in estate.reader().pulls_of_commit(merged)] == [pull]
+    assert estate.sandbox.count("pulls/get") == before + 1
+    twins = also_lists(estate, merged, ["twin-1", "twin-2"], merged=True)
+    assert [one.number for one in estate.reader().pulls_of_commit(merged)] == [pull, *twins]
+    # Many are not read one by one.
+    monkeypatch.setattr(github_module, "_MOST_IN_FULL", 2)
+    before = estate.sandbox.count("pulls/get")
+    found = estate.reader().pulls_of_commit(merged)
+    assert [one.number for one in found] == [pull, *twins]
+    assert {one.merge_commit_sha for one in found} == {merged}
+    assert estate.sandbox.count("pulls/get") == before
+
+
+def test_more_pull_requests_for_a_commit_than_are_read_are_a_no(
+    estate: Estate, pull: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged = estate.keeper.merge(pull, sha=estate.tip("alice/request"), title="Grant")
+    also_lists(estate, merged, ["other-1", "other-2"], merged=False)
+    monkeypatch.setattr(api_module, "PER_PAGE", 1)
+    monkeypatch.setattr(api_module, "MOST_PAGES", 2)
+    with pytest.raises(Denied, match="more than 2 pages; bring the change as a new commit"):
+        estate.reader().pulls_of_commit(merged)
+    # Then it may have been made by a merge.
+    monkeypatch.setattr(api_module, "MOST_PAGES", 1)
+    pushed = estate.push("main", {"README.md": "again\n"}, actor="bob")
+    assert not estate.reader().merge_made(pushed)
+    also_lists(estate, pushed, ["other-3", "other-4"], merged=False)
+    assert estate.reader().merge_made(pushed)
 
 
 def test_reviews_are_bound_to_the_commit_reviewed(estate: Estate, pull: int) -> None:

@@ -199,3 +199,56 @@ def test_more_files_on_the_apps_branch_hold_up_no_other_review(
     assert applied.code == 0, applied
     assert list(applied.said["reviews"]) == ["erin/fire"]
     assert acme.apply().said["reviews"] == {}
+
+
+ATTRIBUTES = ".gitattributes"
+TOO_LONG = f"*.yaml {'a' * 3_000}\n"
+
+
+def test_an_object_in_an_earlier_commit_that_git_refuses_holds_up_nothing(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    hidden = acme.commit("mallory", {ATTRIBUTES: ("100644", TOO_LONG)}, parents=[acme.tip()])
+    asked = {ATTRIBUTES: None, MINE: ("100644", grant("mallory"))}
+    acme.send("mallory", acme.commit("mallory", asked, parents=[hidden]), "ask")
+    checked = acme.check(acme.person("mallory").open("ask", "A request"))
+    assert checked.said["merged"], checked
+    acme.git("mallory", "push", "--quiet", "origin", ":refs/heads/ask")
+    applied = acme.apply()
+    assert applied.code == 0, applied
+    assert acme.may("mallory", *LOGS)
+    give_up(acme, "mallory", "mallory/one")
+    assert acme.daypass("expire", "--json").code == 0
+    assert acme.apply().code == 0
+    assert not acme.may("mallory", *LOGS)
+
+
+def test_a_head_that_git_refuses_is_told_in_its_check_and_alone_in_quarantine(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    head = acme.commit("mallory", {MINE: ("100644", grant("mallory"))}, parents=[acme.tip()])
+    text = acme.git("mallory", "cat-file", "commit", head).replace("> ", "> 0")
+    refused = acme.git(
+        "mallory", "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text + "\n"
+    )
+    acme.send("mallory", refused, "ask")
+    number = acme.person("mallory").open("ask", "A request")
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"]) == (1, "denied"), checked
+    (reason,) = checked.said["reasons"]
+    assert "zeroPaddedDate" in reason
+    assert "one new commit on a new branch" in reason
+    (said,) = acme.person("mallory").comments(number)
+    assert "zeroPaddedDate" in said
+    acme.bypass()
+    acme.person("mallory").merge(number)
+    acme.git("mallory", "push", "--quiet", "origin", ":refs/heads/ask")
+    # The pull request that deletes it is judged, and what is due elsewhere is done.
+    give_up(acme, "alice", "alice/one")
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert list(acme.quarantined(applied)) == [MINE]
+    assert "zeroPaddedDate" in acme.quarantined(applied)[MINE]
+    assert not acme.may("alice", *LOGS)
+    assert not acme.may("mallory", *LOGS)
+    give_up(acme, "mallory", "mallory/one")
+    assert acme.apply().code == 0

@@ -251,3 +251,17 @@ def test_an_app_s_commit_signed_by_somebody_else_is_not_believed(acme: Acme) -> 
     repository = acme.world.github.repository(REPOSITORY)
     repository.signed[made] = acme.world.clock.now()
     _not_believed(acme)
+
+
+def test_more_comments_than_are_read_are_a_fault_and_end_no_verification(
+    acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = acme.landed("alice", "alice/one", grant())
+    assert acme.apply().code == 0
+    # The check and the result are two comments.
+    monkeypatch.setattr("pipeline.forge.github_api.PER_PAGE", 1)
+    monkeypatch.setattr("pipeline.forge.github_api.MOST_PAGES", 1)
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 1, verified
+    (fault,) = verified.said["faults"]
+    assert fault.startswith(f"the comments of #{number} cannot be read: GitHub's list")

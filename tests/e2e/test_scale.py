@@ -29,7 +29,7 @@ def git_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         return real(*arguments, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.forge.git.subprocess.run", counted)
+        patch.setattr("pipeline.forge.git_process.subprocess.run", counted)
         yield started
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from pipeline.errors import PipelineError
 from pipeline.history.proofs import Proof
 from pipeline.history.proven import BranchState, Proven
 from pipeline.history.sources import Sources
@@ -56,6 +57,9 @@ class Branch:
         self.now = NOON
         self.anchor = self.tip = self.git.commit({**START, **(files or {})}, at=NOON - DAY)
         self.heads_fetched: list[tuple[int, str]] = []
+        self.unfetchable: dict[int, PipelineError] = {}
+        """What fetching the head of a pull request raises, by its number."""
+
         self.engines: list[Any] = []
         """Engines to ask instead of the embedded one."""
 
@@ -225,11 +229,16 @@ class Branch:
                 app_id=KEEPER.id,
             ),
             default_branch="main",
-            fetch_head=lambda number, head: self.heads_fetched.append((number, head)),
+            fetch_head=self._fetch_head,
             checker=CHECKER,
             now=self.now,
             known=known,
         )
+
+    def _fetch_head(self, number: int, head: str) -> None:
+        if number in self.unfetchable:
+            raise self.unfetchable[number]
+        self.heads_fetched.append((number, head))
 
     def stand(
         self, known: Mapping[str, Proof] | None = None, *, at: datetime | None = None

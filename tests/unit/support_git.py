@@ -85,3 +85,34 @@ class Work:
         return self.git(
             "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text.encode()
         )
+
+
+def odd_commit(work: Work, parent: str) -> str:
+    """Writes a commit on *parent*, with its tree, whose date has a zero before it."""
+    tree = work.git("rev-parse", f"{parent}^{{tree}}")
+    who = "Alice <alice@example.com>"
+    text = f"tree {tree}\nparent {parent}\nauthor {who} 0{NOON} +0000\n"
+    return _write(work, "commit", f"{text}committer {who} {NOON} +0000\n\nodd\n".encode())
+
+
+def odd_tree(work: Work, parent: str) -> str:
+    """Writes a commit on *parent* whose tree, in which only README.md lies, has a mode with a
+    zero before it."""
+    return _of_readme(work, parent, b"0100644 README.md\0", 1)
+
+
+def doubled_tree(work: Work, parent: str) -> str:
+    """Writes a commit on *parent* whose tree has README.md, and nothing else, twice."""
+    return _of_readme(work, parent, b"100644 README.md\0", 2)
+
+
+def _of_readme(work: Work, parent: str, entry: bytes, times: int) -> str:
+    blob = bytes.fromhex(work.git("rev-parse", f"{parent}:README.md"))
+    tree = _write(work, "tree", (entry + blob) * times)
+    who = f"Alice <alice@example.com> {NOON} +0000"
+    text = f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\nodd\n"
+    return _write(work, "commit", text.encode())
+
+
+def _write(work: Work, kind: str, content: bytes) -> str:
+    return work.git("hash-object", "-t", kind, "-w", "--literally", "--stdin", stdin=content)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
-from pipeline.errors import Denied, ForgeError, RefMoved
+from pipeline.errors import Denied, ForgeError, Incomplete, RefMoved
 from pipeline.forge.answers import Comment
 from pipeline.record.audit import read_chain
 from pipeline.record.vouch import Signature
@@ -195,6 +195,9 @@ class Forge:
         self.silent: set[int] = set()
         """Pull requests that cannot be commented on now."""
 
+        self.talkative: set[int] = set()
+        """Pull requests with more comments than are read."""
+
         self.opened: dict[int, Opened] = {}
         self.others: dict[int, tuple[PullRequest, Opened]] = {}
         """Open pull requests that the keeper did not open by itself."""
@@ -204,6 +207,12 @@ class Forge:
 
         self.endless: set[int] = set()
         """Pull requests with more files than are listed."""
+
+        self.contradicted: set[int] = set()
+        """Pull requests with another number of files than are listed."""
+
+        self.unlisted = ""
+        """Why open pull requests cannot be listed; empty where they can."""
 
         self.pushed: tuple[str, ...] = ()
         """What the default branch was set to within the last month, oldest first."""
@@ -236,6 +245,8 @@ class Forge:
     def comment(self, number: int, *, marker: str, body: str, bot_id: int) -> int:
         if number in self.silent:
             raise ForgeError("502")
+        if number in self.talkative:
+            raise Denied("GitHub's list has more than 100 pages")
         with self._done.effect(f"comment on #{number}"):
             self.comments_on.setdefault(number, {})[marker] = body
         return 1
@@ -258,6 +269,8 @@ class Forge:
         return number
 
     def open_pulls(self, *, base: str) -> tuple[PullRequest, ...]:
+        if self.unlisted:
+            raise Denied(self.unlisted)
         return (
             *(pull for pull, _ in self.others.values()),
             *(
@@ -268,6 +281,8 @@ class Forge:
         )
 
     def files(self, number: int) -> tuple[PullFile, ...]:
+        if number in self.contradicted:
+            raise Incomplete(f"#{number} changes 2 files, GitHub lists 1")
         if number in self.endless:
             raise Denied(f"#{number} changes 3000 files")
         one = self.others[number][1] if number in self.others else self.opened[number]

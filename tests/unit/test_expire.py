@@ -66,3 +66,13 @@ def test_ended_is_half_open_and_sorted_by_end() -> None:
 
     found = ended([live("c", 0.5), live("b", 0), live("a", -1)], now=NOON)
     assert [one.grant.id for one in found] == ["alice/a", "alice/b"]
+
+
+def test_what_is_ready_can_be_put_off() -> None:
+    found = retire(lapsed("x", "y"), held=[binding()], unreachable={}, targets_of={})
+    later = found.put_off("GitHub is full")
+    assert later.ready == ()
+    assert later.waiting == (
+        (GrantId("alice/x"), "gcp/prod still holds one"),
+        (GrantId("alice/y"), "GitHub is full"),
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ForgeError
+from pipeline.errors import Denied, ForgeError
 from pipeline.forge.git import Repository
 from pipeline.forge.plumbing import read_diff, read_log, refspec, remote_url
 from pipeline.values.commits import TreeChange
@@ -327,7 +327,7 @@ def test_ancestry_and_merge_base(work: Work, story: dict[str, str]) -> None:
     assert story["root"] == repository.merge_base(story["readme"], story["side2"])
     work.git("checkout", "--quiet", "--orphan", "lonely")
     lonely = work.commit("lonely")
-    with pytest.raises(ForgeError, match="0 merge bases"):
+    with pytest.raises(Denied, match="0 merge bases"):
         repository.merge_base(lonely, story["root"])
     with pytest.raises(ForgeError):
         repository.is_ancestor("1" * 40, story["root"])

@@ -255,7 +255,10 @@ def test_an_outage_of_the_forge_is_no_verdict(branch: Branch, what: str) -> None
     assert live(branch.stand()) == ["alice/payouts"]
 
 
-@pytest.mark.parametrize("what", ["files", "pushers", "reviews", "check_runs"])
+NEVER = ["pulls_of_commit", "files", "pushers", "reviews", "check_runs"]
+
+
+@pytest.mark.parametrize("what", NEVER)
 def test_what_github_will_never_list_is_a_no(branch: Branch, what: str) -> None:
     branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
     branch.forge.failures[what] = Denied("there are too many")
@@ -270,7 +273,7 @@ def test_pushers_that_cannot_be_known_are_a_no_where_it_would_merge_by_itself(
     assert branch.refusal() == "an account that is gone pushed"
 
 
-@pytest.mark.parametrize("what", ["files", "pushers", "reviews", "check_runs"])
+@pytest.mark.parametrize("what", NEVER)
 def test_a_list_may_lag_for_an_hour_and_what_it_lacks_then_stays_lacking(
     branch: Branch, what: str
 ) -> None:
@@ -281,6 +284,57 @@ def test_a_list_may_lag_for_an_hour_and_what_it_lacks_then_stays_lacking(
         branch.stand()
     branch.now += SECOND
     assert branch.refusal() == "GitHub contradicts itself"
+
+
+@pytest.mark.parametrize("ahead", [6 * MINUTE, 1000 * HOUR])
+def test_a_commit_that_claims_to_come_from_the_future_gives_no_list_more_time(
+    branch: Branch, ahead: timedelta
+) -> None:
+    branch.bring({REPORTS: grant()})
+    known = {proof.commit: proof for proof in branch.stand().fresh}
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    branch.merge(number, committed_at=branch.now + MINUTE + ahead)
+    branch.forge.failures["pulls_of_commit"] = Incomplete("GitHub contradicts itself")
+    found = branch.stand(known)
+    assert live(found) == ["alice/reports"]
+    assert quarantined(found) == {PAYOUTS: "GitHub contradicts itself"}
+
+
+# Heads that cannot be fetched
+
+
+def test_a_head_that_is_never_fetched_is_a_no_for_its_own_grant(branch: Branch) -> None:
+    branch.bring({REPORTS: grant()})
+    branch.bring({PAYOUTS: grant()})
+    branch.unfetchable[2] = Denied("#2 is not fetched", hint="bring it as a new commit")
+    found = branch.stand()
+    assert live(found) == ["alice/reports"]
+    assert quarantined(found) == {PAYOUTS: "#2 is not fetched; bring it as a new commit"}
+    # The check of the pull request that deletes it.
+    number = branch.propose({PAYOUTS: None})
+    assert branch.assess(number).decision.allowed
+    del branch.unfetchable[2]
+    assert live(branch.stand()) == ["alice/payouts", "alice/reports"]
+
+
+def test_a_head_that_alone_is_missing_is_a_no_after_an_hour(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.unfetchable[1] = Incomplete("main can be fetched and #1 cannot")
+    branch.now += HOUR - SECOND
+    with pytest.raises(Incomplete):
+        branch.stand()
+    branch.now += SECOND
+    assert branch.refusal() == "main can be fetched and #1 cannot"
+
+
+def test_an_outage_of_git_is_no_verdict(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.unfetchable[1] = ForgeError("git fetch failed")
+    for later in (0 * HOUR, PATIENCE):
+        branch.now += later
+        with pytest.raises(ForgeError, match="git fetch failed"):
+            branch.stand()
 
 
 class Failing:

@@ -189,6 +189,45 @@ def test_a_pull_request_that_somebody_pushed_too_much_to_is_left_aside() -> None
     assert document["retiring"] == [PATH]
 
 
+def test_a_pull_request_of_which_github_contradicts_itself_is_left_aside() -> None:
+    run = a_run(lapsed=[X])
+    expired(run)
+    run.world.forge.contradicted.add(900)
+    again = run.again(lapsed=[X])
+    document, code = expired(again)
+    assert "#900 is left aside: #900 changes 2 files, GitHub lists 1" in again.err
+    assert (document["retiring"], code) == ([PATH], 0)
+    # The one that was opened instead is found by the next.
+    assert expired(run.again(lapsed=[X]))[0]["retiring"] == []
+
+
+def test_more_open_pull_requests_than_are_read_put_the_file_off_and_no_removal() -> None:
+    run = a_run(lapsed=[X], holding=[X])
+    run.world.forge.unlisted = "GitHub's list has more than 1000 pages"
+    document, code = expired(run)
+    assert (document["retiring"], document["pull"], code) == ([], None, 1)
+    assert document["waiting"] == [
+        {"grant": "alice/x", "why": "open pull requests cannot be listed"}
+    ]
+    assert run.world.held == []
+    assert "no pull request retires lapsed grants in this run: GitHub's list has" in run.err
+    run.world.forge.unlisted = ""
+    assert expired(run.again(lapsed=[X]))[1] == 0
+
+
+@pytest.mark.parametrize("name", ["apply", "expire"])
+def test_more_open_pull_requests_than_are_read_put_a_review_off(name: str) -> None:
+    fire = a_grant("fire", emergency=True)
+    run = a_run(live=[fire], holding=[fire])
+    run.world.forge.unlisted = "GitHub's list has more than 1000 pages"
+    said = run.command(name, "--json")
+    assert (said.code, said.documents[0]["reviews"]) == (1, {})
+    assert "no review of emergency access is opened in this run: GitHub's list" in said.err
+    run.world.forge.unlisted = ""
+    again = run.again(live=[fire]).command(name, "--json")
+    assert (again.code, list(again.documents[0]["reviews"])) == (0, ["alice/fire"])
+
+
 @pytest.mark.parametrize("lapsed", [(), (X,)])
 def test_people_are_told_what_is_retired(lapsed: tuple[Any, ...]) -> None:
     run = a_run(lapsed=lapsed, holding=lapsed)

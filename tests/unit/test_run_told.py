@@ -102,6 +102,15 @@ def test_a_comment_that_fails_undoes_nothing_and_is_told_by_a_later_run() -> Non
     assert run.world.recorded()[-1] == ("alice/x", "provisioned", True)
 
 
+def test_more_comments_than_are_read_undo_nothing_and_stop_no_other() -> None:
+    run = a_run(live=[X, a_grant("y", "aws/prod")])
+    run.world.forge.talkative.add(11)
+    assert run.converge().code == 0
+    assert "#11 could not be told, a later run does: GitHub's list has more" in run.err
+    assert run.world.held == ["aws/prod alice/y", "gcp/prod alice/x"]
+    assert ("alice/y", "provisioned", True) in run.world.recorded()
+
+
 def test_a_comment_that_keeps_failing_is_tried_by_every_run_and_recorded_once() -> None:
     run = a_run(live=[X])
     run.world.forge.silent.add(11)

@@ -1,0 +1,128 @@
+"""The check of an open pull request that nobody can look into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.errors import Denied, ForgeError, Incomplete, PipelineError, UsageError
+from pipeline.forge.github_write import Annotation
+from pipeline.judge.decide import Verdict
+from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
+from pipeline.values.commits import FILE_MODE, TreeChange
+from pipeline.values.pull_request import Actor, PullFile, PullRequest
+
+BASE, HEAD = "b" * 40, "d" * 40
+PATH = "access/grants/alice/x.yaml"
+PULL = PullRequest(
+    number=7,
+    author=Actor(id=1, login="alice", type="User"),
+    state="open",
+    base_ref="main",
+    head_ref="request",
+    head_sha=HEAD,
+    same_repository=True,
+)
+CHANGE = TreeChange(
+    path=PATH,
+    status="A",
+    old_mode="000000",
+    new_mode=FILE_MODE,
+    old_blob=None,
+    new_blob="e" * 40,
+)
+
+
+class Surroundings:
+    """A run in which one question fails."""
+
+    def __init__(self, failing: str = "", error: PipelineError | None = None) -> None:
+        self.listed: Sequence[str] = (PATH,)
+        self.posted: list[dict[str, Any]] = []
+        self.comments: list[str] = []
+        self.pull = PULL
+
+        def asked(name: str, answer: Any) -> Any:
+            if name == failing and error is not None:
+                raise error
+            return answer
+
+        self.workspace: Any = SimpleNamespace(
+            now=lambda: datetime(2026, 11, 20, 12, tzinfo=UTC),
+            progress=lambda text: None,
+            fetch_main=lambda: BASE,
+            fetch_open=lambda number, sha: asked("fetch_open", None),
+            repository=SimpleNamespace(
+                merge_base=lambda one, other: asked("merge_base", BASE),
+                diff=lambda one, other: (CHANGE,),
+            ),
+            reader=SimpleNamespace(pull=lambda number: self.pull, files=self._files),
+            settings=SimpleNamespace(checker_id=9),
+            writer=lambda who: SimpleNamespace(check_run=self._check_run, comment=self._comment),
+        )
+        self._asked = asked
+
+    def _files(self, number: int) -> tuple[PullFile, ...]:
+        found = tuple(PullFile(path=one, status="added", blob="e" * 40) for one in self.listed)
+        answer: tuple[PullFile, ...] = self._asked("files", found)
+        return answer
+
+    def _check_run(self, sha: str, *, annotations: Sequence[Annotation], **fields: Any) -> None:
+        assert (sha, list(annotations)) == (HEAD, [])
+        self.posted.append(fields)
+
+    def _comment(self, number: int, *, body: str, **_: Any) -> None:
+        self.comments.append(body)
+
+
+@pytest.mark.parametrize("failing", ["fetch_open", "merge_base", "files"])
+def test_what_cannot_be_looked_into_on_any_try_is_denied_and_told(failing: str) -> None:
+    there = Surroundings(failing, Denied("it brings more than 1 MiB", hint="split it"))
+    found = judge_pull(there.workspace, 7)
+    assert found.decision.verdict is Verdict.DENIED
+    assert found.decision.reasons == ("it brings more than 1 MiB; split it",)
+    assert (found.pull, found.base, found.items) == (PULL, BASE, ())
+    post_check(there.workspace, found)
+    (posted,) = there.posted
+    assert (posted["conclusion"], posted["title"]) == (
+        "failure",
+        "it brings more than 1 MiB; split it",
+    )
+    assert "it brings more than 1 MiB; split it" in there.comments[0]
+    assert "``" not in there.comments[0]
+    assert merge_allowed(there.workspace, found) is None
+
+
+def test_other_files_than_github_names_are_denied() -> None:
+    there = Surroundings()
+    there.listed = (PATH, "README.md")
+    (reason,) = judge_pull(there.workspace, 7).decision.reasons
+    assert reason.startswith("#7: GitHub and git name different files; rebase the branch")
+
+
+@pytest.mark.parametrize("error", [Incomplete("it may lag"), ForgeError("GitHub is away")])
+@pytest.mark.parametrize("failing", ["fetch_open", "files"])
+def test_what_may_pass_is_no_verdict(failing: str, error: PipelineError) -> None:
+    there = Surroundings(failing, error)
+    with pytest.raises(type(error)):
+        judge_pull(there.workspace, 7)
+    assert there.posted == []
+
+
+def test_a_closed_pull_request_is_not_judged() -> None:
+    there = Surroundings()
+    there.pull = PullRequest(
+        number=7,
+        author=None,
+        state="closed",
+        base_ref="main",
+        head_ref="request",
+        head_sha=HEAD,
+        same_repository=True,
+    )
+    with pytest.raises(UsageError, match="#7 is closed"):
+        judge_pull(there.workspace, 7)
