@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.history.lives import Life
+from pipeline.history.lives import Life, grant_id, is_grant
 from pipeline.history.proofs import LifeKey, Proof
 from pipeline.policy.question import Previous
 from pipeline.reading.yaml_strict import visible
@@ -44,6 +44,8 @@ class Unproven:
 
     commit: str
     reasons: tuple[str, ...]
+    undecided: bool = False
+    """Whether git or GitHub did not answer about it: it may be proven on the next try."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +55,8 @@ class Quarantine:
     path: str
     commit: str
     reasons: tuple[str, ...]
+    undecided: bool = False
+    """Whether it may be proven on the next try: until then it is left as it is."""
 
     def __post_init__(self) -> None:
         # Whoever pushes chooses the path: bytes that are no text, or a terminal's commands.
@@ -87,6 +91,15 @@ class BranchState:
     def unproven(self) -> tuple[Quarantine, ...]:
         """Everything that is quarantined: grants, and what decides about them."""
         return (*self.quarantined, *self.ungoverned)
+
+    @property
+    def undecided(self) -> Mapping[GrantId, str]:
+        """The grants about which nothing is decided in this run, with the reason."""
+        return {
+            grant_id(one.path): one.reasons[0]
+            for one in self.quarantined
+            if one.undecided and is_grant(one.path)
+        }
 
     def life_key(self, grant: GrantId) -> LifeKey:
         """Returns what tells the present life of *grant* from others of the same path."""

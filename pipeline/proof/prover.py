@@ -1,21 +1,19 @@
 """Proof that what is on the default branch is what was approved.
 
-GitHub's merge gate is advice; this is the authority. A commit is proven when exactly one
-merged pull request brought it, its counting approvals satisfy the policies of the commit's
-first parent as of `merged_at`, and path, mode and blob on the branch are those at the
-approved head. What is not proven is quarantined alone, with its reasons.
+GitHub's merge gate is advice; this is the authority. `commit_prover` proves single commits; here
+the proofs of all are folded into what the branch amounts to. What is not proven is quarantined
+alone, with its reasons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from pipeline.errors import Denied, Incomplete, InvalidInput
+from pipeline.errors import InvalidInput, Undecided
 from pipeline.grants.catalogue import entitlements
 from pipeline.history.lives import (
-    CLOCK_TOLERANCE,
     GRANTS,
     Life,
     governing,
@@ -29,17 +27,14 @@ from pipeline.history.sources import Sources
 from pipeline.history.subject_past import latest_end
 from pipeline.judge.assess import Assessor
 from pipeline.judge.grant_changes import takes_away
-from pipeline.proof.merge_checks import altered, misshapen, unshown
+from pipeline.proof.commit_prover import CommitProver
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.grant import window_of
 from pipeline.values.grant_change import classify
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
-from pipeline.values.pull_request import ForgeReader, PullRequest
-
-PATIENCE = timedelta(hours=1)
-"""How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
+from pipeline.values.pull_request import ForgeReader
 
 
 class Prover:
@@ -62,17 +57,25 @@ class Prover:
         `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
         proofs of earlier runs, from an audit chain whose signatures were checked."""
         self._sources = sources
-        self._forge = forge
         self.assessor = assessor
-        self._default_branch = default_branch
-        self._fetch_head = fetch_head
-        self._checker = checker
-        self._now = now
         self._known = dict(known or {})
-        self._answers: dict[str, Proof | Unproven] = {}
-        self._fresh: list[Proof] = []
+        self._commits = CommitProver(
+            sources=sources,
+            forge=forge,
+            assessor=assessor,
+            default_branch=default_branch,
+            fetch_head=fetch_head,
+            checker=checker,
+            now=now,
+            known=self._known,
+            sound=lambda history: self._sound(history, self._anchor),
+        )
+        self._anchor = ""
         # Commit to the governed paths that are not as proven after it.
         self._tainted_after: dict[str, frozenset[str]] = {}
+        self._undecided: set[str] = set()
+        """Governed paths about which GitHub or git did not answer."""
+
         self._lines: dict[
             tuple[str, str], tuple[Sequence[MainlineCommit], tuple[Quarantine, ...]]
         ] = {}
@@ -83,7 +86,8 @@ class Prover:
     def stand(self, *, anchor: str, tip: str, now: datetime) -> BranchState:
         """Returns what the default branch at *tip* amounts to at *now*.
 
-        Raises `ForgeError` when git or GitHub did not answer: an outage is no verdict.
+        Where git or GitHub does not answer about one commit, what it brought is undecided: left
+        as the clouds hold it. Raises `ForgeError` where they do not answer at all.
         """
         commits, ungoverned = self._line(anchor, tip)
         live: list[LiveGrant] = []
@@ -142,16 +146,24 @@ class Prover:
             quarantined=tuple(sorted(set(quarantined), key=lambda q: (q.path, q.commit))),
             ungoverned=ungoverned,
             proofs=proofs,
-            fresh=tuple(self._fresh),
+            fresh=tuple(self._commits.fresh),
             lives=present,
         )
 
     def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
-        """Returns the last proven version of the grant at *path* in its present life."""
+        """Returns the last proven version of the grant at *path* in its present life.
+
+        Raises `Undecided` where GitHub or git did not answer about it.
+        """
         commits, _ = self._line(anchor, tip)
         found = {life.path: life for life in lives(commits) if life.present}
         life = found.get(path) or self._older_lives([path], tip).get(path)
-        return self._live(life, commits).previous if life else None
+        if life is None:
+            return None
+        one = self._live(life, commits)
+        if undecided := [reason for q in one.quarantined if q.undecided for reason in q.reasons]:
+            raise Undecided(f"{path}: {undecided[0]}", hint="run it again in a minute")
+        return one.previous
 
     def _older_lives(self, paths: Sequence[str], tip: str) -> dict[str, Life]:
         """Returns the present lives at *paths* that began before the trusted commit, and in which
@@ -184,8 +196,11 @@ class Prover:
             elif life is not None and not life.present:
                 last = life.steps[-1].commit
                 before = self._live(replace(life, steps=life.steps[:-1]), commits).previous
-                answer = self.prove(last, {life.path: before}, commits)
-                found[grant] = answer.reasons if isinstance(answer, Unproven) else ()
+                answer = self._commits.prove(last, {life.path: before}, commits)
+                if isinstance(answer, Proof):
+                    found[grant] = ()
+                elif not answer.undecided:
+                    found[grant] = answer.reasons
         return found
 
     def tainted(self, *, anchor: str, tip: str) -> tuple[Quarantine, ...]:
@@ -204,6 +219,7 @@ class Prover:
         paths that are not as proven there."""
         if (anchor, tip) not in self._lines:
             commits = self._sources.objects.mainline(tip, since=anchor)
+            self._anchor = anchor
             self._lines[anchor, tip] = commits, self._taint(commits)
         return self._lines[anchor, tip]
 
@@ -211,116 +227,6 @@ class Prover:
         after = self._tainted_after
         found = [one.sha for one in reversed(history) if one.sha in after and not after[one.sha]]
         return (*found, anchor)
-
-    def prove(
-        self,
-        commit: MainlineCommit,
-        previous: Mapping[str, Proven | None],
-        commits: Sequence[MainlineCommit],
-    ) -> Proof | Unproven:
-        """Returns the proof of *commit*, or why there is none.
-
-        *previous* holds the last proven version of each grant that the commit modifies,
-        *commits* the default branch from the anchor on, *commit* among them.
-        """
-        if commit.sha not in self._answers:
-            known = self._known.get(commit.sha)
-            # What was less than one version can be more than another that was proven since.
-            if known is None or known.previous != _held_against(previous):
-                self._answers[commit.sha] = self._judge(commit, previous, commits)
-            else:
-                self._answers[commit.sha] = known
-        return self._answers[commit.sha]
-
-    def _judge(
-        self,
-        commit: MainlineCommit,
-        previous: Mapping[str, Proven | None],
-        commits: Sequence[MainlineCommit],
-    ) -> Proof | Unproven:
-        try:
-            listed = self._forge.pulls_of_commit(commit.sha)
-        except Denied as error:
-            return self._no(commit, str(error))
-        except Incomplete as error:
-            return self._lacking(commit, error, since=commit.committed_at)
-        merged = [
-            pull
-            for pull in listed
-            if pull.merged_at is not None and pull.merge_commit_sha == commit.sha
-        ]
-        # Whoever may push can have a commit of this branch merged into another one, too.
-        merged = [pull for pull in merged if pull.base_ref == self._default_branch] or merged
-        if len(merged) != 1:
-            return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
-        pull = merged[0]
-        reasons = misshapen(commit, pull, self._default_branch)
-        if reasons:
-            return self._no(commit, *reasons)
-        try:
-            return self._examine(commit, pull, previous, commits)
-        except Incomplete as error:
-            return self._lacking(commit, error, since=pull.merged_at or commit.committed_at)
-
-    def _lacking(self, commit: MainlineCommit, error: Incomplete, *, since: datetime) -> Unproven:
-        """Raises *error* while it may still pass; later it is a no for *commit* alone.
-
-        As an outage it would stop every later run, removals included. A date that lies ahead was
-        written by whoever made the commit.
-        """
-        if -CLOCK_TOLERANCE <= self._now - since < PATIENCE:
-            raise error
-        return self._no(commit, str(error))
-
-    def _examine(
-        self,
-        commit: MainlineCommit,
-        pull: PullRequest,
-        previous: Mapping[str, Proven | None],
-        commits: Sequence[MainlineCommit],
-    ) -> Proof | Unproven:
-        """Judges what *pull* brought, which has the right shape."""
-        try:
-            self._fetch_head(pull.number, pull.head_sha)
-            reasons = altered(self._sources, self._forge, commit, pull)
-        except Denied as error:
-            reasons = [str(error)]
-        if reasons:
-            return self._no(commit, *reasons)
-        merged_at = pull.merged_at or commit.committed_at
-        history = commits[: commits.index(commit)]
-        assessment = self.assessor.assess(
-            pull,
-            base=commit.parents[0],
-            changes=commit.changes,
-            history=history,
-            previous=previous,
-            now=merged_at,
-            sound=self._sound(history, commits[0].parents[0]),
-        )
-        if not assessment.decision.allowed:
-            return self._no(commit, *assessment.decision.reasons)
-        try:
-            reason = unshown(self._forge, assessment, checker=self._checker, merged_at=merged_at)
-        except Denied as error:
-            reason = str(error)
-        if reason:
-            return self._no(commit, reason)
-        proof = Proof(
-            commit=commit.sha,
-            pull=pull.number,
-            head=pull.head_sha,
-            merged_at=merged_at,
-            requester=assessment.requester,
-            approvers=assessment.approvers,
-            decision=assessment.digest,
-            previous=_held_against(previous),
-        )
-        self._fresh.append(proof)
-        return proof
-
-    def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
-        return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))
 
     def _taint(self, commits: Sequence[MainlineCommit]) -> tuple[Quarantine, ...]:
         """Notes, per commit, the governed paths that are not as proven after it; returns those
@@ -341,9 +247,9 @@ class Prover:
             if commit.sha in governed:
                 # Unproven policies judge nothing: they could say anything, or fail every run.
                 answer = (
-                    Unproven(commit=commit.sha, reasons=(_judged_while(before),))
+                    self._judged_while(commit, before)
                     if before
-                    else self.prove(commit, {}, commits)
+                    else self._commits.prove(commit, {}, commits)
                 )
                 for change in commit.changes:
                     if not is_governed(change.path):
@@ -355,8 +261,13 @@ class Prover:
                         tainted.pop(change.path, None)
                     elif isinstance(answer, Unproven):
                         tainted[change.path] = Quarantine(
-                            path=change.path, commit=commit.sha, reasons=answer.reasons
+                            path=change.path,
+                            commit=commit.sha,
+                            reasons=answer.reasons,
+                            undecided=answer.undecided,
                         )
+                        if answer.undecided:
+                            self._undecided.add(change.path)
                     else:
                         proven[change.path] = new
             self._tainted_after[commit.sha] = frozenset(tainted)
@@ -371,17 +282,21 @@ class Prover:
             parent = step.commit.parents[0] if step.commit.parents else ""
             tainted = self._tainted_after.get(parent)
             before = {life.path: previous}
-            if step.commit.sha not in self._tainted_after:
-                self._answers.setdefault(step.commit.sha, self._recorded(step.commit, before))
             # Less access is judged by what is sound, so it does not wait for the rules.
             waits = tainted and not takes_away(
                 self._sources, step.change, head=step.commit.sha, previous=before
             )
-            answer = (
-                Unproven(commit=step.commit.sha, reasons=(_judged_while(tainted),))
-                if tainted and waits
-                else self.prove(step.commit, before, commits)
-            )
+            answer: Proof | Unproven
+            if step.commit.sha not in self._tainted_after:
+                # Before the trusted commit none is made anew.
+                answer = self._commits.recorded(step.commit, before) or Unproven(
+                    commit=step.commit.sha,
+                    reasons=("it came before the first commit that is trusted",),
+                )
+            elif tainted and waits:
+                answer = self._judged_while(step.commit, tainted)
+            else:
+                answer = self._commits.prove(step.commit, before, commits)
             parsed = self._sources.grant_after(step.commit.sha, step.change)
             if isinstance(answer, Unproven):
                 reasons = answer.reasons
@@ -403,7 +318,12 @@ class Prover:
                 )
                 proofs.append(answer)
                 continue
-            quarantined.append(Quarantine(path=life.path, commit=step.commit.sha, reasons=reasons))
+            undecided = isinstance(answer, Unproven) and answer.undecided
+            quarantined.append(
+                Quarantine(
+                    path=life.path, commit=step.commit.sha, reasons=reasons, undecided=undecided
+                )
+            )
             if previous is None:
                 # Without a proven beginning there is no window that a later step could keep.
                 break
@@ -414,14 +334,13 @@ class Prover:
             quarantined=tuple(quarantined),
         )
 
-    def _recorded(
-        self, commit: MainlineCommit, previous: Mapping[str, Proven | None]
-    ) -> Proof | Unproven:
-        """Returns the recorded proof of a *commit* before the trusted one: none is made anew."""
-        known = self._known.get(commit.sha)
-        if known is not None and known.previous == _held_against(previous):
-            return known
-        return self._no(commit, "it came before the first commit that is trusted")
+    def _judged_while(self, commit: MainlineCommit, tainted: frozenset[str]) -> Unproven:
+        """Returns that *commit* came while *tainted* paths were unproven, or undecided."""
+        return Unproven(
+            commit=commit.sha,
+            reasons=(f"it came while {', '.join(sorted(tainted))} was unproven",),
+            undecided=bool(tainted & self._undecided),
+        )
 
     def _catalogue(self, base: str) -> Catalogue:
         return self._sources.catalogue(self._same_rules.get(base, base))
@@ -433,12 +352,3 @@ class _Judged:
     previous: Proven | None
     proofs: tuple[Proof, ...]
     quarantined: tuple[Quarantine, ...]
-
-
-def _held_against(previous: Mapping[str, Proven | None]) -> str | None:
-    """Returns the commit of the proven version among *previous*: a request changes one grant."""
-    return next((one.commit for one in previous.values() if one is not None), None)
-
-
-def _judged_while(tainted: frozenset[str]) -> str:
-    return f"it came while {', '.join(sorted(tainted))} was unproven"

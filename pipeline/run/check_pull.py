@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.errors import Denied, UsageError
+from pipeline.errors import Denied, Undecided, UsageError
 from pipeline.forge.github_write import Annotation
 from pipeline.history.lives import GRANTS
 from pipeline.history.proven import Proven
@@ -66,6 +66,8 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
         return replace(assessment, decision=disputed)
     if not tainted:
         return assessment
+    if undecided := [one for one in tainted if one.undecided]:
+        raise Undecided(f"{undecided[0].path}: {undecided[0].reasons[0]}", hint="run it again")
     reasons = tuple(
         f"{one.path} on the default branch is not proven ({one.commit[:7]}), so nothing is "
         "added until it is restored"

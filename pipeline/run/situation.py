@@ -94,7 +94,7 @@ class Situation:
     def waiting(self) -> Mapping[GrantId, str]:
         """Grants that are held as a whole, with the reason."""
         found = waiting(self.desired.bindings, self.estate.unreachable, self.established)
-        return {**self._resting(), **found}
+        return {**self._resting(), **found, **self.branch.undecided}
 
     def unlisted(self, estate: Estate) -> tuple[Made, ...]:
         """Returns what earlier runs made a moment ago and *estate* does not show yet.
@@ -159,6 +159,11 @@ class Situation:
             unreachable=self.estate.unreachable,
             established=self.established,
         )
+        undecided = self.branch.undecided
+        plan = plan.without(
+            [one for one in plan.changes if one.grants & undecided.keys()],
+            "nothing is decided about it yet",
+        )
         plan = replace(plan, held=tuple(sorted({**self.waiting, **dict(plan.held)}.items())))
         if self.branch.ungoverned:
             paths = ", ".join(q.path for q in self.branch.ungoverned)
@@ -216,7 +221,7 @@ class Situation:
                 data={"path": q.path, "commit": q.commit, "reasons": list(q.reasons)},
             )
             for q in (*self.branch.unproven, *self.alarms)
-            if (q.path, q.commit) not in self.recorded.alerts
+            if not q.undecided and (q.path, q.commit) not in self.recorded.alerts
         )
         if self.line is not None:
             events.extend(dispute_events(self.line, self.recorded.alerts))

@@ -68,6 +68,7 @@ def _ended(situation: Situation, after: Estate) -> dict[LifeKey, str]:
     """Grants that were provisioned, and of which nothing is wanted or held any more."""
     if after.unreachable:
         return {}
+    undecided = situation.branch.undecided.keys()
     # One that waits for another's end, or that its cloud cannot carry, has not ended by that.
     wanted = {one.grant.id for one in situation.branch.live if not one.window.ended(situation.now)}
     serving = {grant for binding in after.bindings for grant in binding.grants}
@@ -75,7 +76,7 @@ def _ended(situation: Situation, after: Estate) -> dict[LifeKey, str]:
     return {
         key: ENDED
         for key, state in situation.recorded.states.items()
-        if state == PROVISIONED and GrantId(key[0]) not in wanted | serving
+        if state == PROVISIONED and GrantId(key[0]) not in wanted | serving | undecided
     }
 
 
@@ -97,7 +98,8 @@ def missing_grants(situation: Situation, after: Estate) -> tuple[GrantId, ...]:
 def exit_code(situation: Situation, outcome: Outcome, drift: Sequence[Drift], after: Estate) -> int:
     """Returns 0 where the clouds hold what the default branch says, 1 where they do not, and 3
     where a target could not be listed, before or *after* the writes."""
-    if code := max(situation.estate.code, after.code):
+    undecided = 3 if any(one.undecided for one in situation.branch.unproven) else 0
+    if code := max(situation.estate.code, after.code, undecided):
         return code
     wanted = {(binding.target, binding.key) for binding in situation.desired.bindings}
     left = [one for one in situation.unlisted(after) if (one.target, one.key) not in wanted]

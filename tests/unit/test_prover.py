@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Denied, EngineError, ForgeError, Incomplete, Unanswerable
-from pipeline.proof.prover import PATIENCE
+from pipeline.errors import Denied, EngineError, ForgeError, Incomplete, Unanswerable, Undecided
+from pipeline.proof.commit_prover import MOST_OUTAGES, PATIENCE
 from pipeline.values.commits import EXECUTABLE_MODE
 from pipeline.values.grant import Window
 from pipeline.values.pull_request import PullFile
@@ -25,7 +25,7 @@ from tests.unit.support_branch import (
     quarantined,
 )
 from tests.unit.support_memory import File
-from tests.unit.support_tiny_rules import BOB, MALLORY, RULES, START, TABLES, grant
+from tests.unit.support_tiny_rules import BOB, LIMITS, MALLORY, RULES, START, TABLES, grant
 
 SECOND = timedelta(seconds=1)
 
@@ -239,6 +239,15 @@ def test_a_path_that_would_command_a_terminal_is_reported_printable(branch: Bran
 
 # Outages, and answers that stay a no
 
+
+def undecided(branch: Branch) -> str:
+    """Returns why nothing is decided about the one grant on the branch."""
+    found = branch.stand()
+    assert (live(found), found.fresh) == ([], ())
+    (reason,) = found.undecided.values()
+    return reason
+
+
 ASKED = ["pulls_of_commit", "files", "pushers", "reviews", "in_team", "can_write", "check_runs"]
 
 
@@ -249,8 +258,7 @@ def test_an_outage_of_the_forge_is_no_verdict(branch: Branch, what: str) -> None
     # However old the merge is.
     for later in (0 * HOUR, PATIENCE):
         branch.now += later
-        with pytest.raises(ForgeError, match="GitHub is away"):
-            branch.stand()
+        assert undecided(branch) == "nothing is decided about it yet: GitHub is away"
     del branch.forge.failures[what]
     assert live(branch.stand()) == ["alice/payouts"]
 
@@ -280,10 +288,10 @@ def test_a_list_may_lag_for_an_hour_and_what_it_lacks_then_stays_lacking(
     branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
     branch.forge.failures[what] = Incomplete("GitHub contradicts itself")
     branch.now += HOUR - SECOND
-    with pytest.raises(Incomplete):
-        branch.stand()
+    assert undecided(branch).endswith("GitHub contradicts itself")
     branch.now += SECOND
     assert branch.refusal() == "GitHub contradicts itself"
+    assert branch.stand().undecided == {}
 
 
 @pytest.mark.parametrize("ahead", [6 * MINUTE, 1000 * HOUR])
@@ -322,8 +330,7 @@ def test_a_head_that_alone_is_missing_is_a_no_after_an_hour(branch: Branch) -> N
     branch.bring({PAYOUTS: grant()})
     branch.unfetchable[1] = Incomplete("main can be fetched and #1 cannot")
     branch.now += HOUR - SECOND
-    with pytest.raises(Incomplete):
-        branch.stand()
+    assert undecided(branch).endswith("main can be fetched and #1 cannot")
     branch.now += SECOND
     assert branch.refusal() == "main can be fetched and #1 cannot"
 
@@ -333,8 +340,52 @@ def test_an_outage_of_git_is_no_verdict(branch: Branch) -> None:
     branch.unfetchable[1] = ForgeError("git fetch failed")
     for later in (0 * HOUR, PATIENCE):
         branch.now += later
-        with pytest.raises(ForgeError, match="git fetch failed"):
-            branch.stand()
+        assert undecided(branch) == "nothing is decided about it yet: git fetch failed"
+
+
+def test_what_is_undecided_about_one_commit_holds_up_no_other(branch: Branch) -> None:
+    first = branch.bring({PAYOUTS: grant()})
+    branch.bring({REPORTS: grant()})
+    branch.unfetchable[1] = ForgeError("git fetch failed")
+    found = branch.stand()
+    assert live(found) == ["alice/reports"]
+    assert [(one.commit, one.undecided) for one in found.quarantined] == [(first, True)]
+    with pytest.raises(Undecided, match="git fetch failed"):
+        branch.last_proven()
+
+
+def test_an_edit_that_is_undecided_leaves_the_version_before(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.bring({PAYOUTS: grant(duration="1h")})
+    branch.unfetchable[2] = ForgeError("git fetch failed")
+    found = branch.stand()
+    assert [one.grant.duration for one in found.live] == [2 * 3600]
+    assert found.undecided.keys() == {"alice/payouts"}
+
+
+def test_an_outage_about_several_commits_is_one_for_all(branch: Branch) -> None:
+    for number in range(MOST_OUTAGES):
+        branch.bring({f"access/grants/alice/x{number}.yaml": grant()})
+        branch.unfetchable[number + 1] = ForgeError("git fetch failed")
+    with pytest.raises(ForgeError, match="git fetch failed"):
+        branch.stand()
+    for number in range(MOST_OUTAGES):
+        branch.unfetchable[number + 1] = Incomplete("it may lag")
+    assert len(branch.stand().undecided) == MOST_OUTAGES
+
+
+def test_while_a_change_of_the_rules_is_undecided_nothing_is_added_or_taken(
+    branch: Branch,
+) -> None:
+    branch.bring({REPORTS: grant()})
+    known = {proof.commit: proof for proof in branch.stand().fresh}
+    branch.govern({LIMITS: "max_duration: 7200\n"})
+    branch.bring({PAYOUTS: grant()})
+    branch.unfetchable[2] = ForgeError("git fetch failed")
+    found = branch.stand(known)
+    assert live(found) == ["alice/reports"]
+    assert found.undecided.keys() == {"alice/payouts"}
+    assert [(one.path, one.undecided) for one in found.ungoverned] == [(LIMITS, True)]
 
 
 class Failing:

@@ -1,0 +1,199 @@
+"""Proof of one commit of the default branch: that exactly one approved pull request brought it.
+
+A commit is proven when exactly one merged pull request brought it, its counting approvals satisfy
+the policies of the commit's first parent as of `merged_at`, and path, mode and blob on the branch
+are those at the approved head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pipeline.errors import Denied, ForgeError, Incomplete
+from pipeline.history.lives import CLOCK_TOLERANCE
+from pipeline.history.proofs import Proof
+from pipeline.history.proven import Proven, Unproven
+from pipeline.history.sources import Sources
+from pipeline.judge.assess import Assessor
+from pipeline.proof.merge_checks import altered, misshapen, unshown
+from pipeline.values.commits import MainlineCommit
+from pipeline.values.pull_request import ForgeReader, PullRequest
+
+PATIENCE = timedelta(hours=1)
+"""How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
+
+MOST_OUTAGES = 3
+"""Commits about which GitHub or git may fail to answer, before that is an outage for all."""
+
+
+class CommitProver:
+    """Proves commits, each once; see `Prover` for its arguments.
+
+    *sound* gives the commits up to a point of the history at which nothing that decides is
+    unproven, nearest first.
+    """
+
+    def __init__(
+        self,
+        *,
+        sources: Sources,
+        forge: ForgeReader,
+        assessor: Assessor,
+        default_branch: str,
+        fetch_head: Callable[[int, str], None],
+        checker: tuple[str, int],
+        now: datetime,
+        known: Mapping[str, Proof],
+        sound: Callable[[Sequence[MainlineCommit]], tuple[str, ...]],
+    ) -> None:
+        self._sources = sources
+        self._forge = forge
+        self._assessor = assessor
+        self._default_branch = default_branch
+        self._fetch_head = fetch_head
+        self._checker = checker
+        self._now = now
+        self._known = known
+        self._sound = sound
+        self._answers: dict[str, Proof | Unproven] = {}
+        self._outages = 0
+        self.fresh: list[Proof] = []
+        """Proofs made in this run."""
+
+    def prove(
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        """Returns the proof of *commit*, or why there is none.
+
+        *previous* holds the last proven version of each grant that the commit modifies,
+        *commits* the default branch from the anchor on, *commit* among them.
+
+        Where GitHub or git does not answer about this commit, nothing is decided about it, and
+        the others go on. Raises `ForgeError` once they do not answer about several.
+        """
+        if commit.sha not in self._answers:
+            # What was less than one version can be more than another that was proven since.
+            known = self.recorded(commit, previous)
+            self._answers[commit.sha] = known or self._try(commit, previous, commits)
+        return self._answers[commit.sha]
+
+    def recorded(
+        self, commit: MainlineCommit, previous: Mapping[str, Proven | None]
+    ) -> Proof | None:
+        """Returns the recorded proof of *commit*, held against the same version as now."""
+        known = self._known.get(commit.sha)
+        return known if known is not None and known.previous == _held_against(previous) else None
+
+    def _try(
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        try:
+            return self._judge(commit, previous, commits)
+        except ForgeError as error:
+            self._outages += not isinstance(error, Incomplete)
+            if self._outages >= MOST_OUTAGES:
+                raise
+            reason = f"nothing is decided about it yet: {error}"
+            return Unproven(commit=commit.sha, reasons=(reason,), undecided=True)
+
+    def _judge(
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        try:
+            listed = self._forge.pulls_of_commit(commit.sha)
+        except Denied as error:
+            return self._no(commit, str(error))
+        except Incomplete as error:
+            return self._lacking(commit, error, since=commit.committed_at)
+        merged = [
+            pull
+            for pull in listed
+            if pull.merged_at is not None and pull.merge_commit_sha == commit.sha
+        ]
+        # Whoever may push can have a commit of this branch merged into another one, too.
+        merged = [pull for pull in merged if pull.base_ref == self._default_branch] or merged
+        if len(merged) != 1:
+            return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
+        pull = merged[0]
+        reasons = misshapen(commit, pull, self._default_branch)
+        if reasons:
+            return self._no(commit, *reasons)
+        try:
+            return self._examine(commit, pull, previous, commits)
+        except Incomplete as error:
+            return self._lacking(commit, error, since=pull.merged_at or commit.committed_at)
+
+    def _lacking(self, commit: MainlineCommit, error: Incomplete, *, since: datetime) -> Unproven:
+        """Raises *error* while it may still pass; later it is a no for *commit* alone.
+
+        As an outage it would stop every later run, removals included. A date that lies ahead was
+        written by whoever made the commit.
+        """
+        if -CLOCK_TOLERANCE <= self._now - since < PATIENCE:
+            raise error
+        return self._no(commit, str(error))
+
+    def _examine(
+        self,
+        commit: MainlineCommit,
+        pull: PullRequest,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        """Judges what *pull* brought, which has the right shape."""
+        try:
+            self._fetch_head(pull.number, pull.head_sha)
+            reasons = altered(self._sources, self._forge, commit, pull)
+        except Denied as error:
+            reasons = [str(error)]
+        if reasons:
+            return self._no(commit, *reasons)
+        merged_at = pull.merged_at or commit.committed_at
+        history = commits[: commits.index(commit)]
+        assessment = self._assessor.assess(
+            pull,
+            base=commit.parents[0],
+            changes=commit.changes,
+            history=history,
+            previous=previous,
+            now=merged_at,
+            sound=self._sound(history),
+        )
+        if not assessment.decision.allowed:
+            return self._no(commit, *assessment.decision.reasons)
+        try:
+            reason = unshown(self._forge, assessment, checker=self._checker, merged_at=merged_at)
+        except Denied as error:
+            reason = str(error)
+        if reason:
+            return self._no(commit, reason)
+        proof = Proof(
+            commit=commit.sha,
+            pull=pull.number,
+            head=pull.head_sha,
+            merged_at=merged_at,
+            requester=assessment.requester,
+            approvers=assessment.approvers,
+            decision=assessment.digest,
+            previous=_held_against(previous),
+        )
+        self.fresh.append(proof)
+        return proof
+
+    def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
+        return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))
+
+
+def _held_against(previous: Mapping[str, Proven | None]) -> str | None:
+    """Returns the commit of the proven version among *previous*: a request changes one grant."""
+    return next((one.commit for one in previous.values() if one is not None), None)
