@@ -11,6 +11,7 @@ binding that grant *g* of *alice* has:
     g's file was shortened, and the shorter window is over      goes, up to the surprising share
     g's file stands there, unproven or with problems            stays
     g's file never stood at a tip that was recorded             stays: a newer run may have made it
+                                                                (no tip recorded: since the anchor)
 
 Which of these were asked for by somebody with a say is found out later, by proof. Until then
 only so much of what is alive may go that a mistake, or an attack, is no disaster.
@@ -85,7 +86,7 @@ class LanePlan:
 
 def plan_removals(
     bindings: Iterable[Binding],
-    files: GrantFiles | None,
+    files: GrantFiles,
     *,
     now: datetime,
     offboarded: Callable[[str], bool],
@@ -94,7 +95,6 @@ def plan_removals(
 
     *offboarded* says of a principal's name whether it is no longer entitled to anything; a
     grant's folder is its subject.
-    Without *files*, as when no tip was ever recorded, deletions are left to the rest of the run.
     """
     held = list(bindings)
     found = [
@@ -112,7 +112,7 @@ def plan_removals(
 
 def _cause(
     binding: Binding,
-    files: GrantFiles | None,
+    files: GrantFiles,
     *,
     now: datetime,
     offboarded: Callable[[str], bool],
@@ -123,8 +123,6 @@ def _cause(
         return None
     if all(offboarded(grant.partition("/")[0]) for grant in binding.grants):
         return Cause.OFFBOARDED
-    if files is None:
-        return None
     causes = [_cause_of(grant, binding, files, now=now) for grant in binding.grants]
     # Where one grant still needs it, the rest of the run takes the others out.
     return None if None in causes else causes[0]

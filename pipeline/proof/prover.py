@@ -278,6 +278,7 @@ class Prover:
         previous: Proven | None = None
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
+        good: tuple[str, str | None] | None = None
         for step in life.steps:
             parent = step.commit.parents[0] if step.commit.parents else ""
             tainted = self._tainted_after.get(parent)
@@ -317,6 +318,7 @@ class Prover:
                     else entitlements(parsed.grant, self._catalogue(parent)),
                 )
                 proofs.append(answer)
+                good = (step.change.new_mode, step.change.new_blob)
                 continue
             undecided = isinstance(answer, Unproven) and answer.undecided
             quarantined.append(
@@ -327,6 +329,10 @@ class Prover:
             if previous is None:
                 # Without a proven beginning there is no window that a later step could keep.
                 break
+        last = life.steps[-1].change
+        if good == (last.new_mode, last.new_blob):
+            # Somebody put back what was proven: as with what governs, that heals.
+            quarantined = [one for one in quarantined if one.undecided]
         return _Judged(
             grant=previous.live if previous else None,
             previous=previous,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from pipeline.errors import RefMoved, Undecided
+from pipeline.errors import Denied, RefMoved, Undecided
 from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Plan
 from pipeline.record.audit import AuditEvent, Chain, Run, Tip, batch, read_chain
@@ -37,12 +37,12 @@ class AuditStore(Protocol):
 def read_whole(store: AuditStore) -> tuple[str | None, Chain]:
     """Reads the whole chain, and the commit it was read at (None before the first).
 
-    Raises `Undecided` when it does not hold.
+    Raises `Denied` when it does not hold: no try mends it.
     """
     head, files = store.load()
     chain = read_chain(files)
     if chain.broken:
-        raise Undecided(
+        raise Denied(
             f"the audit chain is broken: {chain.broken[0]}",
             hint="daypass audit verify shows every break; nothing is added until it holds",
         )
@@ -70,7 +70,7 @@ class AuditJournal:
         """The commit up to which this run has seen that all is the App's; see `vouch`."""
 
     def chain(self) -> Chain:
-        """Reads the whole chain. Raises `Undecided` when it does not hold."""
+        """Reads the whole chain. Raises `Denied` when it does not hold."""
         return read_whole(self._store)[1]
 
     @property

@@ -92,7 +92,7 @@ class EstateRun:
 
     @cached_property
     def chain(self) -> Chain:
-        """The record so far, verified. Raises `Undecided` where it does not hold."""
+        """The record so far, verified. Raises `Denied` where it does not hold."""
         return self._record[1]
 
     @cached_property
@@ -301,6 +301,7 @@ class EstateRun:
                 now=self.now,
                 clock=self.workspace.now,
                 tip=self.tip,
+                anchor=self.workspace.settings.anchor,
                 files=self.workspace.sources,
                 chain=chain,
                 clouds=self.connect,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.ending.removals import Cause, GrantFiles, LanePlan, Removal, plan_removals
 from pipeline.errors import ForgeError, PipelineError
 from pipeline.history.branch_files import BranchFiles
-from pipeline.history.lives import GRANTS, grant_id, is_grant
+from pipeline.history.lives import GRANTS, grant_id, is_grant, lives
 from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.lanes import Lanes
 from pipeline.provision.plan import Plan
@@ -40,6 +40,9 @@ class LaneParts:
     clock: Callable[[], datetime]
     tip: str
     """Of the default branch, fetched after the record was read: it may only be newer."""
+
+    anchor: str | None
+    """The trusted commit: what was deleted since counts where no tip is on the record."""
 
     files: BranchFiles
     chain: Chain | None
@@ -183,18 +186,12 @@ def _targets(parts: LaneParts, recorded_tip: str | None) -> dict[TargetId, Targe
     return found
 
 
-def _grant_files(parts: LaneParts, recorded_tip: str | None) -> GrantFiles | None:
-    """Returns the grants that the branch holds, held and gave; None where no tip is recorded."""
-    if parts.chain is None or recorded_tip is None:
-        return None
+def _grant_files(parts: LaneParts, recorded_tip: str | None) -> GrantFiles:
+    """Returns the grants that the branch holds and held, and what the record says of them."""
     entries = parts.files.objects.tree(parts.tip, GRANTS)
     present = {grant_id(one.path): one for one in entries if is_grant(one.path)}
-    recorded = read_recorded(parts.chain.events)
-    before = {
-        grant_id(one.path)
-        for one in parts.files.objects.tree(recorded_tip, GRANTS)
-        if is_grant(one.path)
-    }
+    recorded = read_recorded(parts.chain.events if parts.chain else ())
+    before = _seen_before(parts, recorded_tip)
     made = {GrantId(key[0]) for key, state in recorded.states.items() if state == PROVISIONED}
     given = {grant: blob for grant, blob in recorded.blobs.items() if grant in present}
     changed = {grant: blob for grant, blob in given.items() if present[grant].blob != blob}
@@ -207,6 +204,20 @@ def _grant_files(parts: LaneParts, recorded_tip: str | None) -> GrantFiles | Non
         provisioned=dict(_versions(parts, changed)),
         roles=recorded.roles,
     )
+
+
+def _seen_before(parts: LaneParts, recorded_tip: str | None) -> frozenset[GrantId]:
+    """Returns the grants of the last recorded tip; where there is none, those that came and went
+    on the first-parent line since the trusted commit."""
+    if recorded_tip is not None:
+        tree = parts.files.objects.tree(recorded_tip, GRANTS)
+        return frozenset(grant_id(one.path) for one in tree if is_grant(one.path))
+    try:
+        commits = parts.files.objects.mainline(parts.tip, since=parts.anchor)
+    except ForgeError as error:
+        parts.warn(f"what was deleted since the trusted commit is not known: {error}")
+        return frozenset()
+    return frozenset(life.id for life in lives(commits) if not life.present)
 
 
 def _versions(parts: LaneParts, blobs: Mapping[GrantId, str]) -> Iterator[tuple[GrantId, Grant]]:

@@ -344,6 +344,15 @@ def test_a_commit_is_judged_again_neither_when_only_its_last_version_is_asked_fo
     assert branch.forge.asked == []
 
 
+def test_what_was_proven_and_is_put_back_is_no_longer_quarantined(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.push({PAYOUTS: grant(duration="3h")})
+    assert PAYOUTS in quarantined(branch.stand())
+    branch.push({PAYOUTS: grant()})
+    found = branch.stand()
+    assert (live(found), found.quarantined) == (["alice/payouts"], ())
+
+
 # A trusted commit that moved
 
 

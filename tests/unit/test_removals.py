@@ -34,7 +34,6 @@ def lane(
     known: Collection[str] = (),
     provisioned: Collection[LiveGrant] = (),
     offboarded: Collection[str] = (),
-    files: bool = True,
 ) -> LanePlan:
     found = GrantFiles(
         present={
@@ -45,9 +44,7 @@ def lane(
         provisioned={one.grant.id: one.grant for one in provisioned},
         roles={(one.target, one.key): one.role for one in held_by(*provisioned)},
     )
-    return plan_removals(
-        bindings, found if files else None, now=NOON, offboarded=lambda name: name in offboarded
-    )
+    return plan_removals(bindings, found, now=NOON, offboarded=lambda name: name in offboarded)
 
 
 def gone(plan: LanePlan) -> Mapping[str, Cause]:
@@ -57,9 +54,9 @@ def gone(plan: LanePlan) -> Mapping[str, Cause]:
 BOTH = ("gcp/prod", "aws/prod")
 
 
-def test_a_window_that_is_over_goes_and_needs_no_files() -> None:
+def test_a_window_that_is_over_goes() -> None:
     over = held_by(a_grant("x", *BOTH, held=window(-2, 0)))
-    assert gone(lane(over, files=False)) == dict.fromkeys(BOTH, Cause.OVER)
+    assert gone(lane(over)) == dict.fromkeys(BOTH, Cause.OVER)
 
 
 def test_what_is_there_and_says_the_same_stays() -> None:
@@ -72,7 +69,6 @@ def test_a_file_that_stood_there_and_stands_no_more_takes_its_bindings_with_it()
 
 def test_a_file_that_was_never_seen_takes_nothing_away() -> None:
     assert gone(lane(held_by(X))) == {}
-    assert gone(lane(held_by(X), known=["alice/x"], files=False)) == {}
 
 
 def test_a_file_with_problems_takes_nothing_away() -> None:
