@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.clouds.interface import Result, Status
-from pipeline.errors import ForgeError, RefMoved, Undecided
+from pipeline.errors import Denied, ForgeError, RefMoved, Undecided
 from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Plan, make_plan
 from pipeline.record.audit import AuditEvent, Run, read_chain
@@ -98,9 +98,9 @@ def test_nothing_is_appended_to_a_broken_chain() -> None:
     journal(branch).record(alert("a"), "Alert")
     (path,) = branch.files
     branch.files[path] = branch.files[path].replace(b'"a"', b'"b",')
-    with pytest.raises(Undecided, match="broken"):
+    with pytest.raises(Denied, match="broken"):
         journal(branch).record(alert("b"), "Alert")
-    with pytest.raises(Undecided, match="broken"):
+    with pytest.raises(Denied, match="broken"):
         journal(branch).chain()
     assert len(branch.files) == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.clouds.interface import Status
-from pipeline.errors import ForgeError, Undecided, UsageError
+from pipeline.errors import Denied, ForgeError, UsageError
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
 from tests.unit.support_run import OneRun, World, a_run
@@ -136,7 +136,7 @@ def test_a_broken_record_touches_no_cloud() -> None:
     run.converge()
     (path, *_) = run.world.record.files
     run.world.record.files[path] = b"{}\n"
-    with pytest.raises(Undecided, match="the audit chain is broken"):
+    with pytest.raises(Denied, match="the audit chain is broken"):
         run.again(live=[X, a_grant("y")]).converge()
     assert run.world.held == ["gcp/prod alice/x"]
 
