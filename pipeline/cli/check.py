@@ -133,6 +133,8 @@ def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     for reason in decision.reasons:
         if not any(reason in line for line in placed):
             out.line(f"  {reason}", style)
+    for why in () if decision.allowed else assessment.empty_teams:
+        out.line(f"  {why}", "yellow")
     if assessment.approvals is not None:
         for _, why in assessment.approvals.rejected:
             out.line(f"  does not count: {why}", "dim")

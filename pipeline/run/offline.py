@@ -162,8 +162,11 @@ def catalogue_files(root: Path) -> dict[str, bytes]:
     """Returns the catalogue's files of a working tree by repository path."""
     from pipeline.grants.annexes import FOLDERS
     from pipeline.grants.tables import TABLE_LIMIT
+    from pipeline.grants.teams import TEAMS_FILE
 
     files = {}
+    if (root / TEAMS_FILE).is_file():
+        files[TEAMS_FILE] = _read(root / TEAMS_FILE, TABLE_LIMIT)
     for name in ("principals", "targets", "roles", *FOLDERS):
         folder = root / "access" / name
         for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
