@@ -10,7 +10,12 @@ import click
 
 from pipeline.cli.context import Context
 from pipeline.errors import UsageError
-from pipeline.run.offline import judge_files, read_forms, supposed
+from pipeline.run.offline import (
+    judge_files,
+    read_forms,
+    supposed,
+    unknown_names_in_settings,
+)
 
 if TYPE_CHECKING:
     from pipeline.judge.assessment import Assessment
@@ -46,7 +51,8 @@ def check(
 
     Without --pr everything happens offline, with the catalogue and the policies of this
     folder: what you would learn from CI, before pushing. Approvals are not counted then;
-    the ones that will be needed are shown. With --form neither plays a part.
+    the ones that will be needed are shown. Of the whole tree, names in settings that the
+    catalogue does not know are told too. With --form neither plays a part.
 
     Exit codes: 0 allowed (offline: nothing speaks against it), 1 denied or waiting for
     approvals, 2 malformed, 3 could not decide.
@@ -97,6 +103,8 @@ def _say_offline(
         for line, style in grant_lines(grant, evaluation):
             out.line(line, style)
     if whole_tree:
+        for problem in unknown_names_in_settings(context.root):
+            context.err.line(str(problem), "yellow")
         count = len(judged)
         denied = sum(1 for _, evaluation in judged if evaluation.violations)
         out.line(

@@ -76,6 +76,11 @@ class Askers:
         )
 
 
+def names_teams(key: str) -> bool:
+    """Whether the list under *key* of the settings names teams."""
+    return key == "teams" or key.endswith("_teams")
+
+
 def teams_named(settings: Any) -> frozenset[str]:
     """Returns every team that *settings* name: texts in lists called `teams` or `…_teams`.
 
@@ -84,7 +89,7 @@ def teams_named(settings: Any) -> frozenset[str]:
     found: set[str] = set()
     if isinstance(settings, Mapping):
         for key, value in settings.items():
-            if (key == "teams" or str(key).endswith("_teams")) and isinstance(value, list):
+            if names_teams(str(key)) and isinstance(value, list):
                 found |= {team for team in value if isinstance(team, str)}
             else:
                 found |= teams_named(value)

@@ -191,6 +191,32 @@ def read_catalogue(root: Path) -> Catalogue:
     return catalogue
 
 
+def names_unknown_to_catalogue(root: Path, files: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Returns the names in the settings of *files*, path below `policies/` to text, that the
+    catalogue of a working tree does not know. None are looked for where it has no principals:
+    there are only policies then, without an organisation.
+    """
+    from pipeline.grants.catalogue import load_catalogue
+    from pipeline.policy_tools.setting_names import unknown_names
+
+    access = root / "access"
+    if not (access / "principals").is_dir():
+        return ()
+    return unknown_names(
+        files,
+        calendars=[file.stem for file in (access / "calendars").glob("*.yaml")],
+        rotations=[file.stem for file in (access / "oncall").glob("*.yaml")],
+        # What is wrong with the file of teams itself is told by who reads the catalogue.
+        teams=load_catalogue(catalogue_files(root))[0].teams,
+    )
+
+
+def unknown_names_in_settings(root: Path) -> tuple[Problem, ...]:
+    """Returns the names in a working tree's own settings that its catalogue does not know."""
+    files = read_policy_files(root / "policies", tests=False)
+    return names_unknown_to_catalogue(root, files)
+
+
 def read_policies(root: Path) -> PolicyBundle:
     """Returns the policies of a working tree."""
     return read_policy_folder(root / "policies")

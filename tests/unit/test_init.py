@@ -73,7 +73,14 @@ def test_a_fresh_copy_is_well_formed_afterwards_and_grants_can_be_asked_for(
     code, out, _ = daypass("init", *PERSON, *TARGETS)
     assert code == 0
     assert f"{ALICE}: written" in out
-    assert daypass("check") == (0, "0 grants and the catalogue are well-formed\n", "")
+    code, out, err = daypass("check")
+    assert (code, out) == (0, "0 grants and the catalogue are well-formed\n")
+    # The settings that came with the copy still name teams of somebody else.
+    assert (
+        'policies/settings/reviewers/data.yaml:2:18: "security" is none of the teams in '
+        "access/teams.yaml; add it to access/teams.yaml\n"
+    ) in err
+    assert '"payments-leads" is none' not in err
     # As the file's own comments say.
     text = (copy / ALICE).read_text("utf-8")
     text = text.replace("#identities:", "identities:").replace("#  aws:", "  aws:")
