@@ -115,16 +115,24 @@ class Sources:
         """Returns the policies at *commit*. Raises `InvalidInput` or `EngineError`."""
         entries = self.objects.tree(commit, POLICIES)
         if entries not in self._bundles:
-            self._bundles[entries] = load_bundle(
-                {
-                    path.removeprefix(POLICIES): _text(path, content)
-                    for path, content in self._files(
-                        [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
-                        _POLICY_BYTES,
-                    ).items()
-                }
-            )
+            self._bundles[entries] = load_bundle(self._texts(entries))
         return self._bundles[entries]
+
+    def policy_files(self, commit: str) -> Mapping[str, str]:
+        """Returns the texts below `policies/` at *commit*, tests too, by path below it.
+
+        Raises `InvalidInput` for what is no text.
+        """
+        return self._texts(self.objects.tree(commit, POLICIES))
+
+    def _texts(self, entries: Sequence[TreeEntry]) -> dict[str, str]:
+        return {
+            path.removeprefix(POLICIES): _text(path, content)
+            for path, content in self._files(
+                [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
+                _POLICY_BYTES,
+            ).items()
+        }
 
     def grant(self, entry: TreeEntry) -> Parsed:
         """Returns the grant that a tree entry holds; anything but a plain file is a problem."""

@@ -25,7 +25,8 @@ from pipeline.judge.grant_changes import read_items, takes_away
 from pipeline.judge.parties import excluded, interested
 from pipeline.judge.requesters import Askers
 from pipeline.judge.rule_change_effects import aftermath
-from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
+from pipeline.judge.rule_trial import no_decision
+from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.shape import shape_problems
 from pipeline.policy.answer import (
     EnginesDisagree,
@@ -144,7 +145,7 @@ class Assessor:
                 )
                 problems.extend(found)
             elif not problems and pull.merged_at is None:
-                problems.extend(self._aftermath(pull, changes, history, book, now))
+                problems.extend(self._aftermath(pull, base, changes, history, book, now))
             if not problems and asks and base not in sound:
                 # Nor are rules tried that nobody may have reviewed.
                 why = "what decides is not proven on the default branch, so only less access"
@@ -156,7 +157,7 @@ class Assessor:
             if merged and _decision(problems, findings).allowed:
                 # What nobody approved is not even tried: policies can take for ever to answer,
                 # and every later run would ask them again.
-                problems.extend(self._aftermath(pull, changes, history, book, now))
+                problems.extend(self._aftermath(pull, base, changes, history, book, now))
             empty = book.membership.empty
         return Assessment(
             pull=pull,
@@ -175,6 +176,7 @@ class Assessor:
     def _aftermath(
         self,
         pull: PullRequest,
+        base: str,
         changes: Sequence[TreeChange],
         history: Sequence[MainlineCommit],
         book: _Book,
@@ -194,6 +196,7 @@ class Assessor:
             changes,
             question,
             self._trial,
+            base=base,
             before=book.catalogue,
             history=history,
             now=now,

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import EngineError, InvalidInput
 from pipeline.history.sources import Sources, at_top
-from pipeline.policy.answer import Requester, evaluate, governance_document
+from pipeline.judge.rule_trial import no_decision, nobody_could_give, unusable_settings
+from pipeline.policy.answer import Evaluation, Requester, evaluate, governance_document
 from pipeline.policy.bundle import load_rules
 from pipeline.policy.engine import PolicyBundle, PolicyEngine
 from pipeline.values.catalogue import Catalogue
@@ -31,6 +32,12 @@ class Trial(NamedTuple):
     compiled: Callable[[PolicyBundle], tuple[Problem, ...]] = lambda _: ()
     """Returns why the reference engine would not take them; it is not asked anything."""
 
+    examined: Callable[[Mapping[str, str]], tuple[Problem, ...]] = lambda _: ()
+    """Returns what is wrong with the files below `policies/`, by path below it."""
+
+    misnamed: Callable[[Mapping[str, str], Catalogue], tuple[Problem, ...]] = lambda *_: ()
+    """Returns the names in the settings of such files that a catalogue does not know."""
+
 
 class Rulebook(NamedTuple):
     """The catalogue and the policies that decide about one pull request."""
@@ -45,7 +52,7 @@ class Rulebooks:
     def __init__(self, sources: Sources, trial: Trial) -> None:
         self._sources = sources
         self._trial = trial
-        self._tried: dict[str, tuple[Problem, ...]] = {}
+        self._tried: dict[str, Evaluation | tuple[Problem, ...]] = {}
 
     def at(self, commit: str) -> Rulebook:
         """Returns what *commit* holds. Raises `InvalidInput` with the problems of both parts.
@@ -69,13 +76,21 @@ class Rulebooks:
 
     def standing_in(self, base: str, sound: Sequence[str]) -> Rulebook:
         """Returns the first catalogue of *sound* that can be read, and the first policies there
-        that give a decision.
+        that leave a way out; where none do, the first that give a decision.
+
+        Policies leave a way out whose settings are usable, and under which somebody whom the
+        catalogue knows could approve a change of the rules.
 
         Raises `InvalidInput` where *sound* holds none: with what is wrong at *base*, or that it
         is unproven.
         """
         catalogue = readable_catalogue(self._sources, base, sound)
-        policies = next(filter(None, (self._policies(sha) for sha in sound)), None)
+        policies: PolicyBundle | None = None
+        if catalogue is not None:
+            for found in filter(None, (self._policies(sha) for sha in sound)):
+                if self._leave_a_way_out(found, catalogue):
+                    return Rulebook(catalogue, found)
+                policies = policies or found
         if catalogue is not None and policies is not None:
             return Rulebook(catalogue, policies)
         self.at(base)
@@ -88,9 +103,21 @@ class Rulebooks:
 
         They are asked about a change of themselves by a stranger.
         """
+        found = self._try(policies)
+        return () if isinstance(found, Evaluation) else found
+
+    def _leave_a_way_out(self, policies: PolicyBundle, catalogue: Catalogue) -> bool:
+        found = self._try(policies)
+        return (
+            isinstance(found, Evaluation)
+            and not unusable_settings(found)
+            and not any(nobody_could_give(step, catalogue) for step in found.approvals)
+        )
+
+    def _try(self, policies: PolicyBundle) -> Evaluation | tuple[Problem, ...]:
         known = policies.digest
         if known not in self._tried:
-            self._tried[known] = unanswered(policies, _STRANGERS, self._trial)
+            self._tried[known] = _answer(policies, _STRANGERS, self._trial)
         return self._tried[known]
 
     def _policies(self, commit: str) -> PolicyBundle | None:
@@ -127,20 +154,22 @@ def unanswered(
     policies: PolicyBundle, question: Mapping[str, Any], trial: Trial
 ) -> tuple[Problem, ...]:
     """Returns why *policies* do not answer *question*, empty if they do."""
+    found = _answer(policies, question, trial)
+    return () if isinstance(found, Evaluation) else found
+
+
+def _answer(
+    policies: PolicyBundle, question: Mapping[str, Any], trial: Trial
+) -> Evaluation | tuple[Problem, ...]:
+    """Returns what *policies* say of *question*, or why they say nothing."""
     if problems := trial.compiled(policies):
         return problems
     try:
-        evaluate(question, [trial.embedded(policies)], load_rules(policies))
+        return evaluate(question, [trial.embedded(policies)], load_rules(policies))
     except InvalidInput as error:
         return error.problems
     except EngineError as error:
         return (no_decision(error),)
-    return ()
-
-
-def no_decision(error: EngineError) -> Problem:
-    """Returns that policies gave no decision as a problem of theirs."""
-    return at_top("policies", "policies-broken", f"they give no decision: {error}")
 
 
 _STRANGERS = governance_document(

@@ -231,6 +231,7 @@ class Workspace:
         from pipeline.judge.rulebook import Trial
         from pipeline.policy.opa import refusals
         from pipeline.policy.rego import RegorusEngine
+        from pipeline.policy_tools.examine import examine_policies, misnamed
 
         opa = self._opa
         # An OPA that runs elsewhere holds policies of its own, and takes none from here.
@@ -242,6 +243,8 @@ class Workspace:
             trial=Trial(
                 RegorusEngine,
                 lambda bundle: refusals(bundle, binary=binary) if binary else (),
+                examine_policies,
+                misnamed,
             ),
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,

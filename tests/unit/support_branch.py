@@ -48,8 +48,10 @@ def engine(bundle: PolicyBundle) -> RegorusEngine:
 class Branch:
     """The branch main of one repository, with the people who change it."""
 
-    def __init__(self, files: Files | None = None) -> None:
-        """*files* are there beside the tiny rules when the anchor is chosen."""
+    def __init__(self, files: Files | None = None, *, trial: Trial | None = None) -> None:
+        """*files* are there beside the tiny rules when the anchor is chosen; *trial* is what new
+        rules go through, by default without a look at their files."""
+        self.trial = trial or Trial(engine)
         self.git = Git()
         self.forge = Forge()
         self.now = NOON
@@ -219,7 +221,7 @@ class Branch:
                 sources=sources,
                 forge=self.forge,
                 engines=engines,
-                trial=Trial(engine),
+                trial=self.trial,
                 default_branch="main",
                 app_id=KEEPER.id,
             ),
