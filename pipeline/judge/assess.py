@@ -195,7 +195,7 @@ class Assessor:
             pull.head_sha,
             changes,
             question,
-            self._trial,
+            self._trial.unreviewed,
             base=base,
             before=book.catalogue,
             history=history,

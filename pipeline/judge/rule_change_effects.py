@@ -7,6 +7,7 @@ is refused before it merges.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -139,6 +140,14 @@ class _Rules:
 
 
 def _new(found: Iterable[Problem], known: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Returns those of *found* that are not *known*, wherever in their file they stand."""
-    old = {(one.path, one.code, one.message) for one in known}
-    return tuple(one for one in found if (one.path, one.code, one.message) not in old)
+    """Returns those of *found* that are not *known*, wherever in their file they stand; of what is
+    wrong once more than before, the last."""
+    old = Counter((one.path, one.code, one.message) for one in known)
+    new = []
+    for one in found:
+        key = (one.path, one.code, one.message)
+        if old[key]:
+            old[key] -= 1
+        else:
+            new.append(one)
+    return tuple(new)

@@ -32,11 +32,19 @@ class Trial(NamedTuple):
     compiled: Callable[[PolicyBundle], tuple[Problem, ...]] = lambda _: ()
     """Returns why the reference engine would not take them; it is not asked anything."""
 
+    bounded: Callable[[PolicyBundle], PolicyEngine] | None = None
+    """Gives the same engine where it can do no harm, for policies that nobody reviewed."""
+
     examined: Callable[[Mapping[str, str]], tuple[Problem, ...]] = lambda _: ()
     """Returns what is wrong with the files below `policies/`, by path below it."""
 
     misnamed: Callable[[Mapping[str, str], Catalogue], tuple[Problem, ...]] = lambda *_: ()
     """Returns the names in the settings of such files that a catalogue does not know."""
+
+    @property
+    def unreviewed(self) -> Trial:
+        """The trial of policies that nobody may have reviewed."""
+        return self if self.bounded is None else self._replace(embedded=self.bounded)
 
 
 class Rulebook(NamedTuple):

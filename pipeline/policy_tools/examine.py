@@ -27,12 +27,21 @@ def examine_policies(files: Mapping[str, str]) -> tuple[Problem, ...]:
     """Returns what could make the policies in *files* answer wrongly: path below `policies/` to
     text.
 
-    Faults of form and foreign built-ins are looked for in the text alone. Only where there are
-    none, an engine is asked which settings are not usable, and last the tests are run.
+    Faults of form and foreign built-ins are looked for in the text alone; only where there are
+    none is an engine asked.
     """
-    found = tuple(one for one in lint_files(files) if one.code not in TIDY)
+    return faults_of_text(files) or faults_of_answers(files)
+
+
+def faults_of_text(files: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Returns the faults that the text alone shows."""
+    return tuple(one for one in lint_files(files) if one.code not in TIDY)
+
+
+def faults_of_answers(files: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Returns the settings that are not usable, and where there are none, the tests that fail."""
     try:
-        return found or wrong_settings(files, RegorusEngine) or _failing(files)
+        return wrong_settings(files, RegorusEngine) or _failing(files)
     except InvalidInput as error:
         return error.problems
     except EngineError:

@@ -231,7 +231,8 @@ class Workspace:
         from pipeline.judge.rulebook import Trial
         from pipeline.policy.opa import refusals
         from pipeline.policy.rego import RegorusEngine
-        from pipeline.policy_tools.examine import examine_policies, misnamed
+        from pipeline.policy_tools.examine import misnamed
+        from pipeline.run.bounded_trial import BoundedEngines, examine_bounded
 
         opa = self._opa
         # An OPA that runs elsewhere holds policies of its own, and takes none from here.
@@ -243,7 +244,8 @@ class Workspace:
             trial=Trial(
                 RegorusEngine,
                 lambda bundle: refusals(bundle, binary=binary) if binary else (),
-                examine_policies,
+                BoundedEngines(),
+                examine_bounded,
                 misnamed,
             ),
             default_branch=self.settings.default_branch,

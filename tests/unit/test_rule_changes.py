@@ -222,6 +222,15 @@ def test_what_was_wrong_before_holds_up_no_other_change() -> None:
     assert [one.message.split(" is ")[0] for one in proposed(branch, more).problems] == ['"Guests"']
 
 
+def test_what_was_wrong_once_is_not_wrong_twice() -> None:
+    sends = RULE.replace("input.grant.duration", 'http.send({"url": "x"}).status')
+    branch = organisation({OWN_RULE: sends})
+    prose = {OWN_RULE: sends.replace("not like this", "not so")}
+    assert proposed(branch, prose).decision.verdict is Verdict.ALLOWED
+    again = {OWN_RULE: f'{sends}\n_fine if http.send({{"url": "y"}}).status == 200\n'}
+    assert told(proposed(branch, again)) == [(OWN_RULE, 27, 10, "built-in")]
+
+
 def test_broken_policies_hold_up_no_change_of_the_catalogue() -> None:
     # Nobody can be offboarded otherwise.
     branch = organisation()
