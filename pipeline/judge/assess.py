@@ -98,6 +98,7 @@ class Assessor:
         previous: Mapping[str, Proven | None],
         now: datetime,
         sound: Sequence[str],
+        reported: tuple[Problem, ...] | None = None,
     ) -> Assessment:
         """Returns the assessment of *pull*, whose head differs from the base by *changes*.
 
@@ -106,7 +107,8 @@ class Assessor:
         pull request is judged as of its `merged_at`, which then is *now*.
 
         What takes access away or repairs is judged by the nearest of *sound* that can be used:
-        commits at which nothing that decides was unproven, nearest first.
+        commits at which nothing that decides was unproven, nearest first. *reported* is what a
+        trial of the head's rules found that was made elsewhere: nothing of them runs here then.
 
         Raises `ForgeError` and `EngineError` where something did not answer.
         """
@@ -145,7 +147,8 @@ class Assessor:
                 )
                 problems.extend(found)
             elif not problems and pull.merged_at is None:
-                problems.extend(self._aftermath(pull, base, changes, history, book, now))
+                tried = self._trial.unreviewed._replace(reported=reported)
+                problems.extend(self._aftermath(pull, base, changes, history, book, now, tried))
             if not problems and asks and base not in sound:
                 # Nor are rules tried that nobody may have reviewed.
                 why = "what decides is not proven on the default branch, so only less access"
@@ -157,7 +160,8 @@ class Assessor:
             if merged and _decision(problems, findings).allowed:
                 # What nobody approved is not even tried: policies can take for ever to answer,
                 # and every later run would ask them again.
-                problems.extend(self._aftermath(pull, base, changes, history, book, now))
+                tried = self._trial.unreviewed
+                problems.extend(self._aftermath(pull, base, changes, history, book, now, tried))
             empty = book.membership.empty
         return Assessment(
             pull=pull,
@@ -181,6 +185,7 @@ class Assessor:
         history: Sequence[MainlineCommit],
         book: _Book,
         now: datetime,
+        trial: Trial,
     ) -> tuple[Problem, ...]:
         question = governance_document(
             paths=[c.path for c in changes],
@@ -195,7 +200,7 @@ class Assessor:
             pull.head_sha,
             changes,
             question,
-            self._trial.unreviewed,
+            trial,
             base=base,
             before=book.catalogue,
             history=history,

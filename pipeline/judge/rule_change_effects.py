@@ -7,19 +7,17 @@ is refused before it merges.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
-from pipeline.errors import EngineError, InvalidInput
+from pipeline.errors import InvalidInput
 from pipeline.grants.teams import TEAMS_FILE
 from pipeline.history.sources import CATALOGUE, POLICIES, Sources
 from pipeline.judge.abandoned_access import left_behind
-from pipeline.judge.rule_trial import no_decision, try_governance, try_grants
+from pipeline.judge.rule_comparison import RuleComparison
 from pipeline.judge.rulebook import Trial, unanswered
-from pipeline.policy.engine import PolicyBundle, PolicyEngine
+from pipeline.policy.engine import PolicyBundle
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.problem import Problem
@@ -42,7 +40,8 @@ def aftermath(
     New policies are asked *document*, the question about this very change, after their files were
     examined, and must leave a way out. Whatever else is wrong with policies and catalogue
     together counts where it was not so already at the commit that *head* and *base* have in
-    common. Targets are held against those of *before*, and against what *history* has given on
+    common. Where the trial was made elsewhere, its report takes the place of every question here.
+    Targets are held against those of *before*, and against what *history* has given on
     them.
     """
     new_catalogue = any(change.path.startswith(CATALOGUE) for change in changes)
@@ -66,88 +65,45 @@ def aftermath(
         problems += error.problems if new_policies else ()
     if problems or policies is None:
         return tuple(problems)
-    if catalogue is None:
-        # Broken before, and by somebody else: nothing can be said of both together.
-        return unanswered(policies, document, trial)
-    rules = _Rules(sources, trial, base=base, head=head, now=now)
-    found = rules.examined(catalogue, whole=new_policies)
-    if not found and new_policies:
-        found = unanswered(policies, document, trial)
-    if found or not any(change.path.startswith(_TRIED) for change in changes):
-        return found
-    return rules.tried(
-        try_governance, policies, catalogue, new_only=not new_policies
-    ) or rules.tried(try_grants, policies, catalogue, new_only=True)
+    rules = RuleComparison(
+        _Committed(sources, lambda: head),
+        _Committed(sources, lambda: sources.objects.merge_base(base, head)),
+        trial,
+        now,
+    )
+    # A catalogue that was broken before, by somebody else: nothing can be said of both together.
+    beside = catalogue is not None
+    found = rules.on_paper(whole=new_policies) if beside else ()
+    if found or trial.reported is not None:
+        return found or trial.reported or ()
+    if new_policies:
+        found = (rules.examined() if beside else ()) or unanswered(policies, document, trial)
+    asks = beside and any(change.path.startswith(TRIED) for change in changes)
+    return found or (rules.answered(whole=new_policies) if asks else ())
 
 
-_TRIED = (POLICIES, "access/principals/", "access/targets/", TEAMS_FILE)
+TRIED = (POLICIES, "access/principals/", "access/targets/", TEAMS_FILE)
 """Where the answers to trial questions come from."""
 
-_Try = Callable[[PolicyBundle, Catalogue, PolicyEngine, datetime], tuple[Problem, ...]]
 
+class _Committed:
+    """The rules at a commit, which is looked for when they are read. A `RuleTree`."""
 
-class _Rules:
-    """Policies and catalogue at the head of a change, and where it began."""
-
-    def __init__(
-        self, sources: Sources, trial: Trial, *, base: str, head: str, now: datetime
-    ) -> None:
+    def __init__(self, sources: Sources, commit: Callable[[], str]) -> None:
         self._sources = sources
-        self._trial = trial
-        self._base = base
-        self._head = head
-        self._now = now
+        self._commit = commit
 
-    @cached_property
-    def _fork(self) -> str:
-        return self._sources.objects.merge_base(self._base, self._head)
+    @property
+    def files(self) -> Mapping[str, str]:
+        """See `RuleTree.files`."""
+        return self._sources.policy_files(self._commit())
 
-    def examined(self, catalogue: Catalogue, *, whole: bool) -> tuple[Problem, ...]:
-        """Returns what is wrong with the files of the policies beside *catalogue* and was not
-        before: names that they give, and with *whole* everything that an author is told."""
+    @property
+    def policies(self) -> PolicyBundle:
+        """See `RuleTree.policies`."""
+        return self._sources.policies(self._commit())
 
-        def examine(commit: str, beside: Catalogue) -> tuple[Problem, ...]:
-            files = self._sources.policy_files(commit)
-            rest = self._trial.examined(files) if whole else ()
-            return (*self._trial.misnamed(files, beside), *rest)
-
-        found = examine(self._head, catalogue)
-        try:
-            known = examine(self._fork, self._sources.catalogue(self._fork)) if found else ()
-        except InvalidInput:
-            return found
-        return _new(found, known)
-
-    def tried(
-        self, way: _Try, policies: PolicyBundle, catalogue: Catalogue, *, new_only: bool
-    ) -> tuple[Problem, ...]:
-        """Returns what is wrong with the answers of *policies*; with *new_only*, what was not
-        wrong before."""
-        found = self._ask(way, policies, catalogue)
-        if not (found and new_only):
-            return found
-        try:
-            before = self._sources.policies(self._fork), self._sources.catalogue(self._fork)
-            return _new(found, self._ask(way, *before))
-        except InvalidInput:
-            return found
-
-    def _ask(self, way: _Try, policies: PolicyBundle, catalogue: Catalogue) -> tuple[Problem, ...]:
-        try:
-            return way(policies, catalogue, self._trial.embedded(policies), self._now)
-        except EngineError as error:
-            return (no_decision(error),)
-
-
-def _new(found: Iterable[Problem], known: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Returns those of *found* that are not *known*, wherever in their file they stand; of what is
-    wrong once more than before, the last."""
-    old = Counter((one.path, one.code, one.message) for one in known)
-    new = []
-    for one in found:
-        key = (one.path, one.code, one.message)
-        if old[key]:
-            old[key] -= 1
-        else:
-            new.append(one)
-    return tuple(new)
+    @property
+    def catalogue(self) -> Catalogue:
+        """See `RuleTree.catalogue`."""
+        return self._sources.catalogue(self._commit())

@@ -35,11 +35,18 @@ class Trial(NamedTuple):
     bounded: Callable[[PolicyBundle], PolicyEngine] | None = None
     """Gives the same engine where it can do no harm, for policies that nobody reviewed."""
 
+    written: Callable[[Mapping[str, str]], tuple[Problem, ...]] = lambda _: ()
+    """Returns what the text of the files below `policies/` shows, by path below it."""
+
     examined: Callable[[Mapping[str, str]], tuple[Problem, ...]] = lambda _: ()
-    """Returns what is wrong with the files below `policies/`, by path below it."""
+    """Returns what an engine shows of such files."""
 
     misnamed: Callable[[Mapping[str, str], Catalogue], tuple[Problem, ...]] = lambda *_: ()
     """Returns the names in the settings of such files that a catalogue does not know."""
+
+    reported: tuple[Problem, ...] | None = None
+    """What a trial found that was made elsewhere, where there is nothing to steal; None where
+    there was none."""
 
     @property
     def unreviewed(self) -> Trial:

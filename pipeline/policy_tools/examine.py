@@ -23,18 +23,9 @@ TIDY = frozenset({"setting-unchecked", "setting-unread", "untested", "unused"})
 """Codes of `lint_files` for what makes no answer wrong."""
 
 
-def examine_policies(files: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Returns what could make the policies in *files* answer wrongly: path below `policies/` to
-    text.
-
-    Faults of form and foreign built-ins are looked for in the text alone; only where there are
-    none is an engine asked.
-    """
-    return faults_of_text(files) or faults_of_answers(files)
-
-
 def faults_of_text(files: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Returns the faults that the text alone shows."""
+    """Returns what the text of *files*, path below `policies/` to text, shows: faults of form that
+    could make an answer wrong, and foreign built-ins."""
     return tuple(one for one in lint_files(files) if one.code not in TIDY)
 
 

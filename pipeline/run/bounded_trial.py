@@ -18,7 +18,6 @@ from weakref import finalize
 
 from pipeline.errors import Unanswerable
 from pipeline.policy.engine import ENTRYPOINT, PolicyBundle
-from pipeline.policy_tools.examine import faults_of_text
 from pipeline.run.trial_child import CPU_SECONDS, MEMORY
 from pipeline.values.problem import Problem
 
@@ -116,12 +115,7 @@ class BoundedEngines:
 
 
 def examine_bounded(files: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Returns what `examine_policies` does, asking the engine in a process of its own.
-
-    The text is looked at first, so that no built-in runs there that is not on the list.
-    """
-    if found := faults_of_text(files):
-        return found
+    """Returns what `examine.faults_of_answers` does, in a process of its own."""
     process = TrialProcess()
     try:
         told = process.ask(ask="examine", files=dict(files))

@@ -231,7 +231,7 @@ class Workspace:
         from pipeline.judge.rulebook import Trial
         from pipeline.policy.opa import refusals
         from pipeline.policy.rego import RegorusEngine
-        from pipeline.policy_tools.examine import misnamed
+        from pipeline.policy_tools.examine import faults_of_text, misnamed
         from pipeline.run.bounded_trial import BoundedEngines, examine_bounded
 
         opa = self._opa
@@ -245,6 +245,7 @@ class Workspace:
                 RegorusEngine,
                 lambda bundle: refusals(bundle, binary=binary) if binary else (),
                 BoundedEngines(),
+                faults_of_text,
                 examine_bounded,
                 misnamed,
             ),

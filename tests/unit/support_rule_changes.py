@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.judge.rulebook import Trial
-from pipeline.policy_tools.examine import examine_policies, misnamed
+from pipeline.policy_tools.examine import faults_of_answers, faults_of_text, misnamed
 from tests.unit.support_branch import Branch, engine
 from tests.unit.support_golden_worlds import acme
 from tests.unit.support_memory import Files
@@ -35,7 +35,7 @@ def organisation(files: Files | None = None) -> Branch:
     everything that a check tries is tried but the tests of policies."""
     found = Branch(
         {**OWN, **_TINY, TEAMS: DECLARED, **(files or {})},
-        trial=Trial(engine, examined=examine_policies, misnamed=misnamed),
+        trial=Trial(engine, written=faults_of_text, examined=faults_of_answers, misnamed=misnamed),
     )
     found.forge.teams["engineering"] = {1, 2, 3}
     return found

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.history.sources import at_top
 from pipeline.judge import assess
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
 from pipeline.judge.rule_change_effects import aftermath
 from pipeline.policy.rego import RegorusEngine
-from pipeline.policy_tools.examine import examine_policies
+from pipeline.policy_tools.examine import faults_of_answers
 from pipeline.policy_tools.setting_checks import wrong_settings
 from pipeline.reading.yaml_strict import Items, Node, Report, Scalar, Table, load
+from pipeline.values.problem import Problem
 from tests.unit.support_branch import PAYOUTS, REPORTS, Branch
 from tests.unit.support_memory import Files
 from tests.unit.support_policies import policy_files
@@ -131,6 +133,34 @@ def test_words_and_numbers_that_would_lock_people_out_are_refused_at_their_place
     assert told(found) == [place]
 
 
+def test_a_built_in_that_is_not_listed_is_refused_before_any_engine_sees_it() -> None:
+    branch = organisation()
+
+    def unasked(_: object) -> tuple[Problem, ...]:
+        raise AssertionError
+
+    branch.trial = branch.trial._replace(bounded=unasked, examined=unasked)
+    found = proposed(branch, NAMES["http.send"][0])
+    assert told(found) == [NAMES["http.send"][1]]
+
+
+def test_a_trial_that_was_made_elsewhere_takes_the_place_of_every_question_here() -> None:
+    branch = organisation()
+
+    def unasked(_: object) -> tuple[Problem, ...]:
+        raise AssertionError
+
+    problem = at_top("policies", "no-way-out", "nobody could")
+    branch.trial = branch.trial._replace(bounded=unasked, examined=unasked)
+    branch.reported = (problem,)
+    assert proposed(branch, {OWN_RULE: RULE}).problems == (problem,)
+    branch.reported = ()
+    assert proposed(branch, {OWN_RULE: RULE}).decision.verdict is Verdict.ALLOWED
+    # What the text shows is looked at here too.
+    files, place = NAMES["mistyped"]
+    assert told(proposed(branch, files)) == [place]
+
+
 def test_a_rule_of_the_organisation_s_own_and_other_settings_are_fine() -> None:
     changes = {OWN_RULE: RULE, **edited(LIMITS, "prod: 14400", "prod: 7200")}
     assert proposed(organisation(), changes).decision.verdict is Verdict.ALLOWED
@@ -244,7 +274,7 @@ def test_the_tests_of_the_policies_pass_before_they_merge() -> None:
     beside = "access/rules/own/own_test.rego"
     test = "package access.rules.own_test\n\ntest_own if {\n\t1 == 2\n}\n"
     assert [
-        (one.path, one.line, one.code) for one in examine_policies({**files, beside: test})
+        (one.path, one.line, one.code) for one in faults_of_answers({**files, beside: test})
     ] == [(f"policies/{beside}", 3, "test-failed")]
 
 
