@@ -41,10 +41,23 @@ def no_decision(error: EngineError) -> Problem:
 
 def nobody_could_give(step: Requirement, catalogue: Catalogue) -> bool:
     """Whether *catalogue* declares none of the teams and has none of the people of *step*."""
-    people = (catalogue.principals.get(name) for name in step.people)
-    return not any(team in catalogue.teams for team in step.teams) and not any(
-        one is not None and one.kind is PrincipalKind.PERSON and not one.disabled for one in people
-    )
+    return not _candidates(step, catalogue)
+
+
+def _candidates(step: Requirement, catalogue: Catalogue) -> list[str]:
+    """Returns the people who may be able to give *step*: everybody where a team of it is declared,
+    as only GitHub knows who is in it."""
+    anybody = any(team in catalogue.teams for team in step.teams)
+    return [name for name in _people(catalogue) if anybody or name in step.people]
+
+
+def _people(catalogue: Catalogue) -> list[str]:
+    """Returns the names of the enabled people, who alone can approve."""
+    return [
+        name
+        for name, one in sorted(catalogue.principals.items())
+        if one.kind is PrincipalKind.PERSON and not one.disabled
+    ]
 
 
 def unusable_settings(evaluation: Evaluation) -> list[str]:
@@ -62,13 +75,8 @@ def try_governance(
     It is asked for somebody who is no principal, and where that is denied, for each enabled
     person of *catalogue*.
     """
-    people = [
-        one.name
-        for _, one in sorted(catalogue.principals.items())
-        if one.kind is PrincipalKind.PERSON and not one.disabled
-    ]
     first: tuple[Problem, ...] = ()
-    for name in (None, *people[:MOST_PEOPLE]):
+    for name in (None, *_people(catalogue)[:MOST_PEOPLE]):
         requester = Requester(actor=None, principal=name, teams=frozenset(catalogue.teams))
         asked = list(governance_questions(requester, now))
         problems = _tried(policies, catalogue, engine, asked)
@@ -119,11 +127,19 @@ def _faults(
         denied = denied or [str(one) for one in evaluation.violations]
     for why in denied:
         yield why, f"{what} would be denied whoever asks: {why}"
-    for step in evaluation.approvals:
-        if not denied and nobody_could_give(step, catalogue):
-            names = ", ".join((*step.teams, *step.people))
+    for step in () if denied else evaluation.approvals:
+        candidates = _candidates(step, catalogue)
+        names = ", ".join((*step.teams, *step.people))
+        if not candidates:
             yield (
                 names,
                 f"{what} would wait for ever: {names} is in neither {TEAMS_FILE} nor "
                 "access/principals; correct the name or declare it",
+            )
+        # Who founds an organisation reviews no emergency of their own; more people come later.
+        elif step.count > len(candidates) and question.kind != "review":
+            yield (
+                f"{step.count} of {names}",
+                f"{what} would wait for ever: it needs {step.count} of {names}, and there are "
+                f"{len(candidates)} people who could approve; ask for fewer",
             )

@@ -161,6 +161,18 @@ def test_a_trial_that_was_made_elsewhere_takes_the_place_of_every_question_here(
     assert told(proposed(branch, files)) == [place]
 
 
+def test_more_approvals_than_there_are_people_are_refused() -> None:
+    most = edited(REVIEWERS, "governance: 1", "governance: 4")
+    assert proposed(organisation(), most).decision.verdict is Verdict.ALLOWED
+    (problem,) = proposed(
+        organisation(), edited(REVIEWERS, "governance: 1", "governance: 5")
+    ).problems
+    assert problem.message == (
+        "a change of the rules would wait for ever: it needs 5 of security, and there are 4 people "
+        "who could approve; ask for fewer"
+    )
+
+
 def test_a_rule_of_the_organisation_s_own_and_other_settings_are_fine() -> None:
     changes = {OWN_RULE: RULE, **edited(LIMITS, "prod: 14400", "prod: 7200")}
     assert proposed(organisation(), changes).decision.verdict is Verdict.ALLOWED

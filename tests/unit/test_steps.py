@@ -528,6 +528,13 @@ def test_the_delegators_teams_are_asked_by_the_account_of_their_id() -> None:
     assert gathered.electorate[3].stands_for == (lent(AWAY, "leads"),)
 
 
+def test_a_team_that_nobody_can_be_in_is_not_lent_either() -> None:
+    desk = Desk([review(CAROL)], members={"leads": {2}}, accounts=[BOB], hidden=["leads"])
+    gathered = gather(desk, PULL, PEOPLE, [OWNERS])
+    assert gathered.electorate[3].stands_for == (replace(lent(AWAY), teams=frozenset()),)
+    assert not any(one.endswith("in leads") for one in desk.asked)
+
+
 @pytest.mark.parametrize(
     "reviews",
     [
