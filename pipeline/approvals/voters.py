@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from pipeline.approvals.membership import Membership
 from pipeline.approvals.tally import Authority, Requirement, Voter
 from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
@@ -31,12 +32,14 @@ def gather(
     catalogue: Catalogue,
     required: Sequence[Requirement],
     *,
+    membership: Membership | None = None,
     interested: Mapping[int, str] | None = None,
 ) -> Gathered:
     """Returns the reviews of *pull*, what is known of those who wrote them, and who may not
     approve it.
 
-    *interested* says by GitHub id why someone is party to the request ("is the subject",
+    A required team that nobody can be in is noted by *membership*, which is made anew where none
+    is given. *interested* says by GitHub id why someone is party to the request ("is the subject",
     "asked for it"); the author and everyone who pushed to the branch are added here.
 
     Raises `Denied` where the author or the pushers cannot be known (a deleted account, a
@@ -58,7 +61,10 @@ def gather(
     for actor in reader.pushers(pull.head_ref, until=pull.merged_at):
         excluded.setdefault(actor.id, "pushed to its branch")
     reviews = reader.reviews(pull.number)
-    teams = sorted({team for requirement in required for team in requirement.teams})
+    if membership is None:
+        membership = Membership(reader, catalogue.teams)
+    named = {team for requirement in required for team in requirement.teams}
+    teams = [team.slug for team in membership.usable(named)]
     authors = {
         review.author.id: review.author
         for review in reviews
@@ -69,7 +75,9 @@ def gather(
         if review.author and review.state == "APPROVED" and review.commit == pull.head_sha:
             approved.setdefault(review.author.id, []).append(review.submitted_at)
     electorate = {
-        number: _voter(reader, actor, catalogue, teams, approved.get(number, ()), excluded)
+        number: _voter(
+            reader, membership, actor, catalogue, teams, approved.get(number, ()), excluded
+        )
         for number, actor in sorted(authors.items())
         if number not in excluded
     }
@@ -78,6 +86,7 @@ def gather(
 
 def _voter(
     reader: ForgeReader,
+    membership: Membership,
     actor: Actor,
     catalogue: Catalogue,
     teams: Sequence[str],
@@ -90,10 +99,10 @@ def _voter(
         return Voter(principal=person.name if person else None)
     return Voter(
         principal=person.name,
-        teams=frozenset(team for team in teams if reader.in_team(team, actor)),
+        teams=membership.teams_of(actor, teams),
         can_write=True,
         stands_for=tuple(
-            _authority(reader, one, catalogue, teams, approved, excluded)
+            _authority(reader, membership, one, catalogue, teams, approved, excluded)
             for one in catalogue.delegations
             if approved and one.delegate == person.name and one.delegator != person.name
         ),
@@ -102,6 +111,7 @@ def _voter(
 
 def _authority(
     reader: ForgeReader,
+    membership: Membership,
     delegation: Delegation,
     catalogue: Catalogue,
     teams: Sequence[str],
@@ -128,5 +138,5 @@ def _authority(
     return Authority(
         delegation=delegation,
         account=number,
-        teams=frozenset(team for team in teams if reader.in_team(team, account)),
+        teams=membership.teams_of(account, teams),
     )

@@ -10,7 +10,13 @@ import click
 
 from pipeline.cli.context import Context
 from pipeline.errors import UsageError
-from pipeline.run.offline import judge_files, read_forms, supposed
+from pipeline.output.problems import problem_document
+from pipeline.run.offline import (
+    judge_files,
+    read_forms,
+    supposed,
+    unknown_names_in_settings,
+)
 
 if TYPE_CHECKING:
     from pipeline.judge.assessment import Assessment
@@ -26,18 +32,32 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Only read FILES: their form alone, without catalogue and policies.",
 )
+@click.option(
+    "--changed-from",
+    "before",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Only try the policies, settings and catalogue of this folder as a change of those in "
+    "this one.",
+)
 @click.option("--pr", "number", type=click.IntRange(min=1), help="Judge this pull request.")
 @click.option("--merge", is_flag=True, help="With --pr: let the App merge what policy allows.")
 @click.option("--post", is_flag=True, help="With --pr: post check run and comment as the checker.")
+@click.option(
+    "--tried",
+    type=click.Path(path_type=Path),
+    help="With --pr: what --changed-from found of the head's rules, so that nothing of them runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.pass_obj
 def check(
     context: Context,
     files: tuple[Path, ...],
     form: bool,
+    before: Path | None,
     number: int | None,
     merge: bool,
     post: bool,
+    tried: Path | None,
     as_json: bool,
 ) -> int:
     """Validate and judge FILES, or the whole tree, or a pull request.
@@ -46,20 +66,38 @@ def check(
 
     Without --pr everything happens offline, with the catalogue and the policies of this
     folder: what you would learn from CI, before pushing. Approvals are not counted then;
-    the ones that will be needed are shown. With --form neither plays a part.
+    the ones that will be needed are shown. Of the whole tree, names in settings that the
+    catalogue does not know are told too. With --form neither plays a part. With --changed-from
+    policies and catalogue are what is tried: in a process with bounds and without secrets.
 
     Exit codes: 0 allowed (offline: nothing speaks against it), 1 denied or waiting for
     approvals, 2 malformed, 3 could not decide.
     """
     if number is None:
-        if merge or post:
-            raise UsageError("--merge and --post need --pr N")
+        if merge or post or tried:
+            raise UsageError("--merge, --post and --tried need --pr N")
+        if before is not None and (form or files):
+            raise UsageError("give FILES or --changed-from DIR, not both")
+        if before is not None:
+            return _check_rules(context, before, as_json)
         if form:
             return _check_form(context, files, as_json)
         return _check_files(context, files, as_json)
-    if files or form:
+    if files or form or before:
         raise UsageError("give files or --pr N, not both")
-    return _check_pull(context, number, merge=merge, post=post, as_json=as_json)
+    return _check_pull(context, number, tried, merge=merge, post=post, as_json=as_json)
+
+
+def _check_rules(context: Context, before: Path, as_json: bool) -> int:
+    from pipeline.run.try_rules import try_rules
+
+    problems = try_rules(context.root, before, now=context.now())
+    if as_json:
+        context.emit({"problems": [problem_document(one) for one in problems]})
+    else:
+        for one in problems:
+            context.out.line(str(one), "red")
+    return 2 if problems else 0
 
 
 def _check_form(context: Context, files: Sequence[Path], as_json: bool) -> int:
@@ -97,6 +135,8 @@ def _say_offline(
         for line, style in grant_lines(grant, evaluation):
             out.line(line, style)
     if whole_tree:
+        for problem in unknown_names_in_settings(context.root):
+            context.err.line(str(problem), "yellow")
         count = len(judged)
         denied = sum(1 for _, evaluation in judged if evaluation.violations)
         out.line(
@@ -106,11 +146,13 @@ def _say_offline(
         )
 
 
-def _check_pull(context: Context, number: int, *, merge: bool, post: bool, as_json: bool) -> int:
+def _check_pull(
+    context: Context, number: int, tried: Path | None, *, merge: bool, post: bool, as_json: bool
+) -> int:
     from pipeline.output.assessments import assessment_document
     from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
 
-    assessment = judge_pull(context, number)
+    assessment = judge_pull(context, number, tried=tried)
     if post:
         post_check(context, assessment)
     merged = merge_allowed(context, assessment) if merge else None
@@ -133,6 +175,8 @@ def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     for reason in decision.reasons:
         if not any(reason in line for line in placed):
             out.line(f"  {reason}", style)
+    for why in () if decision.allowed else assessment.empty_teams:
+        out.line(f"  {why}", "yellow")
     if assessment.approvals is not None:
         for _, why in assessment.approvals.rejected:
             out.line(f"  does not count: {why}", "dim")

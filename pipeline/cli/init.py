@@ -29,6 +29,12 @@ from pipeline.values.ids import Cloud
     "--owner", metavar="TEAM", help="GitHub team that approves for these targets; needed with any."
 )
 @click.option(
+    "--owner-id",
+    metavar="ID",
+    help="Its id: the `id` in what `gh api orgs/ORG/teams/TEAM` answers; needed with --owner, "
+    "where there is no access/teams.yaml yet.",
+)
+@click.option(
     "--environment",
     default="prod",
     show_default=True,
@@ -47,11 +53,12 @@ def init(
     azure: tuple[str, ...],
     gcp: tuple[str, ...],
     owner: str | None,
+    owner_id: str | None,
     environment: str,
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Write the first person, targets and schemas of an access repository.
+    """Write the first person, team, targets and schemas of an access repository.
 
     Run it in a copy of Daypass's own repository, where policies, roles and workflows are
     already. Files that exist are kept as they are. Each file says what to put where.
@@ -66,6 +73,7 @@ def init(
             name=name,
             targets={Cloud.AWS: aws, Cloud.AZURE: azure, Cloud.GCP: gcp},
             owner=owner,
+            owner_id=owner_id,
             environment=environment,
         ),
     )

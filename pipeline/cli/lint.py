@@ -25,8 +25,8 @@ def lint(context: Context, given: Path | None, as_json: bool) -> int:
 
     A rule must not be able to allow by accident: it states what must hold and negates that,
     and nothing in it can be undefined in silence. The policies' own rules about settings are
-    asked which are missing or not usable. Calendars and rotations that settings name are looked
-    for under access/. Where OPA is found, its formatter and its strict check run too.
+    asked which are missing or not usable. Calendars, rotations and teams that settings name are
+    looked for under access/. Where OPA is found, its formatter and its strict check run too.
 
     Exit codes: 0 nothing found; 1 something found; 2 usage; 3 OPA did not answer.
     """

@@ -13,6 +13,7 @@ from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text
 from pipeline.forge.github_api import API_URL, PER_PAGE, Api, Endless, comments_of, tip_of
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name
 from pipeline.record.vouch import Signature
+from pipeline.values.catalogue import Team
 from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
 
 FILES_CAP = 3000
@@ -32,7 +33,7 @@ _WRITERS = frozenset({"admin", "maintain", "write"})
 class GitHubReader:
     """A `ForgeReader` over GitHub's API; it cannot write.
 
-    Accounts, team membership and permissions are asked once per instance: make one per run. Token
+    Accounts, teams, membership and permissions are asked once per instance: make one per run. Token
     permissions: pull requests, contents, metadata and (organisation) members, all read.
     """
 
@@ -48,7 +49,8 @@ class GitHubReader:
         self._api = Api(repository, token, api_url=api_url, timeout=timeout, pace=pace)
         self._root = self._api.root
         self._accounts: dict[int, Actor | None] = {}
-        self._members: dict[tuple[str, int], bool] = {}
+        self._teams: dict[str, int | None] = {}
+        self._members: dict[tuple[int, int], bool] = {}
         self._writers: dict[int, bool] = {}
         # By when it was merged, too: a branch name may be used again.
         self._heads: dict[tuple[str, datetime | None], set[str]] = {}
@@ -249,17 +251,29 @@ class GitHubReader:
             self._accounts[number] = actor
         return self._accounts[number]
 
-    def in_team(self, team: str, actor: Actor) -> bool:
-        """See `ForgeReader.in_team`; *team* is a slug of the repository's organisation.
+    def shows_team(self, team: Team) -> bool:
+        """See `ForgeReader.shows_team`; the organisation is the repository's.
 
-        Nobody is in a team whose name is no slug: that is so on every try, and no outage.
+        https://docs.github.com/rest/teams/teams#get-a-team-by-name
         """
-        if not _SLUG.fullmatch(team):
+        if not _SLUG.fullmatch(team.slug):
             return False
-        key = (team, actor.id)
+        if team.slug not in self._teams:
+            found = self._api.find(f"/orgs/{self._api.owner}/teams/{team.slug}")
+            self._teams[team.slug] = None if found is None else number_at(found, "id")
+        return self._teams[team.slug] == team.id
+
+    def in_team(self, team: Team, actor: Actor) -> bool:
+        """See `ForgeReader.in_team`.
+
+        https://docs.github.com/rest/teams/members#get-team-membership-for-a-user
+        """
+        if not self.shows_team(team):
+            return False
+        key = (team.id, actor.id)
         if key not in self._members:
             found = self._api.find(
-                f"/orgs/{self._api.owner}/teams/{team}/memberships/{_part(actor.login)}"
+                f"/orgs/{self._api.owner}/teams/{team.slug}/memberships/{_part(actor.login)}"
             )
             self._members[key] = found is not None and text_at(found, "state") == "active"
         return self._members[key]

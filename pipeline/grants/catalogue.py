@@ -1,6 +1,6 @@
 """The catalogue, loaded as a whole and cross-checked.
 
-Principals, targets and roles are read here, calendars and all the rest in `annexes`.
+Principals, targets and roles are read here, teams in `teams`, the rest in `annexes`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,19 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.grants.annexes import PLACES, Annexes, Known
 from pipeline.grants.forms import PRINCIPAL
+from pipeline.grants.permissions import check_permissions, read_permissions
 from pipeline.grants.tables import LOCATORS, ROLES, TABLE_LIMIT, TABLE_NODES, TARGETS
+from pipeline.grants.teams import TEAMS_FILE, DeclaredTeams
 from pipeline.grants.validate import validate_grant
-from pipeline.reading.patterns import pattern_problem
 from pipeline.reading.scalars import Reading
 from pipeline.reading.yaml_strict import Report, Table, closest, load, quote
 from pipeline.values.catalogue import (
     AwsIdentity,
-    AwsMechanism,
-    AwsPermissions,
     AzureIdentity,
-    AzurePermissions,
     Catalogue,
     Entitlement,
     Expiry,
     GcpIdentity,
-    GcpPermissions,
     Mfa,
     Principal,
     PrincipalKind,
@@ -48,11 +45,10 @@ _PLACES = ", ".join(
         "access/principals/<name>.yaml",
         "access/targets/<cloud>.yaml",
         "access/roles/<cloud>.yaml",
+        TEAMS_FILE,
         *PLACES,
     )
 )
-_BASIC_ROLES = frozenset({"roles/owner", "roles/editor", "roles/viewer"})
-
 
 SeenPrincipals = dict[tuple[str, bytes], tuple[Principal, Mapping[str, Mark]]]
 """Principals by name and text, with where their fields stand; those without a problem."""
@@ -117,6 +113,7 @@ class _Loader:
         self._principals: dict[str, tuple[Principal, Reading]] = {}
         self._targets: dict[TargetId, tuple[Target, Reading]] = {}
         self._roles: dict[RoleId, Role] = {}
+        self._teams = DeclaredTeams()
         self._annexes = Annexes()
         # Names that stand in a file, readable or not: a broken entry is told once, where it
         # is, not again by everything that refers to it.
@@ -130,6 +127,8 @@ class _Loader:
         table = _TABLE_FILE.fullmatch(path)
         if principal:
             self._principal(principal.group(1), text, Reading(report))
+        elif path == TEAMS_FILE:
+            self._teams.read(text, Reading(report))
         elif self._annexes.file(path, text, Reading(report)):
             return
         elif table is None:
@@ -203,15 +202,8 @@ class _Loader:
 
     def _role(self, cloud: Cloud, name: str, found: dict[str, Any], reading: Reading) -> None:
         parameters = found.get("parameters", {})
-        permissions = _permissions(cloud, found["permissions"])
-        _check_parameters(name, parameters, permissions, reading)
-        if isinstance(permissions, GcpPermissions) and permissions.role in _BASIC_ROLES:
-            reading.refuse(
-                reading.marks[f"{name}.permissions.role"],
-                "basic-role",
-                f"{permissions.role} takes no condition, so it could never end by itself;"
-                " name a predefined or custom role",
-            )
+        permissions = read_permissions(cloud, found["permissions"])
+        check_permissions(name, parameters, permissions, reading)
         role = Role(
             id=RoleId(f"{cloud}/{name}"),
             cloud=cloud,
@@ -230,6 +222,8 @@ class _Loader:
         """Returns what was read, and every problem, those between files included."""
         self._check_references()
         self._check_unique(_facts(self._principals.values()), "principal")
+        for target, reading in self._targets.values():
+            self._teams.check_owners(target, reading)
         self._check_unique(_locators(self._targets.values()), "target")
         principals = {name: principal for name, (principal, _) in self._principals.items()}
         self._annexes.check(
@@ -244,6 +238,7 @@ class _Loader:
             principals=principals,
             targets={id_: target for id_, (target, _) in self._targets.items()},
             roles=self._roles,
+            teams=self._teams.teams,
             **self._annexes.parts(),
         )
         return catalogue, tuple(sorted(p for report in self._reports for p in report.problems))
@@ -347,54 +342,3 @@ def _check_identities(principal: Principal, reading: Reading) -> None:
         message = f"member {quote(principal.gcp.member)} is not for a {principal.kind}"
         tip = "people are a user:, workloads a serviceAccount:"
         reading.refuse(reading.marks["identities.gcp.member"], "identity-kind", f"{message}; {tip}")
-
-
-def _permissions(
-    cloud: Cloud, found: dict[str, Any]
-) -> AwsPermissions | AzurePermissions | GcpPermissions:
-    match cloud:
-        case Cloud.AWS:
-            mechanism = AwsMechanism(found.get("mechanism", AwsMechanism.ROLE))
-            return AwsPermissions(
-                actions=found["actions"], resources=found["resources"], mechanism=mechanism
-            )
-        case Cloud.AZURE:
-            return AzurePermissions(role_definition_id=found["role_definition_id"])
-        case Cloud.GCP:
-            return GcpPermissions(role=found["role"])
-
-
-def _check_parameters(
-    role: str,
-    parameters: Mapping[str, str],
-    permissions: AwsPermissions | AzurePermissions | GcpPermissions,
-    reading: Reading,
-) -> None:
-    """Tells patterns that may not be used, and placeholders and parameters without partner."""
-    for name, pattern in parameters.items():
-        wrong = pattern_problem(pattern)
-        place = f"{role}.parameters.{name}"
-        if wrong is not None:
-            reading.refuse(reading.marks[place], "pattern", f"{name} {quote(pattern)} {wrong}")
-        if name in {"account", "target", "role"}:
-            message = f"{name} is no parameter's name, it has a meaning already; rename it"
-            reading.refuse(reading.marks[f"{place}.key"], "reserved-name", message)
-    if not isinstance(permissions, AwsPermissions):
-        return
-    used: set[str] = set()
-    for index, resource in enumerate(permissions.resources):
-        mark = reading.marks[f"{role}.permissions.resources.{index}"]
-        names = re.findall(r"\{([^{}]*)\}", resource)
-        used.update(names)
-        if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", resource)):
-            message = f"resource {quote(resource)} has a brace without its partner; correct it"
-            reading.refuse(mark, "placeholder", message)
-        for name in names:
-            if name and name != "account" and name not in parameters:
-                message = f"placeholder {{{name}}} is neither {{account}} nor a parameter"
-                tip = closest(name, ["account", *parameters]) or "; declare it under parameters"
-                reading.refuse(mark, "placeholder", message + tip)
-    for name in parameters:
-        if name not in used:
-            message = f"parameter {name} stands in no resource, so it would limit nothing; use it"
-            reading.refuse(reading.marks[f"{role}.parameters.{name}.key"], "unused", message)

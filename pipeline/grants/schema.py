@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.grants.forms import GRANT, PRINCIPAL
-from pipeline.grants.tables import ROLES, TARGETS
+from pipeline.grants.tables import ROLES, TARGETS, TEAMS
+from pipeline.grants.teams import TEAMS_FILE
 from pipeline.grants.timetables import CALENDAR, DELEGATION, REVIEW, ROTATION, STANDING
 from pipeline.reading.fields import MapOf, Object
 from pipeline.values.ids import Cloud
@@ -26,6 +27,7 @@ def schemas() -> Mapping[str, dict[str, Any]]:
     kinds: dict[str, Object | MapOf] = {
         "grant": GRANT,
         "principal": PRINCIPAL,
+        "teams": TEAMS,
         "calendar": CALENDAR,
         "oncall": ROTATION,
         "delegation": DELEGATION,
@@ -51,6 +53,8 @@ def render_schemas() -> Mapping[str, str]:
 
 def kind_of(path: str) -> str | None:
     """Returns the name of the schema for the file at a repository *path*, None for no kind."""
+    if path == TEAMS_FILE:
+        return "teams"
     top, *below = path.split("/")
     if top != "access" or len(below) < 2 or not path.endswith(".yaml"):
         return None
@@ -58,7 +62,7 @@ def kind_of(path: str) -> str | None:
     names = [folder, folder.removesuffix("s")]
     if len(below) == 2:
         names.insert(0, f"{folder}-{below[1].removesuffix('.yaml')}")
-    return next((name for name in names if name in known), None)
+    return next((name for name in names if name in known and name != "teams"), None)
 
 
 def editor_line(path: str) -> str | None:

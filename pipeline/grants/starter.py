@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pipeline.grants.schema import editor_line
 from pipeline.grants.tables import LOCATORS
+from pipeline.grants.teams import TEAMS_FILE
 from pipeline.grants.write import HEAD, Lines, quoted, yaml_word
 from pipeline.values.ids import Cloud
 
@@ -63,7 +64,7 @@ def target_lines(
         ("", f"# {_CALLED[cloud]} that access can be asked on."),
         ("", f"#   {locator.name}: {locator.about}"),
         ("", "#   environment: policies set limits by it"),
-        ("", "#   owners: GitHub teams that approve"),
+        ("", f"#   owners: teams of {TEAMS_FILE} that approve"),
         ("", f"# What can be granted there: access/roles/{cloud}.yaml. More: access/README.md."),
     ]
     for name, value in locators.items():
@@ -76,6 +77,22 @@ def target_lines(
             ("owner", f"  owners: [{yaml_word(owner)}]"),
         ]
     return tuple(found)
+
+
+def team_lines(slug: str, *, number: str) -> Lines:
+    """Returns the file of teams with the team *slug*, whose id is *number*, whatever is given.
+
+    Its lines are called `team` and `team_id`.
+    """
+    return (
+        (HEAD, str(editor_line(TEAMS_FILE))),
+        ("", "# Every GitHub team that owners and policies/settings name, by its slug. Nobody is"),
+        ("", "# in another one: a slug can be taken over, an id cannot. gh api"),
+        ("", "# orgs/ORG/teams/SLUG tells the id; title says who they are."),
+        ("team", f"{yaml_word(slug)}:"),
+        ("team_id", f"  id: {number if _digits(number) else quoted(number)}"),
+        ("team", f"  title: {yaml_word(slug)}"),
+    )
 
 
 def _digits(text: str) -> bool:

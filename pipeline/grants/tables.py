@@ -1,16 +1,16 @@
-"""The formats of targets and roles: per cloud, one table of fields each; see `forms`."""
+"""The formats of teams, targets and roles, the latter two per cloud; see `forms`."""
 
 from __future__ import annotations
 
 from pipeline.grants.forms import GUID, PARAMETER_NAME
 from pipeline.reading.fields import Field, ListOf, MapOf, Object
 from pipeline.reading.patterns import PATTERN_LIMIT
-from pipeline.reading.scalars import Choice, Duration, FieldKind, Flag, Tag, Text, name_of
+from pipeline.reading.scalars import Choice, Duration, FieldKind, Flag, Number, Tag, Text, name_of
 from pipeline.values.catalogue import AwsMechanism, Expiry, Risk
 from pipeline.values.ids import Cloud
 
 TABLE_LIMIT = 1024 * 1024
-"""Bytes of a file of targets, roles or standing access: thousands of entries."""
+"""Bytes of a file of teams, targets, roles or standing access: thousands of entries."""
 
 TABLE_NODES = 200_000
 """Scalars, lists and maps of such a file."""
@@ -22,6 +22,27 @@ _TEAM = Text(
     longest=100,
     literal=True,
 )
+
+TEAMS = MapOf(
+    key=_TEAM,
+    item=Object(
+        about="A GitHub team that owners and settings may name.",
+        fields=(
+            Field(
+                name="id",
+                kind=Number(least=1, most=2**53 - 1),
+                about="its number at GitHub, which nobody can take over",
+            ),
+            Field(
+                name="title",
+                kind=Text(expected="who the team is, in one line", longest=120),
+                about="who they are, for people",
+            ),
+        ),
+    ),
+    most=2000,
+)
+"""`access/teams.yaml`."""
 
 LOCATORS: dict[Cloud, Field] = {
     Cloud.AWS: Field(
@@ -72,7 +93,7 @@ def _targets(cloud: Cloud) -> MapOf:
                 Field(
                     name="owners",
                     kind=ListOf(item=_TEAM, most=20),
-                    about="GitHub teams that approve for it",
+                    about="teams that approve for it, of those in access/teams.yaml",
                 ),
                 Field(
                     name="tags",

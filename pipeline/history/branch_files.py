@@ -16,12 +16,16 @@ from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.catalogue import SeenPrincipals, load_catalogue
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.grants.tables import TABLE_LIMIT
+from pipeline.grants.teams import TEAMS_FILE
 from pipeline.reading.yaml_strict import FILE_LIMIT
 from pipeline.values.catalogue import Catalogue, Target
 from pipeline.values.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
 from pipeline.values.problem import Mark, Problem
 
-CATALOGUE = tuple(f"access/{name}/" for name in ("principals", "targets", "roles", *FOLDERS))
+CATALOGUE = (
+    *(f"access/{name}/" for name in ("principals", "targets", "roles", *FOLDERS)),
+    TEAMS_FILE,
+)
 
 _Catalogue = tuple[Catalogue, tuple[Problem, ...], frozenset[str]]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from pipeline.errors import InvalidInput
 from pipeline.history.branch_files import BranchFiles, Objects, at_top
 from pipeline.policy.bundle import load_bundle
@@ -23,16 +25,24 @@ class Sources(BranchFiles):
         """Returns the policies at *commit*. Raises `InvalidInput` or `EngineError`."""
         entries = self.objects.tree(commit, POLICIES)
         if entries not in self._bundles:
-            self._bundles[entries] = load_bundle(
-                {
-                    path.removeprefix(POLICIES): _text(path, content)
-                    for path, content in self.files(
-                        [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
-                        _POLICY_BYTES,
-                    ).items()
-                }
-            )
+            self._bundles[entries] = load_bundle(self._texts(entries))
         return self._bundles[entries]
+
+    def policy_files(self, commit: str) -> Mapping[str, str]:
+        """Returns the texts below `policies/` at *commit*, tests too, by path below it.
+
+        Raises `InvalidInput` for what is no text.
+        """
+        return self._texts(self.objects.tree(commit, POLICIES))
+
+    def _texts(self, entries: Sequence[TreeEntry]) -> dict[str, str]:
+        return {
+            path.removeprefix(POLICIES): _text(path, content)
+            for path, content in self.files(
+                [e for e in entries if e.path.endswith((".rego", ".yaml", ".json"))],
+                _POLICY_BYTES,
+            ).items()
+        }
 
 
 def _text(path: str, content: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pipeline.approvals.membership import Membership
 from pipeline.approvals.tally import MOST_ORDERS, Approvals, Requirement, tally
 from pipeline.approvals.voters import gather
 from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
@@ -21,9 +22,11 @@ from pipeline.judge.assessment import Assessment, ChangedGrant
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.grant_changes import read_items, takes_away
+from pipeline.judge.parties import excluded, interested
 from pipeline.judge.requesters import Askers
 from pipeline.judge.rule_change_effects import aftermath
-from pipeline.judge.rulebook import Rulebooks, Trial, no_decision
+from pipeline.judge.rule_trial import no_decision
+from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.shape import shape_problems
 from pipeline.policy.answer import (
     EnginesDisagree,
@@ -53,6 +56,14 @@ class _Findings(NamedTuple):
     """A reason to deny that makes counting pointless."""
 
     problems: tuple[Problem, ...] = ()
+
+
+class _Book(NamedTuple):
+    """The rules that judge, and what GitHub says of the teams that they know."""
+
+    catalogue: Catalogue
+    bundle: PolicyBundle
+    membership: Membership
 
 
 class Assessor:
@@ -87,6 +98,7 @@ class Assessor:
         previous: Mapping[str, Proven | None],
         now: datetime,
         sound: Sequence[str],
+        reported: tuple[Problem, ...] | None = None,
     ) -> Assessment:
         """Returns the assessment of *pull*, whose head differs from the base by *changes*.
 
@@ -95,7 +107,8 @@ class Assessor:
         pull request is judged as of its `merged_at`, which then is *now*.
 
         What takes access away or repairs is judged by the nearest of *sound* that can be used:
-        commits at which nothing that decides was unproven, nearest first.
+        commits at which nothing that decides was unproven, nearest first. *reported* is what a
+        trial of the head's rules found that was made elsewhere: nothing of them runs here then.
 
         Raises `ForgeError` and `EngineError` where something did not answer.
         """
@@ -104,6 +117,7 @@ class Assessor:
         items: tuple[ChangedGrant, ...] = ()
         findings = _Findings()
         policies = ""
+        empty: tuple[str, ...] = ()
         requester: str | None = None
         asks = any(
             c.path.startswith(GRANTS)
@@ -118,6 +132,7 @@ class Assessor:
             problems.extend(error.problems)
         else:
             policies = bundle.digest
+            book = _Book(catalogue, bundle, Membership(self._forge, catalogue.teams))
             person = catalogue.person(pull.author.id) if pull.author else None
             requester = person.name if person else None
             if kind == "grant":
@@ -132,19 +147,22 @@ class Assessor:
                 )
                 problems.extend(found)
             elif not problems and pull.merged_at is None:
-                problems.extend(self._aftermath(pull, changes, history, catalogue, bundle, now))
+                tried = self._trial.unreviewed._replace(reported=reported)
+                problems.extend(self._aftermath(pull, base, changes, history, book, now, tried))
             if not problems and asks and base not in sound:
                 # Nor are rules tried that nobody may have reviewed.
                 why = "what decides is not proven on the default branch, so only less access"
                 findings = _Findings(denial=f"{why} can be judged")
             elif not problems:
-                findings = self._ask(pull, kind, changes, items, history, catalogue, bundle, now)
+                findings = self._ask(pull, kind, changes, items, history, book, now)
                 problems.extend(findings.problems)
             merged = kind == "governance" and pull.merged_at is not None
             if merged and _decision(problems, findings).allowed:
                 # What nobody approved is not even tried: policies can take for ever to answer,
                 # and every later run would ask them again.
-                problems.extend(self._aftermath(pull, changes, history, catalogue, bundle, now))
+                tried = self._trial.unreviewed
+                problems.extend(self._aftermath(pull, base, changes, history, book, now, tried))
+            empty = book.membership.empty
         return Assessment(
             pull=pull,
             base=base,
@@ -156,22 +174,24 @@ class Assessor:
             decision=_decision(problems, findings),
             policies=policies,
             requester=requester,
+            empty_teams=empty,
         )
 
     def _aftermath(
         self,
         pull: PullRequest,
+        base: str,
         changes: Sequence[TreeChange],
         history: Sequence[MainlineCommit],
-        catalogue: Catalogue,
-        bundle: PolicyBundle,
+        book: _Book,
         now: datetime,
+        trial: Trial,
     ) -> tuple[Problem, ...]:
         question = governance_document(
             paths=[c.path for c in changes],
             reviews=_reviewed_subjects(changes),
             now=now,
-            requester=self._askers(pull, catalogue, bundle).author(),
+            requester=self._askers(pull, book).author(),
             pull=pull,
             approvals=(),
         )
@@ -180,8 +200,9 @@ class Assessor:
             pull.head_sha,
             changes,
             question,
-            self._trial,
-            before=catalogue,
+            trial,
+            base=base,
+            before=book.catalogue,
             history=history,
             now=now,
         )
@@ -193,13 +214,12 @@ class Assessor:
         changes: Sequence[TreeChange],
         items: Sequence[ChangedGrant],
         history: Sequence[MainlineCommit],
-        catalogue: Catalogue,
-        bundle: PolicyBundle,
+        book: _Book,
         now: datetime,
     ) -> _Findings:
         """Asks the policies; what they cannot answer anybody is a problem of theirs."""
         try:
-            return self._judge(pull, kind, changes, items, history, catalogue, bundle, now)
+            return self._judge(pull, kind, changes, items, history, book, now)
         except InvalidInput as error:
             return _Findings(problems=error.problems)
         # What is so on every try is no outage: that would stop every later run, removals
@@ -210,7 +230,7 @@ class Assessor:
             return _Findings(problems=(no_decision(error),))
         except EngineError:
             # No engine starts with policies that it cannot load.
-            if broken := self._rulebooks.unusable(bundle):
+            if broken := self._rulebooks.unusable(book.bundle):
                 return _Findings(problems=broken)
             raise
 
@@ -221,18 +241,18 @@ class Assessor:
         changes: Sequence[TreeChange],
         items: Sequence[ChangedGrant],
         history: Sequence[MainlineCommit],
-        catalogue: Catalogue,
-        bundle: PolicyBundle,
+        book: _Book,
         now: datetime,
     ) -> _Findings:
+        catalogue, bundle, membership = book
         engines = self._engines(bundle)
         rules = load_rules(bundle)
 
         def asked(counted: Sequence[str]) -> list[Evaluation]:
             return [evaluate(document, engines, rules) for document in documents(counted)]
 
-        concerned = _interested(items, catalogue)
-        people = self._askers(pull, catalogue, bundle)
+        concerned = interested(items, catalogue)
+        people = self._askers(pull, book)
         lines = [line for item in items for line in item.entitlements]
         askers = [people.author(lines)]
         facts = [self._facts(item, history, catalogue, people, now) for item in items]
@@ -292,7 +312,8 @@ class Assessor:
                 pull,
                 catalogue,
                 required,
-                interested={**_excluded(first, catalogue), **concerned},
+                membership=membership,
+                interested={**excluded(first, catalogue), **concerned},
             )
         except Denied as error:
             return _Findings(tuple(first), denial=str(error))
@@ -314,8 +335,11 @@ class Assessor:
             return _Findings(tuple(again), denial=why)
         return _Findings(tuple(again), approvals)
 
-    def _askers(self, pull: PullRequest, catalogue: Catalogue, bundle: PolicyBundle) -> Askers:
-        return Askers(self._forge, pull, catalogue, bundle, app_id=self._app_id)
+    def _askers(self, pull: PullRequest, book: _Book) -> Askers:
+        catalogue, bundle, membership = book
+        return Askers(
+            self._forge, pull, catalogue, bundle, membership=membership, app_id=self._app_id
+        )
 
     def _facts(
         self,
@@ -361,30 +385,6 @@ def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
         for change in changes
         if change.path.startswith(REVIEWS)
     ]
-
-
-def _interested(items: Sequence[ChangedGrant], catalogue: Catalogue) -> dict[int, str]:
-    """Returns the parties to the request, by GitHub id."""
-    found: dict[int, str] = {}
-    for item in items:
-        for name, why in (
-            (item.grant.subject, "would get the access"),
-            (item.grant.requested_by, "asked for the access"),
-        ):
-            principal = catalogue.principals.get(name) if name else None
-            if principal is not None and principal.github_id is not None:
-                found.setdefault(principal.github_id, why)
-    return found
-
-
-def _excluded(evaluations: Sequence[Evaluation], catalogue: Catalogue) -> dict[int, str]:
-    """Returns those whom policy excludes, by GitHub id."""
-    found: dict[int, str] = {}
-    for name in sorted({name for one in evaluations for name in one.excluded}):
-        principal = catalogue.principals.get(name)
-        if principal is not None and principal.github_id is not None:
-            found[principal.github_id] = "is party to the request"
-    return found
 
 
 def _merged_requirements(evaluations: Sequence[Evaluation]) -> tuple[Requirement, ...]:

@@ -55,6 +55,10 @@ class Assessment:
     requester: str | None = None
     """The principal who opened it; None for an App or a stranger."""
 
+    empty_teams: tuple[str, ...] = ()
+    """In words, each team asked about that nobody can be in: not declared, or not shown by GitHub
+    with the id that is declared."""
+
     @property
     def approvers(self) -> tuple[str, ...]:
         """Principals whose approval filled a place, sorted."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.policy.question import Requester
 
 if TYPE_CHECKING:
+    from pipeline.approvals.membership import Membership
     from pipeline.policy.engine import PolicyBundle
     from pipeline.values.catalogue import Catalogue, Entitlement, Principal
     from pipeline.values.pull_request import Actor, ForgeReader, PullRequest
@@ -23,12 +24,14 @@ class Askers:
         catalogue: Catalogue,
         bundle: PolicyBundle,
         *,
+        membership: Membership,
         app_id: int | None,
     ) -> None:
         """*app_id* is the account id of the App that may ask for less access."""
         self._forge = forge
         self._pull = pull
         self._catalogue = catalogue
+        self._membership = membership
         self._named = teams_named(bundle.data.get("settings"))
         self._app_id = app_id
 
@@ -58,7 +61,7 @@ class Askers:
         author = self._pull.author
         known = author is not None and author.id == subject.github_id
         actor = author if known else self._forge.account(subject.github_id)
-        return frozenset() if actor is None else self._teams(actor, self._named)
+        return frozenset() if actor is None else self._membership.teams_of(actor, self._named)
 
     def _requester(self, actor: Actor | None, entitlements: Sequence[Entitlement]) -> Requester:
         if actor is None:
@@ -68,12 +71,14 @@ class Askers:
         return Requester(
             actor=actor,
             principal=person.name if person else None,
-            teams=self._teams(actor, owners | self._named),
+            teams=self._membership.teams_of(actor, owners | self._named),
             is_app=self._app_id is not None and actor.id == self._app_id,
         )
 
-    def _teams(self, actor: Actor, asked: Iterable[str]) -> frozenset[str]:
-        return frozenset(team for team in sorted(asked) if self._forge.in_team(team, actor))
+
+def names_teams(key: str) -> bool:
+    """Whether the list under *key* of the settings names teams."""
+    return key == "teams" or key.endswith("_teams")
 
 
 def teams_named(settings: Any) -> frozenset[str]:
@@ -84,7 +89,7 @@ def teams_named(settings: Any) -> frozenset[str]:
     found: set[str] = set()
     if isinstance(settings, Mapping):
         for key, value in settings.items():
-            if (key == "teams" or str(key).endswith("_teams")) and isinstance(value, list):
+            if names_teams(str(key)) and isinstance(value, list):
                 found |= {team for team in value if isinstance(team, str)}
             else:
                 found |= teams_named(value)

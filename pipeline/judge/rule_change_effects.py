@@ -1,21 +1,24 @@
-"""Finds what a change of the rules would leave behind: files that nobody can read any more, and
-access where nobody looks.
+"""Finds what a change of the rules would leave behind: files that nobody can read any more, rules
+that lock everybody out, and access where nobody looks.
 
-A catalogue or policies that cannot be read would deny every later request, so such a change
+A catalogue or policies that cannot be used would deny every later request, so such a change
 is refused before it merges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InvalidInput
+from pipeline.grants.teams import TEAMS_FILE
 from pipeline.history.branch_files import CATALOGUE
 from pipeline.history.sources import POLICIES, Sources
 from pipeline.judge.abandoned_access import left_behind
+from pipeline.judge.rule_comparison import RuleComparison
 from pipeline.judge.rulebook import Trial, unanswered
+from pipeline.policy.engine import PolicyBundle
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.problem import Problem
@@ -28,25 +31,80 @@ def aftermath(
     document: Mapping[str, Any],
     trial: Trial,
     *,
+    base: str,
     before: Catalogue,
     history: Sequence[MainlineCommit],
     now: datetime,
 ) -> tuple[Problem, ...]:
     """Returns what would be wrong at *head*, as far as *changes* touch it.
 
-    New policies are asked *document*, the question about this very change. Targets are held
-    against those of *before*, and against what *history* has given on them.
+    New policies are asked *document*, the question about this very change, after their files were
+    examined, and must leave a way out. Whatever else is wrong with policies and catalogue
+    together counts where it was not so already at the commit that *head* and *base* have in
+    common. Where the trial was made elsewhere, its report takes the place of every question here.
+    Targets are held against those of *before*, and against what *history* has given on
+    them.
     """
+    new_catalogue = any(change.path.startswith(CATALOGUE) for change in changes)
+    new_policies = any(change.path.startswith(POLICIES) for change in changes)
+    if not (new_catalogue or new_policies):
+        return ()
     problems: list[Problem] = []
+    catalogue: Catalogue | None = None
+    policies: PolicyBundle | None = None
     try:
-        if any(change.path.startswith(CATALOGUE) for change in changes):
-            after = sources.catalogue(head).targets
-            problems += left_behind(sources, history, before=before.targets, after=after, now=now)
+        catalogue = sources.catalogue(head)
+        if new_catalogue:
+            problems += left_behind(
+                sources, history, before=before.targets, after=catalogue.targets, now=now
+            )
     except InvalidInput as error:
-        problems += error.problems
+        problems += error.problems if new_catalogue else ()
     try:
-        if any(change.path.startswith(POLICIES) for change in changes):
-            problems += unanswered(sources.policies(head), document, trial)
+        policies = sources.policies(head)
     except InvalidInput as error:
-        problems += error.problems
-    return tuple(problems)
+        problems += error.problems if new_policies else ()
+    if problems or policies is None:
+        return tuple(problems)
+    rules = RuleComparison(
+        _Committed(sources, lambda: head),
+        _Committed(sources, lambda: sources.objects.merge_base(base, head)),
+        trial,
+        now,
+    )
+    # A catalogue that was broken before, by somebody else: nothing can be said of both together.
+    beside = catalogue is not None
+    found = rules.on_paper(whole=new_policies) if beside else ()
+    if found or trial.reported is not None:
+        return found or trial.reported or ()
+    if new_policies:
+        found = (rules.examined() if beside else ()) or unanswered(policies, document, trial)
+    asks = beside and any(change.path.startswith(TRIED) for change in changes)
+    return found or (rules.answered(whole=new_policies) if asks else ())
+
+
+TRIED = (POLICIES, "access/principals/", "access/targets/", TEAMS_FILE)
+"""Where the answers to trial questions come from."""
+
+
+class _Committed:
+    """The rules at a commit, which is looked for when they are read. A `RuleTree`."""
+
+    def __init__(self, sources: Sources, commit: Callable[[], str]) -> None:
+        self._sources = sources
+        self._commit = commit
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """See `RuleTree.files`."""
+        return self._sources.policy_files(self._commit())
+
+    @property
+    def policies(self) -> PolicyBundle:
+        """See `RuleTree.policies`."""
+        return self._sources.policies(self._commit())
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """See `RuleTree.catalogue`."""
+        return self._sources.catalogue(self._commit())

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from pipeline.errors import EngineError, InvalidInput
 from pipeline.history.branch_files import at_top
 from pipeline.history.sources import Sources
-from pipeline.policy.answer import Requester, evaluate, governance_document
+from pipeline.judge.rule_trial import no_decision, nobody_could_give, unusable_settings
+from pipeline.policy.answer import Evaluation, Requester, evaluate, governance_document
 from pipeline.policy.bundle import load_rules
 from pipeline.policy.engine import PolicyBundle, PolicyEngine
 from pipeline.values.catalogue import Catalogue
@@ -32,6 +33,27 @@ class Trial(NamedTuple):
     compiled: Callable[[PolicyBundle], tuple[Problem, ...]] = lambda _: ()
     """Returns why the reference engine would not take them; it is not asked anything."""
 
+    bounded: Callable[[PolicyBundle], PolicyEngine] | None = None
+    """Gives the same engine where it can do no harm, for policies that nobody reviewed."""
+
+    written: Callable[[Mapping[str, str]], tuple[Problem, ...]] = lambda _: ()
+    """Returns what the text of the files below `policies/` shows, by path below it."""
+
+    examined: Callable[[Mapping[str, str]], tuple[Problem, ...]] = lambda _: ()
+    """Returns what an engine shows of such files."""
+
+    misnamed: Callable[[Mapping[str, str], Catalogue], tuple[Problem, ...]] = lambda *_: ()
+    """Returns the names in the settings of such files that a catalogue does not know."""
+
+    reported: tuple[Problem, ...] | None = None
+    """What a trial found that was made elsewhere, where there is nothing to steal; None where
+    there was none."""
+
+    @property
+    def unreviewed(self) -> Trial:
+        """The trial of policies that nobody may have reviewed."""
+        return self if self.bounded is None else self._replace(embedded=self.bounded)
+
 
 class Rulebook(NamedTuple):
     """The catalogue and the policies that decide about one pull request."""
@@ -46,7 +68,7 @@ class Rulebooks:
     def __init__(self, sources: Sources, trial: Trial) -> None:
         self._sources = sources
         self._trial = trial
-        self._tried: dict[str, tuple[Problem, ...]] = {}
+        self._tried: dict[str, Evaluation | tuple[Problem, ...]] = {}
 
     def at(self, commit: str) -> Rulebook:
         """Returns what *commit* holds. Raises `InvalidInput` with the problems of both parts.
@@ -70,13 +92,21 @@ class Rulebooks:
 
     def standing_in(self, base: str, sound: Sequence[str]) -> Rulebook:
         """Returns the first catalogue of *sound* that can be read, and the first policies there
-        that give a decision.
+        that leave a way out; where none do, the first that give a decision.
+
+        Policies leave a way out whose settings are usable, and under which somebody whom the
+        catalogue knows could approve a change of the rules.
 
         Raises `InvalidInput` where *sound* holds none: with what is wrong at *base*, or that it
         is unproven.
         """
         catalogue = readable_catalogue(self._sources, base, sound)
-        policies = next(filter(None, (self._policies(sha) for sha in sound)), None)
+        policies: PolicyBundle | None = None
+        if catalogue is not None:
+            for found in filter(None, (self._policies(sha) for sha in sound)):
+                if self._leave_a_way_out(found, catalogue):
+                    return Rulebook(catalogue, found)
+                policies = policies or found
         if catalogue is not None and policies is not None:
             return Rulebook(catalogue, policies)
         self.at(base)
@@ -89,9 +119,21 @@ class Rulebooks:
 
         They are asked about a change of themselves by a stranger.
         """
+        found = self._try(policies)
+        return () if isinstance(found, Evaluation) else found
+
+    def _leave_a_way_out(self, policies: PolicyBundle, catalogue: Catalogue) -> bool:
+        found = self._try(policies)
+        return (
+            isinstance(found, Evaluation)
+            and not unusable_settings(found)
+            and not any(nobody_could_give(step, catalogue) for step in found.approvals)
+        )
+
+    def _try(self, policies: PolicyBundle) -> Evaluation | tuple[Problem, ...]:
         known = policies.digest
         if known not in self._tried:
-            self._tried[known] = unanswered(policies, _STRANGERS, self._trial)
+            self._tried[known] = _answer(policies, _STRANGERS, self._trial)
         return self._tried[known]
 
     def _policies(self, commit: str) -> PolicyBundle | None:
@@ -128,20 +170,22 @@ def unanswered(
     policies: PolicyBundle, question: Mapping[str, Any], trial: Trial
 ) -> tuple[Problem, ...]:
     """Returns why *policies* do not answer *question*, empty if they do."""
+    found = _answer(policies, question, trial)
+    return () if isinstance(found, Evaluation) else found
+
+
+def _answer(
+    policies: PolicyBundle, question: Mapping[str, Any], trial: Trial
+) -> Evaluation | tuple[Problem, ...]:
+    """Returns what *policies* say of *question*, or why they say nothing."""
     if problems := trial.compiled(policies):
         return problems
     try:
-        evaluate(question, [trial.embedded(policies)], load_rules(policies))
+        return evaluate(question, [trial.embedded(policies)], load_rules(policies))
     except InvalidInput as error:
         return error.problems
     except EngineError as error:
         return (no_decision(error),)
-    return ()
-
-
-def no_decision(error: EngineError) -> Problem:
-    """Returns that policies gave no decision as a problem of theirs."""
-    return at_top("policies", "policies-broken", f"they give no decision: {error}")
 
 
 _STRANGERS = governance_document(

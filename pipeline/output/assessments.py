@@ -35,6 +35,7 @@ def assessment_document(assessment: Assessment) -> dict[str, Any]:
         "not_counted": [why for _, why in approvals.rejected] if approvals else [],
         "missing": list(approvals.missing) if approvals else [],
         "notes": list(approvals.notes) if approvals else [],
+        "empty_teams": list(assessment.empty_teams),
         "spare": list(approvals.spare) if approvals else [],
         "steps": [
             {

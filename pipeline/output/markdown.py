@@ -66,6 +66,9 @@ def check_comment(assessment: Assessment) -> str:
         lines += _item(item)
     if assessment.approvals is not None:
         lines += _approvals(assessment.approvals)
+    if assessment.empty_teams and not decision.allowed:
+        lines += ["Teams without members:"]
+        lines += [*(f"- {escape(why)}" for why in assessment.empty_teams), ""]
     digest = f" (`{assessment.policies[:12]}`)" if assessment.policies else ""
     lines += [
         f"<sub>Judged at `{assessment.pull.head_sha[:12]}` with the policies of "

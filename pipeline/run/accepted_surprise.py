@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.errors import Denied, InvalidInput, UsageError
 from pipeline.run.estate import EstateRun
+from pipeline.values.catalogue import Team
 from pipeline.values.pull_request import Actor
 
 
@@ -31,21 +32,25 @@ def accepted_surprise(run: EstateRun, given: str | None) -> str | None:
     actor = Actor(id=settings.actor_id, login=settings.actor, type="User")
     teams = _security_teams(run)
     if not any(run.workspace.reader.in_team(team, actor) for team in teams):
+        named = ", ".join(team.slug for team in teams) or "none"
         raise Denied(
-            f"{settings.actor} is in none of the teams of security: {', '.join(teams) or 'none'}",
+            f"{settings.actor} is in none of the teams of security: {named}",
             hint="a member of security dispatches apply",
         )
     return given
 
 
-def _security_teams(run: EstateRun) -> list[str]:
+def _security_teams(run: EstateRun) -> list[Team]:
+    """Returns the teams of security as settings name and the catalogue pins them."""
     anchor, accepted = run.workspace.anchor, run.line.accepted
     for sha in run.prover.sound(anchor=anchor, tip=accepted):
         try:
             settings: Any = run.workspace.sources.policies(sha).data.get("settings")
+            declared = run.workspace.sources.catalogue(sha).teams
         except InvalidInput:
             continue
         reviewers = settings.get("reviewers") if isinstance(settings, dict) else None
         teams = reviewers.get("security_teams") if isinstance(reviewers, dict) else None
-        return [one for one in teams if isinstance(one, str)] if isinstance(teams, list) else []
+        named = [one for one in teams if isinstance(one, str)] if isinstance(teams, list) else []
+        return [declared[one] for one in named if one in declared]
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.errors import Denied, Undecided, UsageError
 from pipeline.forge.github_write import Annotation
@@ -13,16 +14,18 @@ from pipeline.judge.decide import Decision, Verdict
 from pipeline.output.annotations import remarks
 from pipeline.output.markdown import CHECK_MARKER, check_comment
 from pipeline.run.estate import CHECK_NAME, EstateRun
+from pipeline.run.try_rules import read_report
 from pipeline.run.workspace import Workspace
 from pipeline.values.commits import TreeChange
 from pipeline.values.grant_change import LESS
 from pipeline.values.pull_request import PullRequest
 
 
-def judge_pull(workspace: Workspace, number: int) -> Assessment:
+def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) -> Assessment:
     """Judges an open pull request with the default branch's policies, at its present head.
 
-    A draft is never allowed. While something on the default branch that decides is unproven,
+    *tried* is a report on the head's rules (`try_rules.read_report`); without one they are tried
+    here. A draft is never allowed. While something on the default branch that decides is unproven,
     nothing is added. What cannot be fetched or listed on any try is denied. Raises `UsageError`
     for a pull request that is not open.
     """
@@ -31,6 +34,7 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
         pull = workspace.reader.pull(number)
         if pull.state != "open":
             raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
+        reported = None if tried is None else read_report(tried, head=pull.head_sha)
         try:
             changes = _changes(workspace, pull, base)
         except Denied as error:
@@ -51,6 +55,7 @@ def judge_pull(workspace: Workspace, number: int) -> Assessment:
             previous=previous,
             now=run.now,
             sound=run.prover.sound(anchor=workspace.anchor, tip=line.accepted),
+            reported=reported,
         )
         tainted = run.prover.tainted(anchor=workspace.anchor, tip=line.accepted)
     if pull.draft and assessment.decision.allowed:

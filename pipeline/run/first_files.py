@@ -9,8 +9,15 @@ from pathlib import Path
 from pipeline.errors import UsageError, WrongArguments
 from pipeline.grants.catalogue import load_catalogue
 from pipeline.grants.schema import render_schemas
-from pipeline.grants.starter import person_lines, person_path, target_lines, targets_path
+from pipeline.grants.starter import (
+    person_lines,
+    person_path,
+    target_lines,
+    targets_path,
+    team_lines,
+)
 from pipeline.grants.tables import LOCATORS
+from pipeline.grants.teams import TEAMS_FILE
 from pipeline.grants.write import Lines, plainly, text_of
 from pipeline.reading.scalars import is_name
 from pipeline.reading.yaml_strict import quote
@@ -36,6 +43,9 @@ class Founding:
 
     owner: str | None = None
     """The team that approves for all of the targets."""
+
+    owner_id: str | None = None
+    """Its GitHub id; needed where there is no file of teams yet."""
 
     environment: str = "prod"
 
@@ -67,6 +77,7 @@ def first_files(root: Path, founding: Founding) -> FirstFiles:
     for cloud, pairs in founding.targets.items():
         if pairs:
             start.read_targets(cloud, pairs, founding.owner, founding.environment)
+    start.declare_owner(founding.owner, founding.owner_id, known=is_taken(root, TEAMS_FILE))
     kept = [path for path in start.made if is_taken(root, path)]
     new = {path: lines for path, lines in start.made.items() if path not in kept}
     start.finish(catalogue_files(root), new)
@@ -88,6 +99,7 @@ class _Start:
         self._options = {
             **{"github": "--github", "github_id": "--github-id"},
             **{"owner": "--owner", "environment": "--environment"},
+            **{"team_id": "--owner-id"},
         }
         self._wrong: list[tuple[str, str]] = []
 
@@ -129,6 +141,17 @@ class _Start:
                 cloud, locators, environment=environment, owner="any" if owner is None else owner
             )
 
+    def declare_owner(self, owner: str | None, number: str | None, *, known: bool) -> None:
+        """Makes the file of teams, for the targets that are made before; *known* says that there
+        is one already."""
+        if owner is None or not any(targets_path(cloud) in self.made for cloud in Cloud):
+            return
+        if number is None and not known:
+            self._wrong.append(
+                ("--owner-id", "the team's GitHub id is missing; write --owner-id ID")
+            )
+        self.made[TEAMS_FILE] = team_lines(owner, number="1" if number is None else number)
+
     def finish(self, existing: Mapping[str, bytes], new: Mapping[str, Lines]) -> None:
         """Raises `WrongArguments` for all that is wrong with the files, alone and with others.
 
@@ -142,6 +165,8 @@ class _Start:
             (self._option(problem, among), plainly(problem).message)
             for among, problems in ((self.made, load_catalogue(texts)[1]), (new, together))
             for problem in problems
+            # The name of the team was told where a target names it as its owner.
+            if not (problem.path == TEAMS_FILE and _line(problem, among) == "team")
         ]
         told = tuple(dict.fromkeys((*self._wrong, *found)))
         if told:
@@ -151,8 +176,13 @@ class _Start:
         """Returns the option that *problem* comes from, or its place in a file that exists."""
         if problem.path not in among:
             return f"{problem.path}:{problem.line}:{problem.column}"
-        name = among[problem.path][problem.line - 1][0]
+        name = _line(problem, among)
         return self._options.get(f"{problem.path} {name}") or self._options.get(name, problem.path)
+
+
+def _line(problem: Problem, among: Mapping[str, Lines]) -> str:
+    """Returns what the line of *problem* is called, empty where its file is not *among* these."""
+    return among[problem.path][problem.line - 1][0] if problem.path in among else ""
 
 
 def _following(name: str, paths: Iterable[str]) -> Iterator[str]:
@@ -165,6 +195,7 @@ def _following(name: str, paths: Iterable[str]) -> Iterator[str]:
     for cloud in clouds:
         roles = f"access/roles/{cloud}.yaml"
         yield f"{roles}: say what can be granted there{'' if roles in there else ' (no such file)'}"
+    yield f"{TEAMS_FILE}: declare every team that owners and policies/settings name, by its id"
     yield (
         "policies/settings: eligibility says who may ask for what, reviewers who approves, limits "
         "for how long"

@@ -13,8 +13,7 @@ from pipeline.errors import EngineError, Undecided, UsageError
 from pipeline.policy.rego import RegorusEngine, place_of
 from pipeline.policy_tools.lint import lint_files
 from pipeline.policy_tools.setting_checks import wrong_settings
-from pipeline.policy_tools.setting_names import unknown_names
-from pipeline.run.offline import policy_folder, read_policy_files
+from pipeline.run.offline import names_unknown_to_catalogue, policy_folder, read_policy_files
 from pipeline.run.workspace import Workspace
 from pipeline.values.problem import Problem
 
@@ -43,7 +42,7 @@ def lint_policies(workspace: Workspace, given: Path | None) -> Linted:
     files = read_policy_files(place)
     if not any(path.endswith(".rego") for path in files):
         raise UsageError(f"{place} holds no policies", hint="name their folder with --dir")
-    problems = [*lint_files(files), *_unknown_names(workspace.root, files)]
+    problems = [*lint_files(files), *names_unknown_to_catalogue(workspace.root, files)]
     opa = workspace.settings.opa or shutil.which("opa")
     asked = opa is not None and not opa.startswith(("http://", "https://"))
     if opa is not None and asked:
@@ -62,19 +61,6 @@ def lint_policies(workspace: Workspace, given: Path | None) -> Linted:
         ),
         files=len(files),
         opa=asked,
-    )
-
-
-def _unknown_names(root: Path, files: Mapping[str, str]) -> Iterable[Problem]:
-    """Returns the names in settings that the catalogue beside the policies does not know."""
-    access = root / "access"
-    if not (access / "principals").is_dir():
-        # The policies alone, without an organisation.
-        return ()
-    return unknown_names(
-        files,
-        calendars=[file.stem for file in (access / "calendars").glob("*.yaml")],
-        rotations=[file.stem for file in (access / "oncall").glob("*.yaml")],
     )
 
 

@@ -162,8 +162,11 @@ def catalogue_files(root: Path) -> dict[str, bytes]:
     """Returns the catalogue's files of a working tree by repository path."""
     from pipeline.grants.annexes import FOLDERS
     from pipeline.grants.tables import TABLE_LIMIT
+    from pipeline.grants.teams import TEAMS_FILE
 
     files = {}
+    if (root / TEAMS_FILE).is_file():
+        files[TEAMS_FILE] = _read(root / TEAMS_FILE, TABLE_LIMIT)
     for name in ("principals", "targets", "roles", *FOLDERS):
         folder = root / "access" / name
         for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
@@ -186,6 +189,32 @@ def read_catalogue(root: Path) -> Catalogue:
     if problems:
         raise InvalidInput(problems)
     return catalogue
+
+
+def names_unknown_to_catalogue(root: Path, files: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Returns the names in the settings of *files*, path below `policies/` to text, that the
+    catalogue of a working tree does not know. None are looked for where it has no principals:
+    there are only policies then, without an organisation.
+    """
+    from pipeline.grants.catalogue import load_catalogue
+    from pipeline.policy_tools.setting_names import unknown_names
+
+    access = root / "access"
+    if not (access / "principals").is_dir():
+        return ()
+    return unknown_names(
+        files,
+        calendars=[file.stem for file in (access / "calendars").glob("*.yaml")],
+        rotations=[file.stem for file in (access / "oncall").glob("*.yaml")],
+        # What is wrong with the file of teams itself is told by who reads the catalogue.
+        teams=load_catalogue(catalogue_files(root))[0].teams,
+    )
+
+
+def unknown_names_in_settings(root: Path) -> tuple[Problem, ...]:
+    """Returns the names in a working tree's own settings that its catalogue does not know."""
+    files = read_policy_files(root / "policies", tests=False)
+    return names_unknown_to_catalogue(root, files)
 
 
 def read_policies(root: Path) -> PolicyBundle:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.approvals.membership import Membership
 from pipeline.errors import UsageError
 from pipeline.judge.requesters import teams_named
 from pipeline.policy.answer import Evaluation, evaluate
@@ -81,11 +82,15 @@ def find_reach(workspace: Workspace, asked: ReachRequest) -> FoundReach:
     def ask(document: Mapping[str, Any]) -> Evaluation:
         return evaluate(document, [engine], rules)
 
+    github = source == "github"
+    membership = Membership(workspace.reader, catalogue.teams) if github else None
     found: list[Reach] = []
     for principal in _enabled(workspace, catalogue):
-        member_of = _member_of(workspace, catalogue, principal, named, asked.teams, source)
+        member_of = _member_of(workspace, catalogue, principal, named, asked.teams, membership)
         for one in roles:
             found += reach(model, principal, one, ask=ask, named=named, member_of=member_of)
+    for why in () if membership is None else membership.empty:
+        workspace.warn(why)
     return FoundReach(
         model=model,
         roles=tuple(roles),
@@ -143,12 +148,12 @@ def _member_of(
     principal: Principal,
     named: frozenset[str],
     given: tuple[str, ...],
-    source: str,
+    membership: Membership | None,
 ) -> frozenset[str] | None:
     """Returns the teams of who asks for *principal*; None where they are not known."""
-    if source == "given":
+    if given:
         return frozenset(given)
-    if source == "supposed":
+    if membership is None:
         return None
     person: Principal | None = principal
     if principal.kind is PrincipalKind.WORKLOAD:
@@ -159,4 +164,4 @@ def _member_of(
     actor = workspace.reader.account(person.github_id)
     if actor is None:
         return frozenset()
-    return frozenset(team for team in sorted(named) if workspace.reader.in_team(team, actor))
+    return membership.teams_of(actor, named)

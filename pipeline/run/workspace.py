@@ -272,6 +272,8 @@ class Workspace:
         from pipeline.judge.rulebook import Trial
         from pipeline.policy.opa import refusals
         from pipeline.policy.rego import RegorusEngine
+        from pipeline.policy_tools.examine import faults_of_text, misnamed
+        from pipeline.run.bounded_trial import BoundedEngines, examine_bounded
 
         opa = self._opa
         # An OPA that runs elsewhere holds policies of its own, and takes none from here.
@@ -283,6 +285,10 @@ class Workspace:
             trial=Trial(
                 RegorusEngine,
                 lambda bundle: refusals(bundle, binary=binary) if binary else (),
+                BoundedEngines(),
+                faults_of_text,
+                examine_bounded,
+                misnamed,
             ),
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,

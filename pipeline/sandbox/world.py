@@ -33,6 +33,9 @@ TEAMS = {
     "engineering": tuple(PEOPLE),
 }
 
+TEAM_IDS = {"payments-leads": 4711, "security": 4712, "engineering": 4713}
+"""As `access/teams.yaml` pins them."""
+
 ACCOUNTS = ("111122223333", "444455556666", "999900001111")
 HOME_ACCOUNT = "999900001111"
 PROJECTS = ("acme-payments-prod", "acme-sandbox-dev")
@@ -176,7 +179,7 @@ class World:
             login: github.create_user(login, number) for login, number in PEOPLE.items()
         }
         for slug, members in TEAMS.items():
-            github.create_team("acme", slug, members)
+            github.create_team("acme", slug, members, id=TEAM_IDS[slug])
         self._checker = github.create_app("daypass-checker", _CHECKER)
         self._keeper = github.create_app("daypass-keeper", _KEEPER)
         github.create_repository(

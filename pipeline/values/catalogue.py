@@ -84,6 +84,17 @@ class Principal:
     gcp: GcpIdentity | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Team:
+    """A GitHub team that owners and settings may name: an entry of `access/teams.yaml`."""
+
+    slug: str
+    id: int
+    """Slugs can be taken over; ids cannot. Membership counts only in the team with this id."""
+
+    title: str
+
+
 class Expiry(StrEnum):
     """The party that ends a binding: the cloud by itself, or only this pipeline."""
 
@@ -103,7 +114,7 @@ class Target:
 
     environment: str
     owners: tuple[str, ...] = ()
-    """GitHub team slugs that approve for it."""
+    """Slugs of declared teams that approve for it."""
 
     tags: tuple[tuple[str, str], ...] = ()
     """Name and value as text, sorted."""
@@ -228,6 +239,9 @@ class Catalogue:
     principals: Mapping[str, Principal]
     targets: Mapping[TargetId, Target]
     roles: Mapping[RoleId, Role]
+    teams: Mapping[str, Team] = field(default_factory=dict)
+    """The declared teams by slug; nobody is in any other."""
+
     delegations: tuple[Delegation, ...] = ()
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rotations: Mapping[str, Rotation] = field(default_factory=dict)

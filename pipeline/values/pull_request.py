@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pipeline.values.catalogue import Team
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Actor:
@@ -132,8 +134,12 @@ class ForgeReader(Protocol):
     def account(self, number: int) -> Actor | None:
         """Returns the account with this id under its present login; None where it is gone."""
 
-    def in_team(self, team: str, actor: Actor) -> bool:
-        """Whether membership is active, child teams included; an invisible team is no."""
+    def shows_team(self, team: Team) -> bool:
+        """Whether the organisation shows a team under this slug, and with this id."""
+
+    def in_team(self, team: Team, actor: Actor) -> bool:
+        """Whether membership is active, child teams included. Nobody is in a team that
+        `shows_team` does not find: a slug can be taken over, and then names others."""
 
     def can_write(self, actor: Actor) -> bool:
         """Whether the account has write, maintain or admin permission on the repository."""

@@ -34,7 +34,7 @@ SIZES = (10, 10_000)
 SUBJECTS = 200
 LIMIT = 3.0
 SDKS = ("boto3", "botocore", "azure", "google", "grpc", "github", "moto", "opa_client", "requests")
-CATALOGUE = ("principals", "targets", "roles", "calendars", "oncall")
+CATALOGUE = ("principals", "targets", "roles", "calendars", "oncall", "teams.yaml")
 READABLE = ("access/grants/alice", *(f"access/{folder}" for folder in CATALOGUE))
 
 BASELINE = "import yaml, click, regorus"

@@ -87,6 +87,7 @@ def make_tree(folder: Path, grants: int) -> None:
     assets = ROOT / "pipeline" / "sandbox" / "acme" / "access"
     for name in ("principals", "roles", "targets"):
         shutil.copytree(assets / name, folder / "access" / name)
+    shutil.copy(assets / "teams.yaml", folder / "access")
     for number in range(min(SUBJECTS, grants)):
         path = folder / "access" / "principals" / f"person-{number}.yaml"
         path.write_text(PRINCIPAL.format(number=number, id=20_000 + number), encoding="utf-8")

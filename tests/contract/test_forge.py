@@ -28,7 +28,7 @@ from pipeline.forge.github_write import (
 )
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import GitHubSandbox
-from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind
+from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Team
 from pipeline.values.pull_request import Actor, ForgeReader
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -61,6 +61,9 @@ class Estate:
     def actor(self, login: str) -> Actor:
         account = self.sandbox.account(login)
         return Actor(id=account.id, login=account.login, type=account.type)
+
+    def team(self, slug: str) -> Team:
+        return Team(slug=slug, id=self.sandbox.team_id("acme", slug), title="As declared")
 
     def api(self, login: str) -> Api:
         return Api(REPO, self.tokens[login], api_url=self.api_url, pace=False)
@@ -393,34 +396,64 @@ def test_team_membership_is_active_children_included(estate: Estate) -> None:
     reader = estate.reader()
     expected = {"alice": True, "bob": True, "carol": False, "outsider": False}
     assert {
-        login: reader.in_team("payments-leads", estate.actor(login)) for login in expected
+        login: reader.in_team(estate.team("payments-leads"), estate.actor(login))
+        for login in expected
     } == expected
-    assert not reader.in_team("payments-night", estate.actor("bob"))
-    assert not reader.in_team("no-such-team", estate.actor("bob"))
+    assert not reader.in_team(estate.team("payments-night"), estate.actor("bob"))
+
+
+def pinned(slug: str, number: int) -> Team:
+    return Team(slug=slug, id=number, title="As declared")
+
+
+def test_a_team_is_shown_by_its_slug_and_its_id_together(estate: Estate) -> None:
+    leads, reader = estate.team("payments-leads"), estate.reader()
+    assert reader.shows_team(leads)
+    assert not reader.shows_team(pinned("no-such-team", leads.id))
+    assert not reader.in_team(pinned("no-such-team", leads.id), estate.actor("bob"))
+    other = pinned("payments-leads", leads.id + 1)
+    assert not reader.shows_team(other)
+    assert not reader.in_team(other, estate.actor("bob"))
+    # However often it is asked about, by whatever id.
+    assert estate.sandbox.count("teams/get-by-name") == 2
+
+
+def test_nobody_is_in_a_team_that_was_renamed_or_made_anew_by_somebody_else(
+    estate: Estate,
+) -> None:
+    leads, sandbox = estate.team("payments-leads"), estate.sandbox
+    sandbox.rename_team("acme", "payments-leads", "payments-owners")
+    assert not estate.reader().in_team(leads, estate.actor("bob"))
+    assert estate.reader().in_team(pinned("payments-owners", leads.id), estate.actor("bob"))
+    sandbox.create_team("acme", "payments-leads", ["carol"])
+    assert not estate.reader().in_team(leads, estate.actor("carol"))
+    sandbox.delete_team("acme", "payments-leads")
+    assert not estate.reader().shows_team(leads)
 
 
 @pytest.mark.parametrize("name", ["../../repos", "Contractors", "acme/payments-leads", "", " "])
 def test_nobody_is_in_a_team_whose_name_is_no_slug(estate: Estate, name: str) -> None:
     # A word in the settings that is wrong on every try is a no, not an outage for everybody.
-    assert not estate.reader().in_team(name, estate.actor("bob"))
-    assert estate.sandbox.count("teams/get-membership-for-user-in-org") == 0
+    assert not estate.reader().in_team(pinned(name, 1), estate.actor("bob"))
+    assert estate.sandbox.count("teams/.*") == 0
 
 
 def test_membership_is_asked_once_per_reader(estate: Estate) -> None:
     reader = estate.reader()
     for _ in range(3):
-        assert reader.in_team("payments-leads", estate.actor("bob"))
+        assert reader.in_team(estate.team("payments-leads"), estate.actor("bob"))
         assert reader.can_write(estate.actor("bob"))
+    assert estate.sandbox.count("teams/get-by-name") == 1
     assert estate.sandbox.count("teams/get-membership-for-user-in-org") == 1
     assert estate.sandbox.count("repos/get-collaborator-permission-level") == 1
     estate.sandbox.set_membership("acme", "payments-leads", "bob", None)
-    assert not estate.reader().in_team("payments-leads", estate.actor("bob"))
+    assert not estate.reader().in_team(estate.team("payments-leads"), estate.actor("bob"))
 
 
 def test_an_outage_is_not_a_no(estate: Estate) -> None:
     estate.sandbox.fail_next("teams/.*", 502)
     with pytest.raises(ForgeError, match="502"):
-        estate.reader().in_team("payments-leads", estate.actor("bob"))
+        estate.reader().in_team(estate.team("payments-leads"), estate.actor("bob"))
 
 
 def test_only_writers_can_write(estate: Estate) -> None:
@@ -834,7 +867,8 @@ def test_approvals_are_gathered_and_counted_over_the_real_client(estate: Estate,
         )
         for name in ("alice", "bob", "carol")
     }
-    catalogue = Catalogue(principals=people, targets={}, roles={})
+    teams = {"payments-leads": estate.team("payments-leads")}
+    catalogue = Catalogue(principals=people, targets={}, roles={}, teams=teams)
     required = [Requirement(id="o", teams=("payments-leads",), count=1, because="medium risk")]
 
     def complete() -> tuple[bool, list[str]]:

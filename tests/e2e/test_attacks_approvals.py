@@ -47,6 +47,20 @@ def test_the_subjects_approval_does_not_count(acme: Acme) -> None:
     _does_not_count(acme, number, "bob would get the access", "bob")
 
 
+def test_a_team_that_somebody_made_anew_approves_nothing(acme: Acme) -> None:
+    acme.world.github.delete_team("acme", "payments-leads")
+    acme.world.github.create_team("acme", "payments-leads", ["mallory"])
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "mallory")
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"]) == (1, "waiting")
+    said = 'nobody is in team "payments-leads": GitHub does not show it with the id 4711'
+    assert said in str(checked.said["empty_teams"])
+    assert said.replace("-", "\\-") in "\n".join(acme.person("alice").comments(number))
+    assert _merged_anyway(acme, number).code == 1
+    assert not acme.may("alice", *TABLES)
+
+
 def test_nobody_can_review_their_own_pull_request(acme: Acme) -> None:
     number = acme.request("bob", "ask", {ONE: MEDIUM})
     with pytest.raises(PersonRefused):

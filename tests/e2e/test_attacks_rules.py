@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tests.e2e.support_world import Acme, grant, path_of, policies
+from tests.e2e.support_world import Acme, Ran, grant, path_of, policies
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -159,10 +162,34 @@ def test_a_policy_that_requires_nothing_is_denied_by_its_reader(acme: Acme) -> N
     )
     number = acme.request("carol", "weaker", {REVIEWERS: weak})
     acme.approve(number, "dave")
-    assert acme.check(number).code == 0
+    refused = acme.check(number)
+    assert (refused.code, refused.said["problems"][0]["code"]) == (2, "setting-invalid")
+    acme.bypass()
     acme.person("carol").merge(number)
     checked = acme.check(acme.request("mallory", "ask", {MINE: TABLES_GRANT}))
     assert (checked.code, checked.said["verdict"]) == (1, "denied")
+
+
+def test_what_the_job_without_secrets_found_is_shown_on_the_pull_request(
+    acme: Acme, tmp_path: Path
+) -> None:
+    number = acme.request("carol", "weaker", {REVIEWERS: _lenient()})
+    acme.approve(number, "dave")
+    report = tmp_path / "tried.json"
+    problem = {"path": REVIEWERS, "line": 2, "column": 1, "code": "x", "message": "not so"}
+
+    def check(head: str, *problems: object) -> Ran:
+        report.write_text(json.dumps({"head": head, "problems": problems}), "utf-8")
+        return acme.daypass(
+            *("check", "--pr", str(number), "--post", "--tried", str(report), "--json")
+        )
+
+    head = acme.check(number, merge=False).said["head"]
+    assert check(head).said["verdict"] == "allowed"
+    refused = check(head, problem)
+    assert (refused.code, refused.said["verdict"]) == (2, "invalid")
+    assert "not so" in "\n".join(acme.person("carol").comments(number))
+    assert check("e" * 40).code == 3
 
 
 def test_offboarding_ends_access_whatever_is_pushed_over_the_catalogue(acme: Acme) -> None:

@@ -22,6 +22,7 @@ from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.rego import RegorusEngine
 from pipeline.proof.prover import Prover
 from pipeline.values.commits import TreeChange
+from pipeline.values.problem import Problem
 from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
 from tests.unit.support_memory import FILE_STATUS, File, Files, Forge, Git
 from tests.unit.support_tiny_rules import ALICE, BOB, DAN, MALLORY, START
@@ -50,8 +51,13 @@ def engine(bundle: PolicyBundle) -> RegorusEngine:
 class Branch:
     """The branch main of one repository, with the people who change it."""
 
-    def __init__(self, files: Files | None = None) -> None:
-        """*files* are there beside the tiny rules when the anchor is chosen."""
+    def __init__(self, files: Files | None = None, *, trial: Trial | None = None) -> None:
+        """*files* are there beside the tiny rules when the anchor is chosen; *trial* is what new
+        rules go through, by default without a look at their files."""
+        self.trial = trial or Trial(engine)
+        self.reported: tuple[Problem, ...] | None = None
+        """What a trial of the head's rules found that was made elsewhere."""
+
         self.git = Git()
         self.forge = Forge()
         self.now = NOON
@@ -161,6 +167,7 @@ class Branch:
             previous=previous,
             now=self.now,
             sound=prover.sound(anchor=self.anchor, tip=self.tip),
+            reported=self.reported,
         )
 
     def merge(
@@ -224,7 +231,7 @@ class Branch:
                 sources=sources,
                 forge=self.forge,
                 engines=engines,
-                trial=Trial(engine),
+                trial=self.trial,
                 default_branch="main",
                 app_id=KEEPER.id,
             ),

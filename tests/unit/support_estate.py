@@ -26,6 +26,7 @@ identities:
 """
 ROLE = "{name}: {{title: Read, risk: low, max_duration: 8h, permissions: {permissions}}}\n"
 CATALOGUE = {
+    "access/teams.yaml": "leads: {id: 71, title: Leads}\n",
     "access/principals/alice.yaml": PRINCIPAL.format(name="alice", number=1001),
     "access/principals/bob.yaml": PRINCIPAL.format(name="bob", number=1002),
     "access/targets/aws.yaml": (

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.errors import ForgeError, PipelineError
+from pipeline.values.catalogue import Team
 from pipeline.values.commits import (
     ABSENT_MODE,
     FILE_MODE,
@@ -188,6 +189,9 @@ class Forge:
         """Check runs with the commit, the name and the App's id before them."""
 
         self.teams = {"leads": {BOB.id, CAROL.id}, "security": {DAN.id}}
+        self.team_ids: dict[str, int | None] = {}
+        """Ids of the teams, where they are not the declared ones; None for a team that is gone."""
+
         self.writers = {one.id for one in (ALICE, BOB, CAROL, DAN, MALLORY)}
         self.failures: dict[str, PipelineError] = {}
         """What asking raises, by the method's name."""
@@ -231,9 +235,13 @@ class Forge:
         people = (ALICE, BOB, CAROL, DAN, MALLORY)
         return next((one for one in people if one.id == number), None)
 
-    def in_team(self, team: str, actor: Actor) -> bool:
+    def shows_team(self, team: Team) -> bool:
+        self._ask("shows_team")
+        return self.team_ids.get(team.slug, team.id) == team.id
+
+    def in_team(self, team: Team, actor: Actor) -> bool:
         self._ask("in_team")
-        return actor.id in self.teams.get(team, ())
+        return self.shows_team(team) and actor.id in self.teams.get(team.slug, ())
 
     def can_write(self, actor: Actor) -> bool:
         self._ask("can_write")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import ForgeError
-from pipeline.values.catalogue import Principal, PrincipalKind
+from pipeline.values.catalogue import Principal, PrincipalKind, Team
 from pipeline.values.pull_request import Actor, PullFile, PullRequest, Review
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -45,12 +45,14 @@ class Desk:
         members: Mapping[str, set[int]] | None = None,
         writers: set[int] | None = None,
         accounts: Sequence[Actor] = (),
+        hidden: Collection[str] = (),
     ) -> None:
         self._reviews = tuple(reviews)
         self._pushers = tuple(pushers)
         self._members = members or {}
         self._writers = {1, 2, 3} if writers is None else writers
         self._accounts = {actor.id: actor for actor in accounts}
+        self._hidden = frozenset(hidden)
         self.asked: list[str] = []
 
     def pull(self, number: int) -> PullRequest:
@@ -72,13 +74,21 @@ class Desk:
         self.asked.append(f"who {number} is")
         return self._accounts.get(number)
 
-    def in_team(self, team: str, actor: Actor) -> bool:
-        self.asked.append(f"{actor.login} in {team}")
-        return actor.id in self._members.get(team, set())
+    def shows_team(self, team: Team) -> bool:
+        return team.slug not in self._hidden
+
+    def in_team(self, team: Team, actor: Actor) -> bool:
+        self.asked.append(f"{actor.login} in {team.slug}")
+        return actor.id in self._members.get(team.slug, set())
 
     def can_write(self, actor: Actor) -> bool:
         self.asked.append(f"{actor.login} writes")
         return actor.id in self._writers
+
+
+def declared(*slugs: str) -> dict[str, Team]:
+    """Returns teams with these slugs, as a catalogue declares them."""
+    return {slug: Team(slug=slug, id=4711 + index, title=slug) for index, slug in enumerate(slugs)}
 
 
 def person(name: str, number: int, **changes: object) -> Principal:

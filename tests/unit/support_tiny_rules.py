@@ -17,6 +17,7 @@ __all__ = [
     "START",
     "TABLES",
     "TARGETS",
+    "TEAMS",
     "grant",
     "principal",
 ]
@@ -31,6 +32,7 @@ LIMITS = "policies/settings/limits/data.yaml"
 RULES = "policies/access/rules/tiny/tiny.rego"
 ROLES = "access/roles/gcp.yaml"
 TARGETS = "access/targets/gcp.yaml"
+TEAMS = "access/teams.yaml"
 
 _DECISION = """\
 package access.decision
@@ -191,6 +193,7 @@ START = {
     "access/principals/bob.yaml": principal("bob", BOB.id),
     "access/principals/carol.yaml": principal("carol", CAROL.id),
     "access/principals/dan.yaml": principal("dan", DAN.id),
+    TEAMS: "leads: {id: 71, title: Leads}\nsecurity: {id: 72, title: Security}\n",
     TARGETS: (
         "prod: {project: acme-prod, environment: prod, owners: [leads]}\n"
         "lab: {project: acme-lab, environment: dev, owners: [leads]}\n"

@@ -14,7 +14,7 @@ from pipeline.forge.answers import Comment
 from pipeline.record.audit import read_chain
 from pipeline.record.vouch import Signature
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
-from pipeline.values.catalogue import Target
+from pipeline.values.catalogue import Target, Team
 from pipeline.values.ids import Cloud
 from pipeline.values.pull_request import Actor, PullFile, PullRequest
 
@@ -314,8 +314,8 @@ class Forge:
                 message=messages[number - 1],
             )
 
-    def in_team(self, team: str, actor: Actor) -> bool:
-        return actor.id in self.teams.get(team, ())
+    def in_team(self, team: Team, actor: Actor) -> bool:
+        return actor.id in self.teams.get(team.slug, ())
 
     def merge_made(self, sha: str) -> bool:
         return False

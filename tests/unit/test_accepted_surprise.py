@@ -14,6 +14,8 @@ from tests.unit.support_run import World, a_run
 DIGEST = "ab" * 32
 DAN = Actor(id=4, login="dan", type="User")
 SETTINGS = "policies/settings/reviewers/data.yaml"
+TEAMS = "access/teams.yaml"
+DECLARED = "leads: {id: 71, title: Leads}\nsecurity: {id: 72, title: Security}\n"
 RULE = "policies/access/rules/none/none.rego"
 
 
@@ -22,7 +24,7 @@ def a_world(settings: str | None = "security_teams: [security]\n") -> World:
     world = World()
     world.forge.teams = {"security": {DAN.id}}
     if settings is not None:
-        files = {SETTINGS: settings, RULE: "package access.rules.none\n"}
+        files = {SETTINGS: settings, RULE: "package access.rules.none\n", TEAMS: DECLARED}
         world.anchor = world.tip = world.git.commit(files, world.anchor, at=world.now)
     return world
 

@@ -5,18 +5,31 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.approvals.membership import Membership
 from pipeline.approvals.tally import Approvals, Requirement, Voter, tally
 from pipeline.approvals.voters import gather
 from pipeline.errors import Denied
-from pipeline.values.catalogue import Catalogue, PrincipalKind
+from pipeline.values.catalogue import Catalogue, PrincipalKind, Team
 from pipeline.values.pull_request import Actor, PullRequest, Review
-from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review
+from tests.unit.support_reviews import (
+    ALICE,
+    BOB,
+    CAROL,
+    HEAD,
+    NOW,
+    OLD,
+    Desk,
+    declared,
+    person,
+    review,
+)
 
 OWNER = Requirement(id="owners", teams=("payments-leads",), count=1, because="medium risk")
 SECURITY = Requirement(id="security", teams=("security",), count=1, because="high risk")
@@ -441,6 +454,7 @@ PEOPLE = Catalogue(
     },
     targets={},
     roles={},
+    teams=declared("payments-leads", "security", "night", "engineering"),
 )
 PULL = PullRequest(
     number=7,
@@ -480,6 +494,55 @@ def test_a_reviewer_without_write_permission_is_in_no_team() -> None:
     desk = Desk([review(BOB)], members={"payments-leads": {2}}, writers=set())
     gathered = gather(desk, PULL, PEOPLE, [OWNER])
     assert gathered.electorate == {2: Voter(principal="bob")}
+
+
+@pytest.mark.parametrize(
+    "teams, hidden, said",
+    [
+        (
+            declared("payments-lead"),
+            (),
+            'nobody is in team "payments-leads": it is not in access/teams.yaml; did you mean '
+            '"payments-lead"?',
+        ),
+        (
+            {},
+            (),
+            'nobody is in team "payments-leads": it is not in access/teams.yaml; declare it there '
+            "with its GitHub id",
+        ),
+        (
+            declared("payments-leads"),
+            ("payments-leads",),
+            'nobody is in team "payments-leads": GitHub does not show it with the id 4711; '
+            "correct access/teams.yaml",
+        ),
+    ],
+    ids=["mistyped", "undeclared", "another-id"],
+)
+def test_nobody_is_in_a_team_that_is_not_declared_or_not_shown(
+    teams: Mapping[str, Team], hidden: tuple[str, ...], said: str
+) -> None:
+    # Both are members by GitHub's word on the slug alone.
+    desk = Desk([review(BOB)], members={"payments-leads": {2}}, hidden=hidden)
+    membership = Membership(desk, teams)
+    gathered = gather(
+        desk,
+        PULL,
+        replace(PEOPLE, teams=teams),
+        [OWNER],
+        membership=membership,
+    )
+    assert gathered.electorate == {2: Voter(principal="bob", can_write=True)}
+    assert membership.empty == (said,)
+    assert not any(one.startswith("bob in") for one in desk.asked)
+
+
+def test_a_team_that_nobody_can_be_in_is_told_before_anybody_reviews() -> None:
+    desk = Desk([], hidden=["security"])
+    membership = Membership(desk, PEOPLE.teams)
+    gather(desk, PULL, PEOPLE, [OWNER, SECURITY], membership=membership)
+    assert [one.partition(":")[0] for one in membership.empty] == ['nobody is in team "security"']
 
 
 def test_pushers_author_and_parties_are_excluded_each_with_a_reason() -> None:

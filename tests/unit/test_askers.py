@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+from pipeline.approvals.membership import Membership
 from pipeline.judge.requesters import Askers, teams_named
 from pipeline.policy.engine import PolicyBundle
-from pipeline.values.catalogue import PrincipalKind
+from pipeline.values.catalogue import PrincipalKind, Team
 from pipeline.values.pull_request import Actor, ForgeReader
 from tests.unit.support_policies import own_bundle
 from tests.unit.test_approvals import ALICE, BOB, PEOPLE, PULL, person
@@ -26,8 +27,11 @@ class Forge:
         self._accounts = {account.id: account for account in accounts}
         self.asked: list[int] = []
 
-    def in_team(self, team: str, actor: Actor) -> bool:
-        return actor.id in self._members.get(team, set())
+    def shows_team(self, team: Team) -> bool:
+        return True
+
+    def in_team(self, team: Team, actor: Actor) -> bool:
+        return actor.id in self._members.get(team.slug, set())
 
     def account(self, number: int) -> Actor | None:
         self.asked.append(number)
@@ -39,7 +43,9 @@ class Forge:
 
 def askers(forge: Forge, *, app_id: int | None = None) -> Askers:
     bundle = PolicyBundle(modules={"a.rego": "package a"}, data={"settings": SETTINGS})
-    return Askers(cast(ForgeReader, forge), PULL, PEOPLE, bundle, app_id=app_id)
+    reader = cast(ForgeReader, forge)
+    membership = Membership(reader, PEOPLE.teams)
+    return Askers(reader, PULL, PEOPLE, bundle, membership=membership, app_id=app_id)
 
 
 def test_every_team_that_settings_name_is_asked_about() -> None:

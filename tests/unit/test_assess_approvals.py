@@ -23,7 +23,7 @@ from pipeline.values.commits import TreeChange, TreeEntry
 from pipeline.values.ids import TargetId
 from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_policies import entitlement, grant, own_bundle, own_rules, principal
-from tests.unit.support_reviews import HEAD, NOW, Desk, person, review
+from tests.unit.support_reviews import HEAD, NOW, Desk, declared, person, review
 
 PATH = "access/grants/alice/payouts.yaml"
 BASE = "b" * 40
@@ -42,6 +42,7 @@ PEOPLE = Catalogue(
     },
     targets={LINE.target.id: LINE.target, HOME.id: HOME},
     roles={LINE.role.id: LINE.role},
+    teams=declared("payments-leads", "security", "engineering"),
 )
 AWAY = Delegation(
     name="bobs-leave",

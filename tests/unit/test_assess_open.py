@@ -327,6 +327,40 @@ def test_a_request_in_somebody_s_name_is_not_approved_by_them(branch: Branch) ->
     assert (found.decision.verdict, found.approvers) == (Verdict.ALLOWED, ("carol",))
 
 
+@pytest.mark.parametrize("now", [None, 99], ids=["renamed", "made anew by somebody else"])
+def test_nobody_approves_for_a_team_that_github_shows_no_more(
+    branch: Branch, now: int | None
+) -> None:
+    branch.forge.team_ids["leads"] = now
+    number = branch.propose({PAYOUTS: TABLES})
+    branch.review(number, BOB)
+    found = branch.assess(number)
+    assert found.decision.verdict is Verdict.WAITING
+    assert found.empty_teams == (
+        'nobody is in team "leads": GitHub does not show it with the id 71; correct '
+        "access/teams.yaml",
+    )
+    # What does not need that team goes on.
+    rules = branch.propose({LIMITS: "max_duration: 36000\n"}, author=BOB)
+    branch.review(rules, DAN)
+    assert branch.assess(rules).decision.verdict is Verdict.ALLOWED
+    assert branch.assess(branch.propose({REPORTS: grant()})).decision.merges_by_itself
+
+
+def test_nobody_is_in_a_team_that_settings_name_and_nobody_declared() -> None:
+    # Merged before teams were declared, or by two changes that each were fine alone.
+    words = "security_teams: [security]\nteams: [engineering, Contractors, acme/security]\n"
+    branch = Branch({"policies/settings/reviewers/data.yaml": words})
+    number = branch.propose({PAYOUTS: TABLES})
+    branch.review(number, BOB)
+    found = branch.assess(number)
+    assert found.decision.verdict is Verdict.ALLOWED
+    assert [one.partition(":")[0] for one in found.empty_teams] == [
+        f'nobody is in team "{word}"' for word in ("Contractors", "acme/security", "engineering")
+    ]
+    assert not any("Contractors" in one for one in branch.forge.asked)
+
+
 def test_an_outage_while_counting_is_no_verdict(branch: Branch) -> None:
     number = branch.propose({REPORTS: TABLES})
     branch.forge.failures["reviews"] = ForgeError("GitHub is away")

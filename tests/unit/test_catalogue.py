@@ -36,6 +36,7 @@ NEW = "access/principals/new.yaml"
 AWS_TARGETS = "access/targets/aws.yaml"
 GCP_TARGETS = "access/targets/gcp.yaml"
 AZURE_TARGETS = "access/targets/azure.yaml"
+TEAMS = "access/teams.yaml"
 AWS_ROLES = "access/roles/aws.yaml"
 GCP_ROLES = "access/roles/gcp.yaml"
 AZURE_ROLES = "access/roles/azure.yaml"
@@ -371,7 +372,7 @@ def test_thousands_of_targets_fit() -> None:
         f"t{n}: {{project: acme-{n:06}, environment: dev, owners: [a]}}\n" for n in range(2000)
     )
 
-    found, problems = load_catalogue({GCP_TARGETS: text.encode()})
+    found, problems = load_catalogue({GCP_TARGETS: text.encode(), TEAMS: b"a: {id: 1, title: A}\n"})
 
     assert not problems
     assert len(found.targets) == 2000

@@ -22,12 +22,15 @@ from tests.unit.test_schema import accepted
 ROOT = Path(__file__).parents[2]
 ALICE = "access/principals/alice.yaml"
 AWS = "access/targets/aws.yaml"
+TEAMS = "access/teams.yaml"
 PERSON = ("--github", "alice", "--github-id", "5831044")
 TARGETS = (
     *("--aws", "payments-prod=111122223333", "--aws", "identity-prod=999900001111"),
     *("--azure", "payments-prod=0a11aaaa-0000-4000-8000-000000000001"),
     *("--gcp", "payments-prod=acme-payments", "--owner", "payments-leads"),
+    *("--owner-id", "4711"),
 )
+OWNER = ("--owner", "x", "--owner-id", "1")
 
 
 @pytest.fixture
@@ -70,7 +73,14 @@ def test_a_fresh_copy_is_well_formed_afterwards_and_grants_can_be_asked_for(
     code, out, _ = daypass("init", *PERSON, *TARGETS)
     assert code == 0
     assert f"{ALICE}: written" in out
-    assert daypass("check") == (0, "0 grants and the catalogue are well-formed\n", "")
+    code, out, err = daypass("check")
+    assert (code, out) == (0, "0 grants and the catalogue are well-formed\n")
+    # The settings that came with the copy still name teams of somebody else.
+    assert (
+        'policies/settings/reviewers/data.yaml:2:18: "security" is none of the teams in '
+        "access/teams.yaml; add it to access/teams.yaml\n"
+    ) in err
+    assert '"payments-leads" is none' not in err
     # As the file's own comments say.
     text = (copy / ALICE).read_text("utf-8")
     text = text.replace("#identities:", "identities:").replace("#  aws:", "  aws:")
@@ -88,7 +98,7 @@ def test_what_is_written_is_what_was_given(copy: Path, daypass: Any) -> None:
     told = json.loads(daypass("init", *PERSON, *TARGETS, "--environment", "dev", "--json")[1])
     made = {one["path"]: one["text"] for one in told["files"]}
     assert files(copy) == before | made
-    assert set(made) == {ALICE, *(f"access/targets/{cloud}.yaml" for cloud in Cloud)}
+    assert set(made) == {ALICE, TEAMS, *(f"access/targets/{cloud}.yaml" for cloud in Cloud)}
     assert set(told["kept"]) == set(render_schemas())
     assert told["written"] is True
     catalogue = read_catalogue(copy)
@@ -108,7 +118,7 @@ def test_every_file_begins_with_its_editor_line_and_fits_its_schema(
     copy: Path, daypass: Any
 ) -> None:
     daypass("init", *PERSON, *TARGETS)
-    for path in (ALICE, *(f"access/targets/{cloud}.yaml" for cloud in Cloud)):
+    for path in (ALICE, TEAMS, *(f"access/targets/{cloud}.yaml" for cloud in Cloud)):
         text = (copy / path).read_text("utf-8")
         assert text.startswith(f"{editor_line(path)}\n# ")
         assert accepted(path, text)
@@ -149,8 +159,19 @@ def test_what_exists_is_kept_and_that_is_fine(copy: Path, daypass: Any) -> None:
     assert (code, files(copy)) == (0, before)
     assert f"{ALICE}: kept as it is" in out
     assert f"{AWS}: kept as it is" in out
-    assert "13 schemas are there already" in out
+    assert "14 schemas are there already" in out
     assert "written" not in out
+
+
+def test_an_owner_is_one_of_the_teams_that_are_declared_already(copy: Path, daypass: Any) -> None:
+    (copy / TEAMS).write_text("leads: {id: 4711, title: Leads}\n")
+    before = files(copy)
+    target = (*PERSON, "--gcp", "a=acme-payments", "--owner")
+    told = problems(daypass("init", *target, "laeds", "--json")[1])
+    assert told == {"--owner": ['team "laeds" is not in access/teams.yaml; did you mean "leads"?']}
+    assert files(copy) == before
+    assert daypass("init", *target, "leads")[0] == 0
+    assert read_catalogue(copy).teams["leads"].id == 4711
 
 
 def test_a_dry_run_shows_and_writes_nothing(copy: Path, daypass: Any) -> None:
@@ -208,8 +229,14 @@ def test_everything_wrong_is_told_at_once_by_option(copy: Path, daypass: Any) ->
         (("--github", "a/../b", "--github-id", "1"), "--github", "no name of a principal"),
         (("--github", "al", "--github-id", "1", "--name", "../al"), "--name", "no name"),
         ((*PERSON, "--gcp", "a=acme-payments", "--owner", "A, b"), "--owner", "slug"),
+        ((*PERSON, "--gcp", "a=acme-payments", "--owner", "a"), "--owner-id", "is missing"),
         (
-            (*PERSON, "--aws", "a=111122223333", "--aws", "b=111122223333", "--owner", "x"),
+            (*PERSON, "--gcp", "a=acme-payments", "--owner", "a", "--owner-id", "a"),
+            "--owner-id",
+            "whole number",
+        ),
+        (
+            (*PERSON, "--aws", "a=111122223333", "--aws", "b=111122223333", *OWNER),
             "--aws b=111122223333",
             'belongs to target "aws/a" already',
         ),

@@ -74,6 +74,18 @@ def assessed(*reviews: Review, excluded: Mapping[int, str] | None = None) -> Ass
     )
 
 
+EMPTY = 'nobody is in team "leads": GitHub does not show it with the id 71'
+
+
+def test_a_team_that_nobody_can_be_in_is_told_while_anything_is_missing() -> None:
+    waiting = replace(assessed(), empty_teams=(EMPTY,))
+    assert f"- {EMPTY}" in check_comment(waiting)
+    assert assessment_document(waiting)["empty_teams"] == [EMPTY]
+    assert f"  {EMPTY}" in said(waiting)
+    allowed = Decision(verdict=Verdict.ALLOWED, reasons=())
+    assert EMPTY not in check_comment(replace(waiting, decision=allowed))
+
+
 def rows(assessment: Assessment) -> list[str]:
     return [line for line in check_comment(assessment).splitlines() if line.startswith("| ")][2:]
 

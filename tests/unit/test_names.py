@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from pipeline.policy_tools.setting_names import unknown_names
 
 SETTINGS = {
@@ -17,6 +19,20 @@ freezes: {}
     "settings/emergency/data.yaml": "roles: {aws/admin: [payments]}\nmax_duration: 3600\n",
     "settings/quiet/data.yaml": "calendars: [friday-evening]\nrotations: [payments]\n",
     "settings/limits/data.yaml": "max_live_grants: 10\n",
+    "settings/reviewers/data.yaml": """\
+security_teams: [security]
+by_risk:
+  low: []
+  high:
+    - {from: owners, count: 1}
+    - {teams: [security], people: [erin], count: 1}
+""",
+    "settings/eligibility/data.yaml": """\
+entries:
+  engineers: {teams: [engineering], roles: ["aws/*"], environments: [dev]}
+  teams: {principals: [bot], roles: ["aws/*"], environments: [dev]}
+""",
+    "settings/own/data.yaml": "review_teams: [security]\nnote_teams: Whoever is there\n",
 }
 CALENDARS = ["business-hours", "staffed", "night", "friday-evening"]
 
@@ -25,8 +41,10 @@ def told(
     files: Mapping[str, str] = SETTINGS,
     calendars: list[str] = CALENDARS,
     rotations: tuple[str, ...] = ("payments",),
+    teams: tuple[str, ...] = ("engineering", "security"),
 ) -> list[str]:
-    return [str(one) for one in unknown_names(files, calendars=calendars, rotations=rotations)]
+    found = unknown_names(files, calendars=calendars, rotations=rotations, teams=teams)
+    return [str(one) for one in found]
 
 
 def test_names_that_files_have_are_fine() -> None:
@@ -49,6 +67,31 @@ def test_every_place_that_names_a_calendar_or_a_rotation_is_looked_at() -> None:
         "policies/settings/schedule/data.yaml:2:10",
         "policies/settings/schedule/data.yaml:2:26",
         "policies/settings/schedule/data.yaml:4:23",
+    ]
+
+
+def test_every_place_that_names_a_team_is_looked_at() -> None:
+    assert [one.split(": ")[0] for one in told(teams=())] == [
+        "policies/settings/eligibility/data.yaml:2:23",
+        "policies/settings/own/data.yaml:1:16",
+        "policies/settings/reviewers/data.yaml:1:18",
+        "policies/settings/reviewers/data.yaml:6:16",
+    ]
+
+
+@pytest.mark.parametrize(
+    "word, advice",
+    [
+        ("sekurity", 'did you mean "security"?'),
+        ("acme/security", 'did you mean "security"?'),
+        ("Contractors", "add it to access/teams.yaml"),
+    ],
+)
+def test_a_word_that_is_no_declared_team_is_told_with_the_nearest(word: str, advice: str) -> None:
+    files = {"settings/reviewers/data.yaml": f"security_teams: [security, {word}]\n"}
+    assert told(files) == [
+        f'policies/settings/reviewers/data.yaml:1:28: "{word}" is none of the teams in '
+        f"access/teams.yaml; {advice}"
     ]
 
 

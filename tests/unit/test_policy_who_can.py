@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.cli.context import Context
 from pipeline.cli.main import run
+from pipeline.values.catalogue import Team
 from pipeline.values.pull_request import Actor
 from tests.unit.support_policies import copy_acme, copy_policies
 
@@ -254,10 +255,16 @@ def test_github_is_asked_for_membership_where_there_is_a_token(
                 return None
             return Actor(id=number, login=f"login-{number}", type="User")
 
-        def in_team(self, team: str, actor: Actor) -> bool:
-            return (team, actor.login) == ("sre", "login-1001")
+        def shows_team(self, team: Team) -> bool:
+            return team.slug != "data"
 
-    scene.only_members("sre")
+        def in_team(self, team: Team, actor: Actor) -> bool:
+            return (team.slug, actor.login) == ("sre", "login-1001")
+
+    scene.only_members("sre", "data", "sree")
+    teams = scene.folder / "access/teams.yaml"
+    more = "sre: {id: 81, title: Reliability}\ndata: {id: 82, title: Data}\n"
+    teams.write_text(f"{teams.read_text('utf-8')}{more}", "utf-8")
     monkeypatch.setenv("DAYPASS_CHECKER_TOKEN", "secret")
     monkeypatch.setattr(Context, "reader", Reader())
     answers = scene.answers("gcp/sandbox-dev", "--role", "log-viewer")
@@ -266,7 +273,10 @@ def test_github_is_asked_for_membership_where_there_is_a_token(
     assert said["bob"] == ("no", [])
     assert said["erin"] == ("no", [])
     assert said["ledger-bot"] == ("by itself", ["sre"])
-    assert "as GitHub says now" in scene.who_can("gcp/sandbox-dev")[1]
+    _, out, err = scene.who_can("gcp/sandbox-dev")
+    assert "as GitHub says now" in out
+    assert 'nobody is in team "data": GitHub does not show it with the id 82' in err
+    assert 'nobody is in team "sree": it is not in access/teams.yaml; did you mean "sre"?' in err
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,10 @@ def test_the_job_that_meets_a_strangers_file_first_holds_nothing() -> None:
     assert job["permissions"] == {"contents": "read", "pull-requests": "read"}
     later = workflow(ROOT / ".github" / "workflows" / "check.yml")["jobs"]["judge"]
     assert later["needs"] == "parse"
+    # And rules that nobody reviewed are asked there alone.
+    assert job["outputs"]["tried"] == "${{ steps.try.outputs.tried }}"
+    judging = [step for step in later["steps"] if "daypass check" in step.get("run", "")]
+    assert ["--tried" in step["run"] for step in judging] == [True]
 
 
 def test_keys_and_tokens_exist_in_protected_environments_only() -> None:

@@ -248,7 +248,8 @@ def undecided(branch: Branch) -> str:
     return reason
 
 
-ASKED = ["pulls_of_commit", "files", "pushers", "reviews", "in_team", "can_write", "check_runs"]
+ASKED = ["pulls_of_commit", "files", "pushers", "reviews", "can_write", "check_runs"]
+ASKED += ["shows_team", "in_team"]
 
 
 @pytest.mark.parametrize("what", ASKED)

@@ -16,8 +16,8 @@ from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.rego import RegorusEngine
 from pipeline.values.catalogue import Catalogue, Delegation
 from pipeline.values.problem import Problem
-from tests.unit.support_policies import own_bundle, principal
-from tests.unit.support_reviews import person
+from tests.unit.support_policies import own_bundle, own_settings, principal
+from tests.unit.support_reviews import declared, person
 
 BASE, NEAR, FAR = "b" * 40, "c" * 40, "d" * 40
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -104,6 +104,22 @@ def test_the_nearest_policies_that_answer_stand_in_and_the_catalogue_stays(
     shelf = Shelf({BASE: PEOPLE, NEAR: NOBODY}, {**at_base, NEAR: STRICTER, FAR: OWN})
     book = Rulebooks(shelf, TRIAL).standing_in(BASE, [BASE, NEAR, FAR])
     assert (book.catalogue, book.policies) == (PEOPLE, STRICTER)
+
+
+def test_the_nearest_policies_that_leave_a_way_out_stand_in() -> None:
+    settings = own_settings()
+    settings["limits"]["max_duration_by_environment"]["prod"] = "2h"
+    unusable = replace(OWN, data={"settings": settings})
+    settings = own_settings()
+    settings["reviewers"]["security_teams"] = ["sekurity"]
+    nobody = replace(OWN, data={"settings": settings})
+    people = replace(PEOPLE, teams=declared("security"))
+    shelf = Shelf({BASE: people}, {BASE: unusable, NEAR: nobody, FAR: OWN})
+    assert Rulebooks(shelf, TRIAL).standing_in(BASE, [BASE, NEAR, FAR]) == (people, OWN)
+    # Where none leaves one, what takes away is judged by the nearest that answer.
+    assert Rulebooks(shelf, TRIAL).standing_in(BASE, [BASE, NEAR]) == (people, unusable)
+    # Grants by none but the branch's own.
+    assert Rulebooks(shelf, TRIAL).at(BASE) == (people, unusable)
 
 
 def test_what_only_the_reference_engine_refuses_is_unusable_too() -> None:

@@ -20,6 +20,8 @@ ASSETS = ROOT / "pipeline" / "sandbox" / "acme" / "access"
 
 def kind_of(path: str) -> str:
     """Returns the schema's name for the file at *path*, from `access/` on."""
+    if path == TEAMS:
+        return "teams"
     folder, *rest = path.removeprefix("access/").split("/")
     if folder in {"targets", "roles"}:
         return f"{folder}-{rest[0].removesuffix('.yaml')}"
@@ -57,7 +59,7 @@ def examples() -> dict[str, str]:
 
 def test_every_kind_of_file_has_a_valid_schema() -> None:
     assert set(schemas()) == {
-        *("grant", "principal", "calendar", "oncall", "delegation", "standing", "review"),
+        *("grant", "principal", "teams", "calendar", "oncall", "delegation", "standing", "review"),
         *(f"{kind}-{cloud}" for kind in ("targets", "roles") for cloud in ("aws", "azure", "gcp")),
     }
     for schema in schemas().values():
@@ -93,7 +95,7 @@ def test_the_read_me_s_examples_are_good_together() -> None:
     rest = {path: text.encode() for path, text in found.items() if path not in grants}
 
     assert load_catalogue(rest)[1] == ()
-    assert len(rest) == 14
+    assert len(rest) == 15
     assert len(grants) == 1
     for path, text in grants.items():
         assert parse_grant(text.encode(), path=path).problems == ()
@@ -122,6 +124,7 @@ def test_schemas_accept_the_examples_and_the_miniature() -> None:
 GRANT = "access/grants/alice/x.yaml"
 PERSON = "access/principals/alice.yaml"
 TARGETS = "access/targets/gcp.yaml"
+TEAMS = "access/teams.yaml"
 CALENDAR = "access/calendars/x.yaml"
 ONCALL = "access/oncall/x.yaml"
 DELEGATION = "access/delegations/x.yaml"
@@ -141,6 +144,7 @@ GOOD = {
     REVIEW: f"grant: alice/x\ncommit: {'a' * 40}\nfinding: justified\nnotes: looked at it all\n",
     GRANT: "subject: alice\nreason: why not\nduration: 1h\naccess: [{target: gcp/x, role: y}]\n",
     PERSON: "kind: person\ngithub: alice\ngithub_id: 1\n",
+    TEAMS: "a: {id: 1, title: x}\n",
     TARGETS: "x: {project: acme-x, environment: dev, owners: [a]}\n",
 }
 
@@ -154,6 +158,7 @@ def test_parser_and_schema_accept_the_same(path: str) -> None:
 OTHERS = {
     "access/principals/alice.yaml": b"kind: person\ngithub: alice\ngithub_id: 1\n",
     "access/principals/bob.yaml": b"kind: person\ngithub: bob\ngithub_id: 2\n",
+    "access/teams.yaml": b"a: {id: 1, title: A}\n",
     "access/targets/gcp.yaml": b"x: {project: acme-x, environment: dev, owners: [a]}\n",
     "access/roles/gcp.yaml": b"y: {title: y, risk: low, max_duration: 1h,"
     b" permissions: {role: roles/y}}\n",
@@ -196,6 +201,14 @@ def problems(path: str, text: str) -> int:
         (TARGETS, "[a]", "[a, a]"),
         (TARGETS, "[a]", "[a], tags: {a: [b]}"),
         (TARGETS, "x:", "X:"),
+        (TEAMS, "a:", "A:"),
+        (TEAMS, "a:", "acme/a:"),
+        (TEAMS, "id: 1", "id: '1'"),
+        (TEAMS, "id: 1", "id: 0"),
+        (TEAMS, "id: 1, ", ""),
+        (TEAMS, ", title: x", ""),
+        (TEAMS, "title: x", "title: x, members: [alice]"),
+        (TEAMS, "{id: 1, title: x}", "1"),
         (CALENDAR, "title: x\n", ""),
         (CALENDAR, "Europe/London", "Europe London"),
         (CALENDAR, "[mon]", "[monday]"),

@@ -79,6 +79,8 @@ def test_a_file_is_told_its_line(tmp_path: Path, schema: Any) -> None:
         ("access/principals/alice.yaml", "principal"),
         ("access/roles/gcp.yaml", "roles-gcp"),
         ("access/targets/azure.yaml", "targets-azure"),
+        ("access/teams.yaml", "teams"),
+        ("access/teams/aws.yaml", None),
         ("access/roles/oci.yaml", None),
         ("access/other/x.yaml", None),
         ("access/schemas/grant.schema.json", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,7 +13,18 @@ from pipeline.approvals.tally import Approvals, Authority, Requirement, Voter, t
 from pipeline.approvals.voters import gather
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
 from pipeline.values.pull_request import Actor, PullRequest, Review
-from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, OLD, Desk, person, review
+from tests.unit.support_reviews import (
+    ALICE,
+    BOB,
+    CAROL,
+    HEAD,
+    NOW,
+    OLD,
+    Desk,
+    declared,
+    person,
+    review,
+)
 
 DAVE = Actor(id=4, login="dave", type="User")
 ERIN = Actor(id=5, login="erin", type="User")
@@ -480,6 +492,7 @@ PEOPLE = Catalogue(
     },
     targets={},
     roles={},
+    teams=declared("leads"),
     delegations=(AWAY,),
 )
 PULL = PullRequest(
@@ -497,7 +510,7 @@ def _from(delegator: str, start: datetime = AWAY.start) -> Catalogue:
     delegation = Delegation(
         name="d", delegator=delegator, delegate="carol", start=start, end=AWAY.end, reason="x"
     )
-    return Catalogue(principals=PEOPLE.principals, targets={}, roles={}, delegations=(delegation,))
+    return replace(PEOPLE, delegations=(delegation,))
 
 
 def test_the_delegators_teams_are_asked_by_the_account_of_their_id() -> None:
@@ -513,6 +526,13 @@ def test_the_delegators_teams_are_asked_by_the_account_of_their_id() -> None:
         "robert in leads",
     ]
     assert gathered.electorate[3].stands_for == (lent(AWAY, "leads"),)
+
+
+def test_a_team_that_nobody_can_be_in_is_not_lent_either() -> None:
+    desk = Desk([review(CAROL)], members={"leads": {2}}, accounts=[BOB], hidden=["leads"])
+    gathered = gather(desk, PULL, PEOPLE, [OWNERS])
+    assert gathered.electorate[3].stands_for == (replace(lent(AWAY), teams=frozenset()),)
+    assert not any(one.endswith("in leads") for one in desk.asked)
 
 
 @pytest.mark.parametrize(

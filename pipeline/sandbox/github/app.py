@@ -19,9 +19,9 @@ from pipeline.sandbox.github.state import (
     App,
     GitHubState,
     HostedRepository,
+    HostedTeam,
     RequiredCheck,
     Ruleset,
-    Team,
     Viewer,
 )
 from pipeline.sandbox.github.wire import Observer
@@ -111,11 +111,12 @@ class GitHubSandbox:
         slug: str,
         members: Iterable[str] | Mapping[str, str] = (),
         parent: str | None = None,
+        id: int | None = None,
     ) -> None:
         """Makes a team. Members are `active`, unless a mapping says `pending`."""
         above = self._world.teams[org.lower(), parent.lower()] if parent else None
-        team = Team(
-            id=self._world.next_id(),
+        team = HostedTeam(
+            id=self._world.next_id() if id is None else id,
             org=self.account(org),
             slug=slug,
             created_at=self._world.clock.now(),
@@ -125,6 +126,20 @@ class GitHubSandbox:
         states = members if isinstance(members, Mapping) else dict.fromkeys(members, "active")
         for login, state in states.items():
             self.set_membership(org, slug, login, state)
+
+    def team_id(self, org: str, slug: str) -> int:
+        """Returns a team's id, which no other team ever has."""
+        return self._world.teams[org.lower(), slug.lower()].id
+
+    def delete_team(self, org: str, slug: str) -> None:
+        """Deletes a team; its slug is free for anyone."""
+        del self._world.teams[org.lower(), slug.lower()]
+
+    def rename_team(self, org: str, slug: str, to: str) -> None:
+        """Renames a team, which keeps its id and its members; the old slug is free for anyone."""
+        team = self._world.teams.pop((org.lower(), slug.lower()))
+        team.slug = to
+        self._world.teams[org.lower(), to.lower()] = team
 
     def set_membership(self, org: str, slug: str, login: str, state: str | None) -> None:
         """Sets a membership to `active` or `pending`, or (None) ends it."""

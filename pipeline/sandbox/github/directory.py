@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
-from pipeline.sandbox.github.state import Account, GitHubState, Team
+from pipeline.sandbox.github.state import Account, GitHubState, HostedTeam
 from pipeline.sandbox.github.wire import (
     Json,
     Response,
@@ -171,7 +171,7 @@ def _sees_teams(call: GitHubCall, org: Account) -> bool:
     return viewer.account.id in call.world.members.get(org.login.lower(), set())
 
 
-def _team(call: GitHubCall) -> Team:
+def _team(call: GitHubCall) -> HostedTeam:
     org = _organization(call)
     team = call.world.team(org.login, call.args["team_slug"])
     if team is None or not _sees_teams(call, org):
@@ -179,7 +179,7 @@ def _team(call: GitHubCall) -> Team:
     return team
 
 
-def family(world: GitHubState, team: Team) -> list[Team]:
+def family(world: GitHubState, team: HostedTeam) -> list[HostedTeam]:
     """Returns a team and every team below it."""
     found = [team]
     for member in found:
@@ -187,7 +187,7 @@ def family(world: GitHubState, team: Team) -> list[Team]:
     return found
 
 
-def memberships(world: GitHubState, team: Team) -> dict[int, str]:
+def memberships(world: GitHubState, team: HostedTeam) -> dict[int, str]:
     """Returns who is in a team, child teams included: account id to `active` or `pending`."""
     states: dict[int, str] = {}
     for member_of in family(world, team):
@@ -222,7 +222,7 @@ def list_teams(call: GitHubCall) -> Response:
         raise forbidden("Must be a member of the organization.")
     rows = [team for team in call.world.teams.values() if team.org is org]
 
-    def show(team: Team) -> Json:
+    def show(team: HostedTeam) -> Json:
         parent = shapes.team(call, team.parent) if team.parent else None
         return {**shapes.team(call, team), "parent": parent}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from pipeline.sandbox.github.routing import GitHubCall, may
-from pipeline.sandbox.github.state import Account, App, HostedRepository, Team
+from pipeline.sandbox.github.state import Account, App, HostedRepository, HostedTeam
 from pipeline.sandbox.github.wire import Json, node_id
 from pipeline.values.canonical import timestamp
 
@@ -190,7 +190,7 @@ def app(call: GitHubCall, of: App) -> Json:
     }
 
 
-def team(call: GitHubCall, of: Team) -> Json:
+def team(call: GitHubCall, of: HostedTeam) -> Json:
     """*team-simple*."""
     url = f"{call.base}/organizations/{of.org.id}/team/{of.id}"
     return {

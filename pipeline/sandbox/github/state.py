@@ -57,7 +57,7 @@ class Viewer:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Team:
+class HostedTeam:
     """A team of an organization; members by account id with state `active` or `pending`."""
 
     id: int
@@ -65,7 +65,7 @@ class Team:
     slug: str
     created_at: datetime
     members: dict[int, str] = field(default_factory=dict)
-    parent: Team | None = None
+    parent: HostedTeam | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,7 +246,7 @@ class GitHubState:
         self.ids = itertools.count(1001)
         self.accounts: dict[str, Account] = {}
         self.apps: dict[str, App] = {}
-        self.teams: dict[tuple[str, str], Team] = {}
+        self.teams: dict[tuple[str, str], HostedTeam] = {}
         self.members: dict[str, set[int]] = {}
         self.repositories: dict[str, HostedRepository] = {}
         self.tokens: dict[str, Viewer] = {}
@@ -280,7 +280,7 @@ class GitHubState:
         """Returns a repository by owner and name, of any case."""
         return self.repositories.get(f"{owner}/{name}".lower())
 
-    def team(self, org: str, slug: str) -> Team | None:
+    def team(self, org: str, slug: str) -> HostedTeam | None:
         """Returns a team by organization and slug."""
         return self.teams.get((org.lower(), slug.lower()))
 

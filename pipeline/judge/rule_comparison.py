@@ -1,0 +1,102 @@
+"""Rules before and after a change: what is wrong with those after that was not with those before.
+
+One fault stays one fault: who changes something else does not have to mend what others left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from pipeline.errors import EngineError, InvalidInput
+from pipeline.judge.rule_trial import no_decision, try_governance, try_grants
+from pipeline.judge.rulebook import Trial
+from pipeline.policy.engine import PolicyBundle, PolicyEngine
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.problem import Problem
+
+
+class RuleTree(Protocol):
+    """Policies and the catalogue beside them; each raises `InvalidInput` where it is broken."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Texts below `policies/`, tests too, by path below it."""
+
+    @property
+    def policies(self) -> PolicyBundle:
+        """What decides of them."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue."""
+
+
+_Try = Callable[[PolicyBundle, Catalogue, PolicyEngine, datetime], tuple[Problem, ...]]
+
+
+class RuleComparison:
+    """Rules *after* a change, and *before* it, which is looked at only where anything is wrong."""
+
+    def __init__(self, after: RuleTree, before: RuleTree, trial: Trial, now: datetime) -> None:
+        self._after = after
+        self._before = before
+        self._trial = trial
+        self._now = now
+
+    def on_paper(self, *, whole: bool) -> tuple[Problem, ...]:
+        """Returns what the text alone shows: names that settings give, and with *whole* the
+        policies' form and built-ins."""
+
+        def read(tree: RuleTree) -> tuple[Problem, ...]:
+            names = self._trial.misnamed(tree.files, tree.catalogue)
+            return (*names, *(self._trial.written(tree.files) if whole else ()))
+
+        return self._new(read)
+
+    def examined(self) -> tuple[Problem, ...]:
+        """Returns what an engine shows of the files: settings that are not usable, tests that
+        fail."""
+        return self._new(lambda tree: self._trial.examined(tree.files))
+
+    def answered(self, *, whole: bool) -> tuple[Problem, ...]:
+        """Returns what is wrong with the answers: nobody could change the rules, which with
+        *whole* counts even if it was so before, or questions about grants."""
+
+        def locked(tree: RuleTree) -> tuple[Problem, ...]:
+            return self._ask(try_governance, tree)
+
+        stuck = locked(self._after) if whole else self._new(locked)
+        return stuck or self._new(lambda tree: self._ask(try_grants, tree))
+
+    def _ask(self, way: _Try, tree: RuleTree) -> tuple[Problem, ...]:
+        policies, catalogue = tree.policies, tree.catalogue
+        try:
+            return way(policies, catalogue, self._trial.embedded(policies), self._now)
+        except EngineError as error:
+            return (no_decision(error),)
+
+    def _new(self, look: Callable[[RuleTree], tuple[Problem, ...]]) -> tuple[Problem, ...]:
+        found = look(self._after)
+        if not found:
+            return ()
+        try:
+            return _new_ones(found, look(self._before))
+        except InvalidInput:
+            return found
+
+
+def _new_ones(found: Iterable[Problem], known: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Returns those of *found* that are not *known*, wherever in their file they stand; of what is
+    wrong once more than before, the last."""
+    old = Counter((one.path, one.code, one.message) for one in known)
+    new = []
+    for one in found:
+        key = (one.path, one.code, one.message)
+        if old[key]:
+            old[key] -= 1
+        else:
+            new.append(one)
+    return tuple(new)

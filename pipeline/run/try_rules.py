@@ -1,0 +1,90 @@
+"""Tries the rules of one folder as a change of those in another, without git, GitHub and secrets.
+
+The job that holds a key takes the result as data, see `read_report`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.errors import InvalidInput, Undecided, UsageError
+from pipeline.grants.catalogue import load_catalogue
+from pipeline.judge.rule_comparison import RuleComparison
+from pipeline.judge.rulebook import Trial
+from pipeline.policy.bundle import load_bundle
+from pipeline.policy.engine import PolicyBundle
+from pipeline.policy_tools.examine import faults_of_text, misnamed
+from pipeline.run.bounded_trial import BoundedEngines, examine_bounded
+from pipeline.run.offline import catalogue_files, read_policy_files
+from pipeline.values.catalogue import Catalogue
+from pipeline.values.problem import Problem
+
+
+class _Folder:
+    """The rules in a folder that is laid out as an access repository. A `RuleTree`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """See `RuleTree.files`."""
+        return read_policy_files(self._root / "policies")
+
+    @cached_property
+    def policies(self) -> PolicyBundle:
+        """See `RuleTree.policies`."""
+        return load_bundle(self.files)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """See `RuleTree.catalogue`."""
+        found, problems = load_catalogue(catalogue_files(self._root))
+        if problems:
+            raise InvalidInput(problems)
+        return found
+
+
+def try_rules(root: Path, before: Path, *, now: datetime) -> tuple[Problem, ...]:
+    """Returns what a trial finds wrong with the rules in *root* that is not so in *before*.
+
+    Nothing is tried where they cannot be read, or are the same: whoever judges the change reads
+    them too, and says what is wrong.
+    """
+    after, earlier = _Folder(root), _Folder(before)
+    trial = Trial(
+        BoundedEngines(), written=faults_of_text, examined=examine_bounded, misnamed=misnamed
+    )
+    rules = RuleComparison(after, earlier, trial, now)
+    try:
+        whole = after.files != earlier.files
+        if not whole and after.catalogue == earlier.catalogue:
+            return ()
+        found = rules.on_paper(whole=whole)
+        if not found and whole:
+            found = rules.examined()
+        return found or rules.answered(whole=whole)
+    except (InvalidInput, UsageError):
+        return ()
+
+
+def read_report(file: Path, *, head: str) -> tuple[Problem, ...]:
+    """Returns the problems in *file*: a JSON object with `head`, the commit whose rules were
+    tried, and `problems`.
+
+    Raises `Undecided` for anything else, and where another commit than *head* was tried.
+    """
+    again = "run the check again"
+    try:
+        told = json.loads(file.read_bytes())
+        tried = told["head"]
+        problems = tuple(Problem(**one) for one in told["problems"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise Undecided(f"{file} reports no trial of the rules: {error}", hint=again) from error
+    if tried != head:
+        raise Undecided(f"the rules of {str(tried)[:7]} were tried, not {head[:7]}'s", hint=again)
+    return problems
