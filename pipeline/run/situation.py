@@ -94,7 +94,7 @@ class Situation:
     def waiting(self) -> Mapping[GrantId, str]:
         """Grants that are held as a whole, with the reason."""
         found = waiting(self.desired.bindings, self.estate.unreachable, self.established)
-        return {**self._resting(), **found, **self.branch.undecided}
+        return {**self.resting, **found, **self.branch.undecided}
 
     def unlisted(self, estate: Estate) -> tuple[Made, ...]:
         """Returns what earlier runs made a moment ago and *estate* does not show yet.
@@ -114,9 +114,10 @@ class Situation:
             and (one.end is None or self.now < one.end)
         )
 
-    def _resting(self) -> dict[GrantId, str]:
-        """Returns the grants that clouds refused again and again, and that are not tried in every
-        run: they would be made in part and taken back each time."""
+    @cached_property
+    def resting(self) -> Mapping[GrantId, str]:
+        """Grants that clouds refused again and again, with the reason: they are not tried in
+        every run, as they would be made in part and taken back each time."""
         found = {}
         for one in self.branch.live:
             grant = one.grant.id
@@ -140,7 +141,8 @@ class Situation:
         nor get its part of it. What is there of it already stays.
         """
         begun = {grant for binding in self.estate.bindings for grant in binding.grants}
-        return self.desired_without(self.waiting.keys() - begun)
+        # What is left of one that rests was not taken back in time.
+        return self.desired_without(self.resting.keys() | (self.waiting.keys() - begun))
 
     def desired_without(self, grants: Set[GrantId]) -> tuple[Binding, ...]:
         """Returns the bindings that would be desired if it were not for *grants*."""

@@ -250,7 +250,7 @@ def test_the_pushes_of_a_month_are_read_on_beyond_other_lists(
     pushed = {estate.push("main", {"README.md": f"{n}\n"}) for n in range(3)}
     monkeypatch.setattr(api_module, "PER_PAGE", 1)
     monkeypatch.setattr(api_module, "MOST_PAGES", 1)
-    assert pushed < estate.reader().tips("main")
+    assert pushed < set(estate.reader().tips("main"))
 
 
 def also_lists(estate: Estate, commit: str, branches: Sequence[str], *, merged: bool) -> list[int]:

@@ -226,7 +226,7 @@ def test_a_merge_into_another_branch_brings_no_approval_along(acme: Acme) -> Non
     acme.approve(first, "bob")
     checked = acme.check(first)
     assert checked.code == 1
-    assert "name different files" in checked.said["error"]
+    assert "name different files" in " ".join(checked.said["reasons"])
     acme.person("alice").merge(first)
     second = acme.person("alice").open("feature", "All of it")
     assert acme.check(second).code == 2

@@ -83,6 +83,10 @@ def test_a_grant_that_one_cloud_refuses_is_taken_back_everywhere_until_the_cloud
     assert acme.apply().code == 1
     assert may_all(acme) == {**NONE, "azure": False}
     acme.later(minutes=6)
+    # Refused twice: it rests for ten minutes.
+    assert acme.apply().code == 1
+    assert may_all(acme) == NONE
+    acme.later(minutes=4)
     assert acme.apply().code == 0
     assert may_all(acme) == ALL
     assert "Access is provisioned" in acme.person("alice").comments(number)[-1]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clouds.desired import desired
+from pipeline.clouds.desired import desired, render_bindings
 from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK
 from pipeline.run.situation import resting_time
 from pipeline.values.binding import Binding
@@ -337,6 +337,18 @@ def test_another_version_of_a_grant_that_rests_is_tried_at_once() -> None:
     cut = a_grant("x", "aws/prod")
     a_run(world, live=[cut]).command("apply")
     assert world.held == ["aws/prod alice/x"]
+
+
+def test_what_is_left_of_one_that_rests_goes() -> None:
+    world = World()
+    world.refuses["gcp/prod"] = "an organisation policy forbids it"
+    world.delays["aws/prod"] = "not before five minutes have passed"
+    for _ in range(2):
+        world.now += timedelta(seconds=1)
+        refused_again(world, world.now)
+    world.delays.clear()
+    world.hold(*(b for b in render_bindings(WIDE, now=NOON) if b.target == "aws/prod"))
+    assert refused_again(world, world.now + timedelta(minutes=5)) == ["delete aws/prod alice/x"]
 
 
 @given(st.integers(1, 10_000))
