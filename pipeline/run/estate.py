@@ -264,7 +264,8 @@ class EstateRun:
         """Lists every target anew, or *only* some."""
         asked = [one for one in self.targets if only is None or one.id in only]
         self.workspace.progress(f"listing {len(asked)} targets")
-        return observe(self.clouds.readers, asked, now=self.now, lanes=self.lanes)
+        # Azure records when it provisioned: later than this run began.
+        return observe(self.clouds.readers, asked, now=self.workspace.now(), lanes=self.lanes)
 
     @cached_property
     def situation(self) -> Situation:

@@ -97,7 +97,7 @@ def take_away(parts: LaneParts) -> Removed:
     def look(only: Collection[TargetId] | None = None) -> Estate:
         asked = [targets[name] for name in sorted(targets) if only is None or name in only]
         parts.progress(f"listing {len(asked)} targets for the removals lane")
-        return observe(clouds.readers, asked, now=parts.now, lanes=parts.lanes)
+        return observe(clouds.readers, asked, now=parts.clock(), lanes=parts.lanes)
 
     before = look()
     lane = plan_removals(

@@ -26,6 +26,7 @@ from pipeline.sandbox.aws_contract import (
     read_response,
     service_model,
     success_body,
+    without_roles,
 )
 from pipeline.sandbox.aws_faults import AwsFault, Faults
 from pipeline.sandbox.aws_moto import Moto
@@ -57,6 +58,10 @@ class AwsSandbox:
 
     *accounts* are account numbers, *users* ARNs of IAM users in them. Every account holds the
     role *pipeline_role*, which the runner may assume and which may write below `/daypass/`.
+
+    *lag* is how long IAM takes to agree with itself after a role was made: listings leave it out,
+    and the first policy for it is refused. IAM User Guide, "Troubleshoot IAM", "Changes that I
+    make are not always immediately visible".
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class AwsSandbox:
         accounts: Iterable[str],
         users: Iterable[str] = (),
         pipeline_role: str = "daypass-pipeline",
+        lag: timedelta = timedelta(0),
     ) -> None:
         self._clock = clock
         self._moto = Moto(clock)
@@ -74,6 +80,13 @@ class AwsSandbox:
         self._pipeline_role = pipeline_role
         self._sessions = Sessions(clock)
         self._faults = Faults()
+        self._lag = lag
+        self._settling: dict[tuple[str, str], datetime] = {}
+        """Account and name of each new role, until when listings leave it out."""
+
+        self._unknown: set[tuple[str, str]] = set()
+        """New roles that the next policy is refused for."""
+
         self.log: list[AwsCall] = []
         """Every request over the wire, in order."""
 
@@ -224,12 +237,39 @@ class AwsSandbox:
         deleted = None
         if action == "DeleteUser":
             deleted = self._inside(account, "GetUser", UserName=params["UserName"])["User"]
+        if session.part is Part.PIPELINE:
+            self._refuse_unknown(action, params, account)
         status, body = self._moto.call(service, form, account=account, key=key)
+        if session.part is Part.PIPELINE and status < 300:
+            body = self._lagging(action, params, account, body)
         if deleted and status < 300:
             # Trust policies keep the unique id of a principal that is gone, see the source of
             # `check_trust`: a new user of the same name does not inherit the access.
             self._moto.replace_in_trust(deleted["Arn"], deleted["UserId"])
         return status, body
+
+    def _refuse_unknown(self, action: str, params: Mapping[str, Any], account: str) -> None:
+        name = params.get("RoleName", "")
+        if action == "PutRolePolicy" and (account, name) in self._unknown:
+            self._unknown.discard((account, name))
+            raise ContractRefused(
+                "NoSuchEntity", f"The role with name {name} cannot be found.", status=404
+            )
+
+    def _lagging(self, action: str, params: Mapping[str, Any], account: str, body: bytes) -> bytes:
+        """Returns the answer *body* as IAM gives it before it agrees with itself."""
+        now = self._clock.now()
+        if action == "CreateRole" and self._lag:
+            self._settling[account, params["RoleName"]] = now + self._lag
+            self._unknown.add((account, params["RoleName"]))
+        if action != "GetAccountAuthorizationDetails":
+            return body
+        new = {
+            name
+            for (where, name), until in self._settling.items()
+            if where == account and now < until
+        }
+        return without_roles(body, new) if new else body
 
     def _check_policies(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 from xml.etree import ElementTree
@@ -232,3 +232,15 @@ def success_body(service: str, action: str, result: Mapping[str, str]) -> bytes:
         f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata>"
         f"</{action}Response>"
     ).encode()
+
+
+def without_roles(body: bytes, names: Collection[str]) -> bytes:
+    """Returns the answer of `GetAccountAuthorizationDetails` without the roles called *names*."""
+    space = f"{{{service_model('iam').metadata['xmlNamespace']}}}"
+    root = ElementTree.fromstring(body)  # noqa: S314 - the stand-in's own answer
+    for listed in root.iter(f"{space}RoleDetailList"):
+        for role in list(listed):
+            if role.findtext(f"{space}RoleName") in names:
+                listed.remove(role)
+    ElementTree.register_namespace("", space.strip("{}"))
+    return ElementTree.tostring(root)

@@ -36,6 +36,9 @@ TEAMS = {
 TEAM_IDS = {"payments-leads": 4711, "security": 4712, "engineering": 4713}
 """As `access/teams.yaml` pins them."""
 
+LAG = timedelta(seconds=3)
+"""How long the clouds take to agree with themselves after a write: in truth seconds to minutes."""
+
 ACCOUNTS = ("111122223333", "444455556666", "999900001111")
 HOME_ACCOUNT = "999900001111"
 PROJECTS = ("acme-payments-prod", "acme-sandbox-dev")
@@ -95,7 +98,10 @@ class World:
     def _start(self, policies: Mapping[str, str]) -> None:
         self.aws = self._running(
             AwsSandbox(
-                self.clock, accounts=ACCOUNTS, users=[f"arn:aws:iam::{HOME_ACCOUNT}:user/dave"]
+                self.clock,
+                accounts=ACCOUNTS,
+                users=[f"arn:aws:iam::{HOME_ACCOUNT}:user/dave"],
+                lag=LAG,
             )
         )
         self.azure = self._running(
@@ -105,6 +111,7 @@ class World:
                 principals={entra_object_id(number): "User" for number in PEOPLE.values()},
                 role_definitions=ROLE_DEFINITIONS,
                 callers={_AZURE_TOKEN: _AZURE_PIPELINE},
+                visibility_delay=LAG,
             )
         )
         self.gcp = self._running(

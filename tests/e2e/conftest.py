@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from pipeline.forge.git import Repository
+from pipeline.provision.lanes import one_after_another
+from pipeline.run.estate import EstateRun
 from tests.e2e.support_world import Acme, founded
 from tests.support_in_process import without_sockets
 from tests.support_once import compiling_once
@@ -45,6 +47,15 @@ def sdks_without_sockets() -> Iterator[None]:
     """Lets SDKs reach the stand-ins by a call: the wire is for the story and `tests/contract`."""
     with without_sockets():
         yield
+
+
+@pytest.fixture(autouse=True)
+def clouds_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Works on one cloud after the other: they share the clock, which moves on while one waits.
+
+    That they go side by side is for `unit/test_lanes.py`.
+    """
+    monkeypatch.setattr(EstateRun, "lanes", staticmethod(one_after_another))
 
 
 @pytest.fixture(autouse=True)
