@@ -49,16 +49,12 @@ def aftermath(
     if not (new_catalogue or new_policies):
         return ()
     problems: list[Problem] = []
-    catalogue: Catalogue | None = None
     policies: PolicyBundle | None = None
     try:
-        catalogue = sources.catalogue(head)
-        if new_catalogue:
-            problems += left_behind(
-                sources, history, before=before.targets, after=catalogue.targets, now=now
-            )
+        after = sources.catalogue(head).targets if new_catalogue else before.targets
+        problems += left_behind(sources, history, before=before.targets, after=after, now=now)
     except InvalidInput as error:
-        problems += error.problems if new_catalogue else ()
+        problems += error.problems
     try:
         policies = sources.policies(head)
     except InvalidInput as error:
@@ -71,14 +67,12 @@ def aftermath(
         trial,
         now,
     )
-    # A catalogue that was broken before, by somebody else: nothing can be said of both together.
-    beside = catalogue is not None
-    found = rules.on_paper(whole=new_policies) if beside else ()
+    found = rules.on_paper(whole=new_policies)
     if found or trial.reported is not None:
         return found or trial.reported or ()
     if new_policies:
-        found = (rules.examined() if beside else ()) or unanswered(policies, document, trial)
-    asks = beside and any(change.path.startswith(TRIED) for change in changes)
+        found = rules.examined() or unanswered(policies, document, trial)
+    asks = any(change.path.startswith(TRIED) for change in changes)
     return found or (rules.answered(whole=new_policies) if asks else ())
 
 

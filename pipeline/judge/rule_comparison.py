@@ -51,7 +51,8 @@ class RuleComparison:
         policies' form and built-ins."""
 
         def read(tree: RuleTree) -> tuple[Problem, ...]:
-            names = self._trial.misnamed(tree.files, tree.catalogue)
+            catalogue = self._catalogue(tree)
+            names = () if catalogue is None else self._trial.misnamed(tree.files, catalogue)
             return (*names, *(self._trial.written(tree.files) if whole else ()))
 
         return self._new(read)
@@ -72,11 +73,23 @@ class RuleComparison:
         return stuck or self._new(lambda tree: self._ask(try_grants, tree))
 
     def _ask(self, way: _Try, tree: RuleTree) -> tuple[Problem, ...]:
-        policies, catalogue = tree.policies, tree.catalogue
+        catalogue = self._catalogue(tree)
+        if catalogue is None:
+            return ()
         try:
-            return way(policies, catalogue, self._trial.embedded(policies), self._now)
+            return way(tree.policies, catalogue, self._trial.embedded(tree.policies), self._now)
         except EngineError as error:
             return (no_decision(error),)
+
+    def _catalogue(self, tree: RuleTree) -> Catalogue | None:
+        """Returns the catalogue of *tree*, or where that is broken the one after the change; None
+        where neither can be read: nothing can be said of both together then."""
+        for one in (tree, self._after):
+            try:
+                return one.catalogue
+            except InvalidInput:
+                continue
+        return None
 
     def _new(self, look: Callable[[RuleTree], tuple[Problem, ...]]) -> tuple[Problem, ...]:
         found = look(self._after)

@@ -45,7 +45,7 @@ class Trial(NamedTuple):
     """Returns the names in the settings of such files that a catalogue does not know."""
 
     reported: tuple[Problem, ...] | None = None
-    """What a trial found that was made elsewhere, where there is nothing to steal; None where
+    """The problems of a trial that was made elsewhere, where there is nothing to steal; None where
     there was none."""
 
     @property

@@ -281,6 +281,18 @@ def test_broken_policies_hold_up_no_change_of_the_catalogue() -> None:
     assert proposed(branch, gone).decision.verdict is Verdict.ALLOWED
 
 
+def test_a_catalogue_that_others_broke_hides_no_built_in_and_holds_up_no_repair() -> None:
+    branch = organisation()
+    branch.push({TARGETS: START[TARGETS].replace("[leads]", "[leds]")})
+    files, place = NAMES["http.send"]
+    assert told(proposed(branch, files)) == [place]
+    assert proposed(branch, {TARGETS: START[TARGETS]}).decision.verdict is Verdict.ALLOWED
+    # Nor do words that were there before.
+    words = organisation(edited(ELIGIBILITY, "[engineering]", "[engineering, Contractors]"))
+    words.push({TARGETS: START[TARGETS].replace("[leads]", "[leds]")})
+    assert proposed(words, {TARGETS: START[TARGETS]}).decision.verdict is Verdict.ALLOWED
+
+
 def test_the_tests_of_the_policies_pass_before_they_merge() -> None:
     files = {path: text for path, text in policy_files().items() if "_test." not in path}
     beside = "access/rules/own/own_test.rego"
