@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.teams import TEAMS_FILE
 from pipeline.history.sources import CATALOGUE, POLICIES, Sources
 from pipeline.judge.abandoned_access import left_behind
 from pipeline.judge.rule_comparison import RuleComparison
@@ -72,12 +71,7 @@ def aftermath(
         return found or trial.reported or ()
     if new_policies:
         found = rules.examined() or unanswered(policies, document, trial)
-    asks = any(change.path.startswith(TRIED) for change in changes)
-    return found or (rules.answered(whole=new_policies) if asks else ())
-
-
-TRIED = (POLICIES, "access/principals/", "access/targets/", TEAMS_FILE)
-"""Where the answers to trial questions come from."""
+    return found or rules.answered(whole=new_policies)
 
 
 class _Committed:

@@ -64,7 +64,13 @@ class RuleComparison:
 
     def answered(self, *, whole: bool) -> tuple[Problem, ...]:
         """Returns what is wrong with the answers: nobody could change the rules, which with
-        *whole* counts even if it was so before, or questions about grants."""
+        *whole* counts even if it was so before, or questions about grants.
+
+        Nothing is asked where neither policies, teams nor targets differ: whoever leaves is taken
+        off the catalogue, even if nobody is left to approve something.
+        """
+        if not (whole or self._approvers_differ()):
+            return ()
 
         def locked(tree: RuleTree) -> tuple[Problem, ...]:
             return self._ask(try_governance, tree)
@@ -80,6 +86,12 @@ class RuleComparison:
             return way(tree.policies, catalogue, self._trial.embedded(tree.policies), self._now)
         except EngineError as error:
             return (no_decision(error),)
+
+    def _approvers_differ(self) -> bool:
+        after, before = self._catalogue(self._after), self._catalogue(self._before)
+        if after is None or before is None:
+            return False
+        return (after.teams, after.targets) != (before.teams, before.targets)
 
     def _catalogue(self, tree: RuleTree) -> Catalogue | None:
         """Returns the catalogue of *tree*, or where that is broken the one after the change; None

@@ -281,6 +281,15 @@ def test_broken_policies_hold_up_no_change_of_the_catalogue() -> None:
     assert proposed(branch, gone).decision.verdict is Verdict.ALLOWED
 
 
+def test_whoever_leaves_is_taken_off_even_if_nobody_is_left_to_approve() -> None:
+    most = edited(REVIEWERS, "governance: 1", "governance: 4")
+    gone = {"access/principals/alice.yaml": None}
+    found = proposed(organisation(most), gone)
+    assert (found.problems, found.decision.verdict) == ((), Verdict.WAITING)
+    named = edited(REVIEWERS, "low: []", "low:\n    - {people: [alice], count: 1}")
+    assert proposed(organisation(named), gone).decision.verdict is Verdict.ALLOWED
+
+
 def test_a_catalogue_that_others_broke_hides_no_built_in_and_holds_up_no_repair() -> None:
     branch = organisation()
     branch.push({TARGETS: START[TARGETS].replace("[leads]", "[leds]")})
