@@ -95,3 +95,8 @@ class _Committed:
     def catalogue(self) -> Catalogue:
         """See `RuleTree.catalogue`."""
         return self._sources.catalogue(self._commit())
+
+    @property
+    def undeclared_owners(self) -> tuple[Problem, ...]:
+        """See `RuleTree.undeclared_owners`."""
+        return self._sources.undeclared_owners(self._commit())

@@ -33,6 +33,10 @@ class RuleTree(Protocol):
     def catalogue(self) -> Catalogue:
         """The catalogue."""
 
+    @property
+    def undeclared_owners(self) -> tuple[Problem, ...]:
+        """Owners of its targets that are no declared teams."""
+
 
 _Try = Callable[[PolicyBundle, Catalogue, PolicyEngine, datetime], tuple[Problem, ...]]
 
@@ -47,13 +51,14 @@ class RuleComparison:
         self._now = now
 
     def on_paper(self, *, whole: bool) -> tuple[Problem, ...]:
-        """Returns what the text alone shows: names that settings give, and with *whole* the
-        policies' form and built-ins."""
+        """Returns what the text alone shows: teams that own targets, names that settings give,
+        and with *whole* the policies' form and built-ins."""
 
         def read(tree: RuleTree) -> tuple[Problem, ...]:
             catalogue = self._catalogue(tree)
             names = () if catalogue is None else self._trial.misnamed(tree.files, catalogue)
-            return (*names, *(self._trial.written(tree.files) if whole else ()))
+            text = self._trial.written(tree.files) if whole else ()
+            return (*tree.undeclared_owners, *names, *text)
 
         return self._new(read)
 

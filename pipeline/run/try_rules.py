@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput, Undecided, UsageError
 from pipeline.grants.catalogue import load_catalogue
+from pipeline.grants.teams import UNDECLARED
 from pipeline.judge.rule_comparison import RuleComparison
 from pipeline.judge.rulebook import Trial
 from pipeline.policy.bundle import load_bundle
@@ -38,13 +39,22 @@ class _Folder:
         """See `RuleTree.policies`."""
         return load_bundle(self.files)
 
-    @cached_property
+    @property
     def catalogue(self) -> Catalogue:
         """See `RuleTree.catalogue`."""
-        found, problems = load_catalogue(catalogue_files(self._root))
-        if problems:
+        found, problems = self._loaded
+        if any(one.code != UNDECLARED for one in problems):
             raise InvalidInput(problems)
         return found
+
+    @property
+    def undeclared_owners(self) -> tuple[Problem, ...]:
+        """See `RuleTree.undeclared_owners`."""
+        return tuple(one for one in self._loaded[1] if one.code == UNDECLARED)
+
+    @cached_property
+    def _loaded(self) -> tuple[Catalogue, tuple[Problem, ...]]:
+        return load_catalogue(catalogue_files(self._root))
 
 
 def try_rules(root: Path, before: Path, trial: Trial, *, now: datetime) -> tuple[Problem, ...]:
