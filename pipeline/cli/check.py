@@ -91,7 +91,8 @@ def check(
 def _check_rules(context: Context, before: Path, as_json: bool) -> int:
     from pipeline.run.try_rules import try_rules
 
-    problems = try_rules(context.root, before, now=context.now())
+    trial = context.trial.unreviewed
+    problems = try_rules(context.root, before, trial, now=context.now())
     if as_json:
         context.emit({"problems": [problem_document(one) for one in problems]})
     else:

@@ -58,11 +58,12 @@ def kind_of(path: str) -> str | None:
     top, *below = path.split("/")
     if top != "access" or len(below) < 2 or not path.endswith(".yaml"):
         return None
-    folder, known = below[0], schemas()
+    # Teams are one file; in a folder of that name nothing is read.
+    folder, known = below[0], schemas().keys() - {"teams"}
     names = [folder, folder.removesuffix("s")]
     if len(below) == 2:
         names.insert(0, f"{folder}-{below[1].removesuffix('.yaml')}")
-    return next((name for name in names if name in known and name != "teams"), None)
+    return next((name for name in names if name in known), None)
 
 
 def editor_line(path: str) -> str | None:

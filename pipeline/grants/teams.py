@@ -11,6 +11,9 @@ from pipeline.values.catalogue import Target, Team
 
 TEAMS_FILE = "access/teams.yaml"
 
+UNDECLARED = "unknown-team"
+"""The code of an owner that is not declared, which concerns its target alone: nobody is in it."""
+
 
 def undeclared(slug: str, declared: Iterable[str]) -> str:
     """Returns in words where *slug* is not declared, with the nearest of *declared*: what follows
@@ -56,4 +59,4 @@ class DeclaredTeams:
             if self._readable and owner not in self._named:
                 mark = reading.marks[f"{target.name}.owners.{index}"]
                 message = f"team {quote(owner)} is {undeclared(owner, self._named)}"
-                reading.refuse(mark, "unknown-team", message)
+                reading.refuse(mark, UNDECLARED, message)

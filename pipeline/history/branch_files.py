@@ -16,7 +16,7 @@ from pipeline.grants.annexes import FOLDERS
 from pipeline.grants.catalogue import SeenPrincipals, load_catalogue
 from pipeline.grants.parse import Parsed, parse_grant
 from pipeline.grants.tables import TABLE_LIMIT
-from pipeline.grants.teams import TEAMS_FILE
+from pipeline.grants.teams import TEAMS_FILE, UNDECLARED
 from pipeline.reading.yaml_strict import FILE_LIMIT
 from pipeline.values.catalogue import Catalogue, Target
 from pipeline.values.commits import FILE_MODE, MainlineCommit, TreeChange, TreeEntry
@@ -71,11 +71,23 @@ class BranchFiles:
         self._parsed: dict[tuple[str, str], Parsed] = {}
 
     def catalogue(self, commit: str) -> Catalogue:
-        """Returns the catalogue at *commit*. Raises `InvalidInput` with all its problems."""
+        """Returns the catalogue at *commit*. Raises `InvalidInput` with all its problems.
+
+        Owners that are no declared teams do not make it unusable: see `undeclared_owners`.
+        """
         catalogue, problems, _ = self._read_catalogue(commit)
-        if problems:
+        if any(one.code != UNDECLARED for one in problems):
             raise InvalidInput(problems)
         return catalogue
+
+    def undeclared_owners(self, commit: str) -> tuple[Problem, ...]:
+        """Returns the owners of targets at *commit* that are no declared teams.
+
+        Two changes that are fine alone can bring one; it must not stop what is about other
+        targets.
+        """
+        _, problems, _ = self._read_catalogue(commit)
+        return tuple(one for one in problems if one.code == UNDECLARED)
 
     def offboarded(self, commit: str, principal: str) -> bool:
         """Whether *principal* has no file at *commit*, or one that says `disabled: true`.

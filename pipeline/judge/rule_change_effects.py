@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.grants.teams import TEAMS_FILE
 from pipeline.history.branch_files import CATALOGUE
 from pipeline.history.sources import POLICIES, Sources
 from pipeline.judge.abandoned_access import left_behind
@@ -50,16 +49,12 @@ def aftermath(
     if not (new_catalogue or new_policies):
         return ()
     problems: list[Problem] = []
-    catalogue: Catalogue | None = None
     policies: PolicyBundle | None = None
     try:
-        catalogue = sources.catalogue(head)
-        if new_catalogue:
-            problems += left_behind(
-                sources, history, before=before.targets, after=catalogue.targets, now=now
-            )
+        after = sources.catalogue(head).targets if new_catalogue else before.targets
+        problems += left_behind(sources, history, before=before.targets, after=after, now=now)
     except InvalidInput as error:
-        problems += error.problems if new_catalogue else ()
+        problems += error.problems
     try:
         policies = sources.policies(head)
     except InvalidInput as error:
@@ -72,19 +67,12 @@ def aftermath(
         trial,
         now,
     )
-    # A catalogue that was broken before, by somebody else: nothing can be said of both together.
-    beside = catalogue is not None
-    found = rules.on_paper(whole=new_policies) if beside else ()
+    found = rules.on_paper(whole=new_policies)
     if found or trial.reported is not None:
         return found or trial.reported or ()
     if new_policies:
-        found = (rules.examined() if beside else ()) or unanswered(policies, document, trial)
-    asks = beside and any(change.path.startswith(TRIED) for change in changes)
-    return found or (rules.answered(whole=new_policies) if asks else ())
-
-
-TRIED = (POLICIES, "access/principals/", "access/targets/", TEAMS_FILE)
-"""Where the answers to trial questions come from."""
+        found = rules.examined() or unanswered(policies, document, trial)
+    return found or rules.answered(whole=new_policies)
 
 
 class _Committed:
@@ -108,3 +96,8 @@ class _Committed:
     def catalogue(self) -> Catalogue:
         """See `RuleTree.catalogue`."""
         return self._sources.catalogue(self._commit())
+
+    @property
+    def undeclared_owners(self) -> tuple[Problem, ...]:
+        """See `RuleTree.undeclared_owners`."""
+        return self._sources.undeclared_owners(self._commit())

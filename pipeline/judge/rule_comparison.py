@@ -33,6 +33,10 @@ class RuleTree(Protocol):
     def catalogue(self) -> Catalogue:
         """The catalogue."""
 
+    @property
+    def undeclared_owners(self) -> tuple[Problem, ...]:
+        """Owners of its targets that are no declared teams."""
+
 
 _Try = Callable[[PolicyBundle, Catalogue, PolicyEngine, datetime], tuple[Problem, ...]]
 
@@ -47,12 +51,14 @@ class RuleComparison:
         self._now = now
 
     def on_paper(self, *, whole: bool) -> tuple[Problem, ...]:
-        """Returns what the text alone shows: names that settings give, and with *whole* the
-        policies' form and built-ins."""
+        """Returns what the text alone shows: teams that own targets, names that settings give,
+        and with *whole* the policies' form and built-ins."""
 
         def read(tree: RuleTree) -> tuple[Problem, ...]:
-            names = self._trial.misnamed(tree.files, tree.catalogue)
-            return (*names, *(self._trial.written(tree.files) if whole else ()))
+            catalogue = self._catalogue(tree)
+            names = () if catalogue is None else self._trial.misnamed(tree.files, catalogue)
+            text = self._trial.written(tree.files) if whole else ()
+            return (*tree.undeclared_owners, *names, *text)
 
         return self._new(read)
 
@@ -63,7 +69,13 @@ class RuleComparison:
 
     def answered(self, *, whole: bool) -> tuple[Problem, ...]:
         """Returns what is wrong with the answers: nobody could change the rules, which with
-        *whole* counts even if it was so before, or questions about grants."""
+        *whole* counts even if it was so before, or questions about grants.
+
+        Nothing is asked where neither policies, teams nor targets differ: whoever leaves is taken
+        off the catalogue, even if nobody is left to approve something.
+        """
+        if not (whole or self._approvers_differ()):
+            return ()
 
         def locked(tree: RuleTree) -> tuple[Problem, ...]:
             return self._ask(try_governance, tree)
@@ -72,11 +84,29 @@ class RuleComparison:
         return stuck or self._new(lambda tree: self._ask(try_grants, tree))
 
     def _ask(self, way: _Try, tree: RuleTree) -> tuple[Problem, ...]:
-        policies, catalogue = tree.policies, tree.catalogue
+        catalogue = self._catalogue(tree)
+        if catalogue is None:
+            return ()
         try:
-            return way(policies, catalogue, self._trial.embedded(policies), self._now)
+            return way(tree.policies, catalogue, self._trial.embedded(tree.policies), self._now)
         except EngineError as error:
             return (no_decision(error),)
+
+    def _approvers_differ(self) -> bool:
+        after, before = self._catalogue(self._after), self._catalogue(self._before)
+        if after is None or before is None:
+            return False
+        return (after.teams, after.targets) != (before.teams, before.targets)
+
+    def _catalogue(self, tree: RuleTree) -> Catalogue | None:
+        """Returns the catalogue of *tree*, or where that is broken the one after the change; None
+        where neither can be read: nothing can be said of both together then."""
+        for one in (tree, self._after):
+            try:
+                return one.catalogue
+            except InvalidInput:
+                continue
+        return None
 
     def _new(self, look: Callable[[RuleTree], tuple[Problem, ...]]) -> tuple[Problem, ...]:
         found = look(self._after)

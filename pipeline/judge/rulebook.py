@@ -46,7 +46,7 @@ class Trial(NamedTuple):
     """Returns the names in the settings of such files that a catalogue does not know."""
 
     reported: tuple[Problem, ...] | None = None
-    """What a trial found that was made elsewhere, where there is nothing to steal; None where
+    """The problems of a trial that was made elsewhere, where there is nothing to steal; None where
     there was none."""
 
     @property
@@ -92,7 +92,8 @@ class Rulebooks:
 
     def standing_in(self, base: str, sound: Sequence[str]) -> Rulebook:
         """Returns the first catalogue of *sound* that can be read, and the first policies there
-        that leave a way out; where none do, the first that give a decision.
+        that leave a way out; where none do with that catalogue, the first that do with their own;
+        where none do at all, the first that give a decision.
 
         Policies leave a way out whose settings are usable, and under which somebody whom the
         catalogue knows could approve a change of the rules.
@@ -108,11 +109,23 @@ class Rulebooks:
                     return Rulebook(catalogue, found)
                 policies = policies or found
         if catalogue is not None and policies is not None:
-            return Rulebook(catalogue, policies)
+            return self._as_they_were(base, sound) or Rulebook(catalogue, policies)
         self.at(base)
         raise InvalidInput(
             (at_top("policies", "unproven", "no proven version of the rules can be used"),)
         )
+
+    def _as_they_were(self, base: str, sound: Sequence[str]) -> Rulebook | None:
+        """Returns catalogue and policies of the first commit of *sound* at which they left a way
+        out together: a team that only the older policies name may be declared no more."""
+        for commit in sound:
+            catalogue = readable_catalogue(self._sources, base, [commit])
+            policies = self._policies(commit)
+            if catalogue is None or policies is None:
+                continue
+            if self._leave_a_way_out(policies, catalogue):
+                return Rulebook(catalogue, policies)
+        return None
 
     def unusable(self, policies: PolicyBundle) -> tuple[Problem, ...]:
         """Returns why *policies* give no decision, empty if they do.

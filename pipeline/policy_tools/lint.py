@@ -73,9 +73,9 @@ def lint_files(files: Mapping[str, str]) -> tuple[Problem, ...]:
 
 def _topics(problems: Iterable[Problem]) -> Iterator[Path]:
     for one in problems:
-        _, *folders, name = one.path.split("/")
-        if name == "data.yaml" and folders[:1] == ["settings"]:
-            yield tuple(folders[1:])
+        parts = one.path.split("/")
+        if parts[-1] == "data.yaml" and parts[1:2] == ["settings"]:
+            yield tuple(parts[2:-1])
 
 
 def code_of(definition: Definition) -> Token | None:

@@ -329,9 +329,10 @@ class Prover:
             if previous is None:
                 # Without a proven beginning there is no window that a later step could keep.
                 break
-        last = life.steps[-1].change
-        if good == (last.new_mode, last.new_blob):
-            # Somebody put back what was proven: as with what governs, that heals.
+        last = life.steps[-1]
+        put_back = quarantined and quarantined[-1].commit == last.commit.sha
+        if put_back and good == (last.change.new_mode, last.change.new_blob):
+            # It is again what was proven last: as with what governs, that heals.
             quarantined = [one for one in quarantined if one.undecided]
         return _Judged(
             grant=previous.live if previous else None,

@@ -22,7 +22,7 @@ from pipeline.run.trial_child import CPU_SECONDS, MEMORY
 from pipeline.values.problem import Problem
 
 SECONDS = 300
-"""How long one process may live, whatever the machine does besides."""
+"""Seconds that one process may live, whatever the machine does besides."""
 
 _COMMAND = (sys.executable, "-P", "-m", "pipeline.run.trial_child")
 

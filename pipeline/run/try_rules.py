@@ -13,12 +13,11 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput, Undecided, UsageError
 from pipeline.grants.catalogue import load_catalogue
+from pipeline.grants.teams import UNDECLARED
 from pipeline.judge.rule_comparison import RuleComparison
 from pipeline.judge.rulebook import Trial
 from pipeline.policy.bundle import load_bundle
 from pipeline.policy.engine import PolicyBundle
-from pipeline.policy_tools.examine import faults_of_text, misnamed
-from pipeline.run.bounded_trial import BoundedEngines, examine_bounded
 from pipeline.run.offline import catalogue_files, read_policy_files
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.problem import Problem
@@ -40,33 +39,37 @@ class _Folder:
         """See `RuleTree.policies`."""
         return load_bundle(self.files)
 
-    @cached_property
+    @property
     def catalogue(self) -> Catalogue:
         """See `RuleTree.catalogue`."""
-        found, problems = load_catalogue(catalogue_files(self._root))
-        if problems:
+        found, problems = self._loaded
+        if any(one.code != UNDECLARED for one in problems):
             raise InvalidInput(problems)
         return found
 
+    @property
+    def undeclared_owners(self) -> tuple[Problem, ...]:
+        """See `RuleTree.undeclared_owners`."""
+        return tuple(one for one in self._loaded[1] if one.code == UNDECLARED)
 
-def try_rules(root: Path, before: Path, *, now: datetime) -> tuple[Problem, ...]:
-    """Returns what a trial finds wrong with the rules in *root* that is not so in *before*.
+    @cached_property
+    def _loaded(self) -> tuple[Catalogue, tuple[Problem, ...]]:
+        return load_catalogue(catalogue_files(self._root))
 
-    Nothing is tried where they cannot be read, or are the same: whoever judges the change reads
-    them too, and says what is wrong.
+
+def try_rules(root: Path, before: Path, trial: Trial, *, now: datetime) -> tuple[Problem, ...]:
+    """Returns what *trial* finds wrong with the rules in *root* that is not so in *before*.
+
+    Nothing is tried where the policies cannot be read, or all is the same: whoever judges the
+    change reads them too, and says what is wrong.
     """
     after, earlier = _Folder(root), _Folder(before)
-    trial = Trial(
-        BoundedEngines(), written=faults_of_text, examined=examine_bounded, misnamed=misnamed
-    )
     rules = RuleComparison(after, earlier, trial, now)
     try:
         whole = after.files != earlier.files
-        if not whole and after.catalogue == earlier.catalogue:
-            return ()
         found = rules.on_paper(whole=whole)
         if not found and whole:
-            found = rules.examined()
+            found = rules.examined() or trial.compiled(after.policies)
         return found or rules.answered(whole=whole)
     except (InvalidInput, UsageError):
         return ()

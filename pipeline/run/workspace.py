@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.forge.heads import HeadFetcher
     from pipeline.history.sources import Sources
     from pipeline.judge.assess import Assessor
+    from pipeline.judge.rulebook import Trial
     from pipeline.policy.engine import PolicyBundle, PolicyEngine
     from pipeline.record.journal import AuditStore
 
@@ -266,9 +267,9 @@ class Workspace:
 
         return self.settings.opa or shutil.which("opa")
 
-    def assessor(self, engines: Callable[[PolicyBundle], Sequence[PolicyEngine]]) -> Assessor:
-        """The judge of pull requests."""
-        from pipeline.judge.assess import Assessor
+    @cached_property
+    def trial(self) -> Trial:
+        """The means to try policies."""
         from pipeline.judge.rulebook import Trial
         from pipeline.policy.opa import refusals
         from pipeline.policy.rego import RegorusEngine
@@ -278,18 +279,24 @@ class Workspace:
         opa = self._opa
         # An OPA that runs elsewhere holds policies of its own, and takes none from here.
         binary = Path(opa).resolve() if opa and not opa.startswith(_ELSEWHERE) else None
+        return Trial(
+            embedded=RegorusEngine,
+            compiled=lambda bundle: refusals(bundle, binary=binary) if binary else (),
+            bounded=BoundedEngines(),
+            written=faults_of_text,
+            examined=examine_bounded,
+            misnamed=misnamed,
+        )
+
+    def assessor(self, engines: Callable[[PolicyBundle], Sequence[PolicyEngine]]) -> Assessor:
+        """The judge of pull requests."""
+        from pipeline.judge.assess import Assessor
+
         return Assessor(
             sources=self.sources,
             forge=self.reader,
             engines=engines,
-            trial=Trial(
-                RegorusEngine,
-                lambda bundle: refusals(bundle, binary=binary) if binary else (),
-                BoundedEngines(),
-                faults_of_text,
-                examine_bounded,
-                misnamed,
-            ),
+            trial=self.trial,
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pipeline.judge.rulebook import Trial
 from pipeline.policy_tools.examine import faults_of_answers, faults_of_text, misnamed
+from pipeline.values.problem import Problem
 from tests.unit.support_branch import Branch, engine
 from tests.unit.support_golden_worlds import acme
 from tests.unit.support_memory import Files
@@ -30,12 +33,27 @@ OWN["access/oncall/payments.yaml"] = OWN["access/oncall/payments.yaml"].replace(
 _TINY: Files = {path: None for path in START if path.startswith("policies/") and path not in OWN}
 
 
+@cache
+def _of_text(files: tuple[tuple[str, str], ...]) -> tuple[Problem, ...]:
+    return faults_of_text(dict(files))
+
+
+@cache
+def _of_answers(files: tuple[tuple[str, str], ...]) -> tuple[Problem, ...]:
+    return faults_of_answers(dict(files))
+
+
 def organisation(files: Files | None = None) -> Branch:
     """Returns a branch with the project's policies, where alice, bob and carol are engineers, and
     everything that a check tries is tried but the tests of policies."""
     found = Branch(
         {**OWN, **_TINY, TEAMS: DECLARED, **(files or {})},
-        trial=Trial(engine, written=faults_of_text, examined=faults_of_answers, misnamed=misnamed),
+        trial=Trial(
+            engine,
+            written=lambda files: _of_text(tuple(files.items())),
+            examined=lambda files: _of_answers(tuple(files.items())),
+            misnamed=misnamed,
+        ),
     )
     found.forge.teams["engineering"] = {1, 2, 3}
     return found

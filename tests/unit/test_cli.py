@@ -263,6 +263,10 @@ def test_a_broken_catalogue_stops_every_check(repository: Path, daypass: Any) ->
     [
         ("check", "--merge"),
         ("check", "--post"),
+        ("check", "--tried", "report.json"),
+        ("check", GRANT, "--changed-from", "/"),
+        ("check", "--pr", "1", "--changed-from", "/"),
+        ("check", "--changed-from", "nowhere"),
         ("check", "--pr", "0"),
         ("check", "nowhere.yaml"),
         ("check", "--pr", "1", GRANT),

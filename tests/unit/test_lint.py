@@ -277,6 +277,7 @@ def test_a_text_that_is_never_closed_is_survived() -> None:
     assert found({RULE: GOOD[RULE] + '_x := "'})
     assert found({RULE: "package access.rules.moon\n\ndeny contains ((("})
     assert found({RULE: ""})
+    assert [one.code for one in lint_files({})] == ["no-policies", "no-rules"]
 
 
 def test_the_command_tells_each_problem_at_its_place(

@@ -30,7 +30,7 @@ from tests.unit.support_rule_changes import (
     edited,
     organisation,
 )
-from tests.unit.support_tiny_rules import BOB, DAN, START, TARGETS, TEAMS, grant
+from tests.unit.support_tiny_rules import BOB, DAN, ROLES, START, TARGETS, TEAMS, grant
 
 OWN_RULE = "policies/access/rules/own/own.rego"
 RULE = """\
@@ -279,6 +279,49 @@ def test_broken_policies_hold_up_no_change_of_the_catalogue() -> None:
     branch.push({"policies/access/decision/decision.rego": "package elsewhere\n"})
     gone = {"access/principals/alice.yaml": None}
     assert proposed(branch, gone).decision.verdict is Verdict.ALLOWED
+
+
+def test_whoever_leaves_is_taken_off_even_if_nobody_is_left_to_approve() -> None:
+    most = edited(REVIEWERS, "governance: 1", "governance: 4")
+    gone = {"access/principals/alice.yaml": None}
+    found = proposed(organisation(most), gone)
+    assert (found.problems, found.decision.verdict) == ((), Verdict.WAITING)
+    named = edited(REVIEWERS, "low: []", "low:\n    - {people: [alice], count: 1}")
+    assert proposed(organisation(named), gone).decision.verdict is Verdict.ALLOWED
+
+
+def test_a_catalogue_that_others_broke_hides_no_built_in_and_holds_up_no_repair() -> None:
+    branch = organisation()
+    branch.push({ROLES: "log-viewer: [\n"})
+    files, place = NAMES["http.send"]
+    assert told(proposed(branch, files)) == [place]
+    assert proposed(branch, {ROLES: START[ROLES]}).decision.verdict is Verdict.ALLOWED
+    # Nor do words that were there before.
+    words = organisation(edited(ELIGIBILITY, "[engineering]", "[engineering, Contractors]"))
+    words.push({ROLES: "log-viewer: [\n"})
+    assert proposed(words, {ROLES: START[ROLES]}).decision.verdict is Verdict.ALLOWED
+
+
+def test_an_owner_that_nobody_declared_waits_alone() -> None:
+    # The anchor was chosen so, or two changes that were fine alone came together.
+    lab = START[TARGETS].replace("dev, owners: [leads]", "dev, owners: [leds]")
+    branch = organisation({TARGETS: lab})
+    asked = {REPORTS: grant(more="ticket: PAY-1\n", roles=("table-reader",))}
+    number = branch.propose(asked)
+    branch.review(number, BOB)
+    assert branch.assess(number).decision.verdict is Verdict.ALLOWED
+    there = {path: text.replace("gcp/prod", "gcp/lab") for path, text in asked.items()}
+    number = branch.propose(there)
+    branch.review(number, BOB)
+    found = branch.assess(number)
+    assert found.decision.verdict is Verdict.WAITING
+    assert found.empty_teams == (
+        'nobody is in team "leds": it is not in access/teams.yaml; did you mean "leads"?',
+    )
+    assert proposed(branch, {ROLES: START[ROLES] + "#\n"}).decision.verdict is Verdict.ALLOWED
+    assert proposed(branch, {TARGETS: START[TARGETS]}).decision.verdict is Verdict.ALLOWED
+    more = lab.replace("[leads]", "[laeds]")
+    assert [one.line for one in proposed(branch, {TARGETS: more}).problems] == [1]
 
 
 def test_the_tests_of_the_policies_pass_before_they_merge() -> None:

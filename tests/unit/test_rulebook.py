@@ -118,8 +118,12 @@ def test_the_nearest_policies_that_leave_a_way_out_stand_in() -> None:
     assert Rulebooks(shelf, TRIAL).standing_in(BASE, [BASE, NEAR, FAR]) == (people, OWN)
     # Where none leaves one, what takes away is judged by the nearest that answer.
     assert Rulebooks(shelf, TRIAL).standing_in(BASE, [BASE, NEAR]) == (people, unusable)
+    # Teams that were declared then, and are no more.
+    shelf = Shelf({BASE: PEOPLE, FAR: people}, {BASE: unusable, FAR: OWN})
+    older = replace(people, delegations=())
+    assert Rulebooks(shelf, TRIAL).standing_in(BASE, [BASE, FAR]) == (older, OWN)
     # Grants by none but the branch's own.
-    assert Rulebooks(shelf, TRIAL).at(BASE) == (people, unusable)
+    assert Rulebooks(shelf, TRIAL).at(BASE) == (PEOPLE, unusable)
 
 
 def test_what_only_the_reference_engine_refuses_is_unusable_too() -> None:

@@ -271,8 +271,13 @@ def test_files_are_read_for_their_form_alone(
     assert step.parse(7, Api(**answers)) == 2
 
 
-def run_here(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
-    """Runs `daypass` in this process."""
+RUN = subprocess.run
+
+
+def run_here(command: list[str], **how: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs `daypass` in this process, and whatever that runs as ever."""
+    if command[0] != "daypass":
+        return RUN(command, **how)
     out = io.StringIO()
     with redirect_stdout(out):
         code = run(command[1:])
