@@ -49,15 +49,16 @@ class Plan:
             ]
         )
 
-    def removals_only(self, why: str) -> Plan:
-        """Returns this plan without what it would add or alter; those grants are held."""
+    def removals_only(self, why: str, *, now: datetime) -> Plan:
+        """Returns this plan without what it would add or alter from *now* on; those grants are
+        held."""
         held = dict(self.held)
         for change in self.changes:
-            if not change.narrows:
+            if not change.narrows(now=now):
                 held.update(dict.fromkeys(change.binding.grants, why))
         return replace(
             self,
-            changes=tuple(c for c in self.changes if c.narrows),
+            changes=tuple(c for c in self.changes if c.narrows(now=now)),
             held=tuple(sorted(held.items())),
         )
 

@@ -53,7 +53,7 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
     listed none is opened, lest it be one of many for the same files. Raises `ForgeError`.
     """
     workspace, branch = run.workspace, run.branch
-    converged = converge(run, run.situation.plan.removals_only(_TIDY))
+    converged = converge(run, run.situation.plan.removals_only(_TIDY, now=run.now))
     opened: dict[int, tuple[str, ...]] = {}
     unlisted = ""
     try:

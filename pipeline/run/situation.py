@@ -169,9 +169,10 @@ class Situation:
         plan = replace(plan, held=tuple(sorted({**self.waiting, **dict(plan.held)}.items())))
         if self.branch.ungoverned:
             paths = ", ".join(q.path for q in self.branch.ungoverned)
-            return plan.removals_only(f"{paths} is not proven, so nothing is added")
+            why = f"{paths} is not proven, so nothing is added"
+            return plan.removals_only(why, now=self.now)
         if self.dispute:
-            return plan.removals_only(self.dispute)
+            return plan.removals_only(self.dispute, now=self.now)
         return plan
 
     def asked(self, change: BindingChange) -> bool:

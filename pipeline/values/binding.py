@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from pipeline.values.canonical import canonical
@@ -77,9 +78,8 @@ class BindingChange:
         before = self.before.grants if self.before else ()
         return frozenset(self.binding.grants) | frozenset(before)
 
-    @property
-    def narrows(self) -> bool:
-        """Whether this takes access away and gives none.
+    def narrows(self, *, now: datetime) -> bool:
+        """Whether this takes access away and gives none from *now* on.
 
         A delete, or an update that leaves everything but dates and reasons as it was, inside
         the window that was held.
@@ -89,7 +89,9 @@ class BindingChange:
         before, after = self.before, self.binding
         if before is None or before.window is None or after.window is None:
             return False
-        inside = before.window.start <= after.window.start and after.window.end <= before.window.end
+        # A start that has passed gives nothing: Azure records when it provisioned.
+        starts = max(before.window.start, now) <= max(after.window.start, now)
+        inside = starts and after.window.end <= before.window.end
         fewer = set(after.grants) <= set(before.grants)
         return inside and fewer and _timeless(after.document) == _timeless(before.document)
 

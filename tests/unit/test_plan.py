@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.provision.plan import make_plan
-from pipeline.values.binding import Binding, ChangeKind
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical, timestamp
 from pipeline.values.ids import GrantId, TargetId
-from tests.unit.support_values import NOON, binding, window
+from tests.unit.support_values import HOUR, NOON, binding, window
 
 bindings = st.lists(
     st.builds(
@@ -132,13 +132,25 @@ def test_only_what_takes_away_stays_of_a_plan_that_may_only_remove() -> None:
         held("endless", 1),
         held("new", 1),
     ]
-    plan = make_plan(desired, observed, now=NOON).removals_only("because")
+    plan = make_plan(desired, observed, now=NOON).removals_only("because", now=NOON)
     assert [(c.kind, c.binding.key) for c in plan.changes] == [
         (ChangeKind.DELETE, "gone"),
         (ChangeKind.UPDATE, "fewer"),
         (ChangeKind.UPDATE, "shorter"),
     ]
     assert dict(plan.held) == {"a/1": "because", "b/2": "because"}
+
+
+def test_a_start_that_has_passed_is_nothing_that_could_be_given() -> None:
+    later = binding("x", held=window(-1, 3))
+    recorded = replace(later, window=window(0, 3), grants=(GrantId("a/1"), GrantId("b/2")))
+    change = BindingChange(
+        kind=ChangeKind.UPDATE,
+        binding=replace(later, document=canonical({"grants": ["b/2"]}), grants=(GrantId("b/2"),)),
+        before=replace(recorded, document=canonical({"grants": ["a/1", "b/2"]})),
+    )
+    assert change.narrows(now=NOON)
+    assert not change.narrows(now=NOON - 2 * HOUR)
 
 
 def test_ten_of_thirty_three_surprise_and_nine_never_do() -> None:

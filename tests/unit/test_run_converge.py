@@ -387,7 +387,7 @@ def test_one_is_for_anything_that_is_not_applied(given: Mapping[str, object]) ->
 
 def test_one_is_for_a_grant_that_is_held_by_the_plan() -> None:
     run = a_run(live=[X])
-    assert run.converge(run.plan.removals_only("only takes away")).code == 1
+    assert run.converge(run.plan.removals_only("only takes away", now=run.now)).code == 1
     assert run.world.held == []
 
 
