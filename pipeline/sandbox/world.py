@@ -211,6 +211,7 @@ class World:
                     context=CHECK, integration_id=github.integration_id("daypass-checker")
                 ),
             ),
+            pull_request=True,
         )
         github.protect(REPOSITORY, RECORD)
         # A ruleset of its own: whoever bypasses one rule of a ruleset bypasses all of it.

@@ -213,7 +213,7 @@ class Acme:
         for ruleset in self.world.github.repository(REPOSITORY).rulesets:
             if branch in ruleset.patterns:
                 ruleset.checks = ()
-                ruleset.deletion = ruleset.non_fast_forward = False
+                ruleset.deletion = ruleset.non_fast_forward = ruleset.pull_request = False
                 ruleset.updater = None
 
     def push(self, login: str, files: Mapping[str, str | None], message: str = "By hand") -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e.support_world import Acme, PersonRefused, grant, path_of
+from tests.e2e.support_world import REPOSITORY, Acme, PersonRefused, grant, path_of
 
 LOGS = ("gcp/sandbox-dev", "log-viewer")
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -24,6 +24,27 @@ def _control(acme: Acme) -> None:
 def test_a_direct_push_is_refused_while_the_ruleset_holds(acme: Acme) -> None:
     with pytest.raises(PersonRefused):
         acme.push("mallory", {MINE: grant("mallory")})
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_green_commit_is_pushed_only_where_no_pull_request_is_required(
+    acme: Acme, required: bool
+) -> None:
+    for ruleset in acme.world.github.repository(REPOSITORY).rulesets:
+        ruleset.pull_request = required and ruleset.covers("main")
+    number = acme.request("alice", "one", {ONE: grant()})
+    assert acme.check(number, merge=False).code == 0
+    head = acme.person("alice").pull(number)["head"]["sha"]
+    acme.git("alice", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
+    if required:
+        with pytest.raises(PersonRefused, match="through a pull request"):
+            acme.send("alice", head)
+        return
+    acme.send("alice", head)
+    applied = acme.apply()
+    assert applied.code == 1
+    assert "merged pull requests brought it" in acme.quarantined(applied)[ONE]
+    assert not acme.may("alice", *LOGS)
 
 
 def test_a_grant_pushed_directly_is_quarantined_alone(acme: Acme) -> None:

@@ -256,6 +256,7 @@ class GitHubSandbox:
         checks: tuple[RequiredCheck, ...] = (),
         deletion: bool = True,
         non_fast_forward: bool = True,
+        pull_request: bool = False,
         updater: str | None = None,
         allow_direct_push: bool = False,
     ) -> None:
@@ -272,6 +273,7 @@ class GitHubSandbox:
                 deletion=deletion,
                 non_fast_forward=non_fast_forward,
                 checks=checks,
+                pull_request=pull_request,
                 updater=None if updater is None else self.account(updater).id,
                 allow_direct_push=allow_direct_push,
             )

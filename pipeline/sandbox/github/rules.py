@@ -78,6 +78,9 @@ def refused(
         return said
     if any(rules.allow_direct_push for rules in covering):
         return []
+    if any(rules.pull_request for rules in covering):
+        return ["Changes must be made through a pull request."]
+    # Without that rule a commit whose checks are green may be pushed as it is.
     return unmet(repository, branch, new)
 
 
@@ -92,6 +95,16 @@ def _rules(rules: Ruleset) -> list[Json]:
         listed.append({"type": "deletion"})
     if rules.non_fast_forward:
         listed.append({"type": "non_fast_forward"})
+    if rules.pull_request:
+        parameters: Json = {
+            "allowed_merge_methods": ["squash", "merge"],
+            "dismiss_stale_reviews_on_push": False,
+            "require_code_owner_review": False,
+            "require_last_push_approval": False,
+            "required_approving_review_count": 0,
+            "required_review_thread_resolution": False,
+        }
+        listed.append({"type": "pull_request", "parameters": parameters})
     if rules.updater is not None:
         listed.append({"type": "update"})
     if rules.checks:

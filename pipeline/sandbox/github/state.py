@@ -87,6 +87,12 @@ class Ruleset:
     deletion: bool = True
     non_fast_forward: bool = True
     checks: tuple[RequiredCheck, ...] = ()
+    pull_request: bool = False
+    """Whether every change has to come through a pull request (rule `pull_request`).
+
+    https://docs.github.com/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/available-rules-for-rulesets
+    """
+
     updater: int | None = None
     """Id of the only account that may update (rule `update`, which it bypasses); None for any."""
 
