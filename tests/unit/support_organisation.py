@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pipeline.proof.prover import Prover
+from pipeline.provision.lanes import one_after_another
 from pipeline.run import estate as room
 from pipeline.values.pull_request import Actor, PullFile
 from tests.unit.support_branch import Branch
@@ -82,6 +83,7 @@ class Organisation(World):
         product.branch_of = self.on
         found = SimpleNamespace(readers=self.clouds, writers=self.clouds)
         vars(product)["connect"] = lambda needed: found
+        vars(product)["lanes"] = one_after_another
         said = OneRun(self, product, context).command(command, *arguments)
         self.on.now = max(self.on.now, self.now)
         return said
