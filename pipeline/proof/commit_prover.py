@@ -128,10 +128,11 @@ class CommitProver:
         reasons = misshapen(commit, pull, self._default_branch)
         if reasons:
             return self._no(commit, *reasons)
+        merged_at = pull.merged_at or commit.committed_at
         try:
-            return self._examine(commit, pull, previous, commits)
+            return self._examine(commit, pull, merged_at, previous, commits)
         except Incomplete as error:
-            return self._lacking(commit, error, since=pull.merged_at or commit.committed_at)
+            return self._lacking(commit, error, since=merged_at)
 
     def _lacking(self, commit: MainlineCommit, error: Incomplete, *, since: datetime) -> Unproven:
         """Raises *error* while it may still pass; later it is a no for *commit* alone.
@@ -147,6 +148,7 @@ class CommitProver:
         self,
         commit: MainlineCommit,
         pull: PullRequest,
+        merged_at: datetime,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
     ) -> Proof | Unproven:
@@ -158,7 +160,6 @@ class CommitProver:
             reasons = [str(error)]
         if reasons:
             return self._no(commit, *reasons)
-        merged_at = pull.merged_at or commit.committed_at
         history = commits[: commits.index(commit)]
         assessment = self._assessor.assess(
             pull,

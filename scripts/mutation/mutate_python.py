@@ -51,7 +51,21 @@ WHOLE_COMMANDS = (
 )
 """How files of tests begin that run commands: too slow for what others show by one call."""
 
-EQUIVALENT: dict[tuple[str, str, str, str], str] = {}
+_NEVER_OPEN = "only merged pull requests come here, and they have that time"
+EQUIVALENT: dict[tuple[str, str, str, str], str] = {
+    (
+        "pipeline/proof/commit_prover.py",
+        "CommitProver._judge",
+        "merged[0]",
+        "merged[-1]",
+    ): "it is the only one",
+    (
+        "pipeline/proof/commit_prover.py",
+        "CommitProver._judge",
+        "pull.merged_at or commit.committed_at",
+        "pull.merged_at or False",
+    ): _NEVER_OPEN,
+}
 """Path, function, before and after, to the reason why no answer can differ."""
 
 

@@ -295,6 +295,15 @@ def test_a_list_may_lag_for_an_hour_and_what_it_lacks_then_stays_lacking(
     assert branch.stand().undecided == {}
 
 
+def test_clocks_may_differ_by_five_minutes(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.show(number)
+    # The commit says that it came five minutes after what this run calls now.
+    branch.merge(number, committed_at=branch.now + 6 * MINUTE)
+    branch.forge.failures["pulls_of_commit"] = Incomplete("GitHub contradicts itself")
+    assert undecided(branch).endswith("GitHub contradicts itself")
+
+
 @pytest.mark.parametrize("ahead", [6 * MINUTE, 1000 * HOUR])
 def test_a_commit_that_claims_to_come_from_the_future_gives_no_list_more_time(
     branch: Branch, ahead: timedelta
@@ -364,7 +373,17 @@ def test_an_edit_that_is_undecided_leaves_the_version_before(branch: Branch) -> 
     assert found.undecided.keys() == {"alice/payouts"}
 
 
+def test_an_outage_about_two_commits_is_theirs_alone(branch: Branch) -> None:
+    for number in range(2):
+        branch.bring({f"access/grants/alice/x{number}.yaml": grant()})
+        branch.unfetchable[number + 1] = ForgeError("git fetch failed")
+    branch.bring({REPORTS: grant()})
+    found = branch.stand()
+    assert (live(found), len(found.undecided)) == (["alice/reports"], 2)
+
+
 def test_an_outage_about_several_commits_is_one_for_all(branch: Branch) -> None:
+    assert MOST_OUTAGES == 3
     for number in range(MOST_OUTAGES):
         branch.bring({f"access/grants/alice/x{number}.yaml": grant()})
         branch.unfetchable[number + 1] = ForgeError("git fetch failed")
