@@ -81,9 +81,9 @@ def branch_line(
     """
     accepted = anchor
     for sha in (*pushed, tip):
-        if sha != accepted and not trusted(sha) and continues(sha, accepted):
+        if continues(sha, accepted):
             accepted = sha
-    if recorded is None or recorded == accepted or trusted(recorded):
+    if recorded is None or trusted(recorded):
         return BranchLine(branch=branch, tip=tip, accepted=accepted)
     if not continues(accepted, recorded):
         # What was recorded counts for more than what GitHub lists.

@@ -29,6 +29,11 @@ def line_of(sha: str, parents: Mapping[str, tuple[str, ...]]) -> list[str]:
     return found
 
 
+def before(sha: str) -> set[str]:
+    """*sha* and every commit that it contains."""
+    return {sha}.union(*(before(parent) for parent in PARENTS.get(sha, ())))
+
+
 def the_line(*pushed: str, recorded: str | None = None, anchor: str = "A") -> BranchLine:
     return branch_line(
         branch="main",
@@ -37,7 +42,7 @@ def the_line(*pushed: str, recorded: str | None = None, anchor: str = "A") -> Br
         pushed=pushed,
         tip=pushed[-1],
         continues=lambda later, earlier: earlier in line_of(later, PARENTS),
-        trusted=lambda sha: sha in line_of(anchor, PARENTS),
+        trusted=lambda sha: sha in before(anchor),
     )
 
 
@@ -79,10 +84,36 @@ def test_a_recorded_tip_that_git_lost_leaves_the_trusted_commit() -> None:
     assert found.dispute
 
 
-def test_the_way_out_names_both_tips_and_the_files_of_the_present_one() -> None:
-    said = the_line("B", "C", "H").way_out
-    assert "git commit-tree 'H^{tree}' -p C -p H" in said
-    assert ":refs/heads/main" in said
+A_TIP, ANOTHER = "a" * 40, "b" * 40
+
+
+def test_a_dispute_names_both_tips_and_the_commit_that_ends_it() -> None:
+    line = BranchLine(branch="main", tip=A_TIP, accepted=ANOTHER)
+    assert line.dispute == (
+        "main is at aaaaaaaaaaaa, which has the earlier tip bbbbbbbbbbbb not on its first-parent "
+        "line: nothing is added"
+    )
+    assert line.way_out == (
+        "an administrator pushes a commit that continues bbbbbbbbbbbb: git push origin "
+        f"\"$(git commit-tree '{A_TIP}^{{tree}}' -p {ANOTHER} -p {A_TIP} -m 'Continue "
+        "bbbbbbbbbbbb')\":refs/heads/main; what aaaaaaaaaaaa brought stays unproven until it is "
+        "asked for by pull request"
+    )
+
+
+def test_a_lost_tip_is_named_with_both_ways_out() -> None:
+    line = BranchLine(branch="main", tip=A_TIP, accepted=A_TIP, lost=ANOTHER)
+    assert line.dispute == (
+        "main is at aaaaaaaaaaaa, and bbbbbbbbbbbb, which a run recorded, is gone: nothing is added"
+    )
+    assert line.way_out == (
+        f"an administrator restores it, git push origin {ANOTHER}:refs/heads/main, or trusts "
+        "another commit: DAYPASS_ANCHOR"
+    )
+
+
+def test_a_recorded_tip_that_the_trusted_commit_contains_is_settled() -> None:
+    assert the_line("M", recorded="H", anchor="M").dispute == ""
 
 
 @st.composite
