@@ -139,7 +139,7 @@ def _cause_of(
     if not any(_serves(binding, line, files) for line in new.access):
         return Cause.NARROWED
     # A window that several grants share tells nothing about one of them.
-    if binding.window is None or len(binding.grants) > 1 or new.duration == old.duration:
+    if binding.window is None or len(binding.grants) > 1:
         return None
     end = binding.window.start + timedelta(seconds=new.duration)
     return Cause.NARROWED if end <= now else None

@@ -54,6 +54,21 @@ WHOLE_COMMANDS = (
 _NEVER_OPEN = "only merged pull requests come here, and they have that time"
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     (
+        "pipeline/ending/removals.py",
+        "_cause",
+        "causes[0]",
+        "causes[-1]",
+    ): "each of them says why it goes",
+    **{
+        (
+            "pipeline/ending/removals.py",
+            "_cause_of",
+            "new is None or old is None or classify(old, new) != 'narrow'",
+            f"{left} or classify(old, new) != 'narrow'",
+        ): "what is none on one side is no narrowing"
+        for left in ("False or old is None", "new is None or False")
+    },
+    (
         "pipeline/proof/commit_prover.py",
         "CommitProver._judge",
         "merged[0]",

@@ -125,6 +125,41 @@ def test_a_binding_that_another_grant_needs_stays() -> None:
     assert gone(lane([shared], known=["alice/x", "alice/y"])) == {"azure/prod": Cause.DELETED}
 
 
+def test_a_window_that_several_grants_share_or_that_cannot_be_read_is_left_to_the_plan() -> None:
+    began, other = (a_grant(name, "azure/prod", held=window(-2, 4)) for name in "xy")
+    (one,) = held_by(began)
+    shorter = [replace(each.grant, duration=3600) for each in (began, other)]
+    both = replace(one, grants=(GrantId("alice/x"), GrantId("alice/y")))
+    for odd in (both, replace(one, window=None)):
+        found = lane(
+            [odd],
+            present=shorter,
+            known=["alice/x", "alice/y"],
+            provisioned=[began, other],
+        )
+        assert gone(found) == {}
+
+
+def test_a_role_that_is_no_longer_asked_for_on_a_target_goes() -> None:
+    (binding,) = held_by(a_grant("x"))
+    line = a_grant("x").grant.access[0]
+    writer = replace(line, role="writer")
+    old = replace(a_grant("x"), grant=replace(a_grant("x").grant, access=(line, writer)))
+    new = replace(old.grant, access=(writer,))
+    found = GrantFiles(
+        present={new.id: new},
+        known=frozenset(),
+        provisioned={old.grant.id: old.grant},
+        roles={(binding.target, binding.key): "reader"},
+    )
+    plan = plan_removals([binding], found, now=NOON, offboarded=lambda _: False)
+    assert gone(plan) == {"gcp/prod": Cause.NARROWED}
+    unknown = plan_removals(
+        [binding], replace(found, roles={}), now=NOON, offboarded=lambda _: False
+    )
+    assert gone(unknown) == {}
+
+
 def test_a_binding_that_names_no_grant_is_left_to_the_plan() -> None:
     (one,) = held_by(a_grant("x"))
     assert gone(lane([replace(one, grants=())], offboarded=["alice"])) == {}
