@@ -6,15 +6,19 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.forge.git import Repository
+from pipeline.policy.rego import RegorusEngine
+from pipeline.policy_tools.examine import faults_of_answers
 from pipeline.provision.lanes import one_after_another
+from pipeline.run import bounded_trial
 from pipeline.run.estate import EstateRun
+from pipeline.values.problem import Problem
 from tests.e2e.support_world import Acme, founded
 from tests.support_in_process import without_sockets
 from tests.support_once import compiling_once
@@ -47,6 +51,26 @@ def sdks_without_sockets() -> Iterator[None]:
     """Lets SDKs reach the stand-ins by a call: the wire is for the story and `tests/contract`."""
     with without_sockets():
         yield
+
+
+_EXAMINED: dict[frozenset[tuple[str, str]], tuple[Problem, ...]] = {}
+
+
+@pytest.fixture(autouse=True)
+def rules_tried_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries rules in this process, equal ones once: they run all of their tests each time.
+
+    That it happens in a process with bounds is for `contract/test_bounded_trial.py`.
+    """
+
+    def examine_once(files: Mapping[str, str]) -> tuple[Problem, ...]:
+        known = frozenset(files.items())
+        if known not in _EXAMINED:
+            _EXAMINED[known] = faults_of_answers(files)
+        return _EXAMINED[known]
+
+    monkeypatch.setattr(bounded_trial, "examine_bounded", examine_once)
+    monkeypatch.setattr(bounded_trial, "BoundedEngines", lambda: RegorusEngine)
 
 
 @pytest.fixture(autouse=True)

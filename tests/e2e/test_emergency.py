@@ -39,8 +39,8 @@ def used(acme: Acme, name: str = "erin/fire") -> int:
 
 
 def test_who_is_on_call_gets_in_without_anybody_and_out_at_the_second(acme: Acme) -> None:
-    used(acme)
     over = acme.world.clock.now() + timedelta(minutes=30)
+    used(acme)
     acme.world.stop()
     assert acme.may("erin", *ADMIN)
     acme.world.clock.advance(over - timedelta(seconds=1) - acme.world.clock.now())
