@@ -14,7 +14,15 @@ from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 
-from pipeline.errors import Denied, Disputed, ForgeError, Incomplete, InvalidInput, Undecided
+from pipeline.errors import (
+    Denied,
+    Disputed,
+    ForgeError,
+    Incomplete,
+    InvalidInput,
+    PipelineError,
+    Undecided,
+)
 from pipeline.history.branch_line import BranchLine, branch_line
 from pipeline.history.lives import Life
 from pipeline.history.proven import BranchState
@@ -319,7 +327,8 @@ class EstateRun:
         """Returns the record up to its first break, read through git; None where it cannot be."""
         try:
             _, files = self.workspace.audit_store.load_from_git()
-        except ForgeError as error:
+        except PipelineError as error:
+            # Also where what somebody pushed there is more than a fetch may bring.
             self.workspace.warn(f"the record cannot be read: {error}")
             return None
         chain = read_chain(files)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
-from pipeline.errors import Denied, ForgeError, Incomplete, RefMoved
+from pipeline.errors import Denied, ForgeError, Incomplete, PipelineError, RefMoved
 from pipeline.forge.answers import Comment
 from pipeline.record.audit import read_chain
 from pipeline.record.vouch import Signature
@@ -133,6 +133,9 @@ class Record:
         self.silent = False
         """Whether it cannot be read."""
 
+        self.silence: PipelineError = ForgeError("502")
+        """What reading it raises then."""
+
         self._done = done
 
     @property
@@ -146,7 +149,7 @@ class Record:
 
     def load(self) -> tuple[str | None, Mapping[str, bytes]]:
         if self.silent:
-            raise ForgeError("502")
+            raise self.silence
         return self.head, dict(self.files)
 
     def load_from_git(self) -> tuple[str | None, Mapping[str, bytes]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ForgeError
+from pipeline.errors import Denied, ForgeError
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant
 from tests.unit.support_run import World, a_run
@@ -118,6 +118,16 @@ def test_a_record_that_is_broken_or_cannot_be_read_does_not_stop_what_is_over() 
     assert again.code == 3
     assert world.held == ["gcp/prod alice/x"]
     assert "the record cannot be read" in again.err
+
+
+def test_a_record_that_is_too_large_to_fetch_does_not_stop_what_was_deleted() -> None:
+    world = provisioned(X, Y)
+    world.say([Y])
+    world.record.silent, world.record.silence = True, Denied("it is larger than 4 GiB")
+    said = a_run(world, live=[Y], files=False).command("apply")
+    assert said.code == 1
+    assert world.held == ["aws/prod alice/y"]
+    assert "it is larger than 4 GiB" in said.err
 
 
 def test_a_record_that_cannot_be_written_does_not_stop_the_lane() -> None:
