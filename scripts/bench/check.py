@@ -35,7 +35,10 @@ SUBJECTS = 200
 LIMIT = 3.0
 SDKS = ("boto3", "botocore", "azure", "google", "grpc", "github", "moto", "opa_client", "requests")
 CATALOGUE = ("principals", "targets", "roles", "calendars", "oncall", "teams.yaml")
-READABLE = ("access/grants/alice", *(f"access/{folder}" for folder in CATALOGUE))
+READABLE = (
+    *("access/grants/alice", "access/teams.yaml"),
+    *(f"access/{folder}" for folder in CATALOGUE),
+)
 
 BASELINE = "import yaml, click, regorus"
 COMMAND = "from pipeline.cli.main import main; main()"
@@ -65,6 +68,7 @@ def make_repository(folder: Path, grants: int) -> None:
     assets = ROOT / "pipeline" / "sandbox" / "acme" / "access"
     for name in ("principals", "roles", "targets"):
         shutil.copytree(assets / name, folder / "access" / name)
+    shutil.copy(assets / "teams.yaml", folder / "access" / "teams.yaml")
     shutil.copytree(ROOT / "policies", folder / "policies")
     for number in range(grants - 1):
         subject = f"person-{number % SUBJECTS}"
