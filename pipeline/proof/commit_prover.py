@@ -23,16 +23,14 @@ from pipeline.values.pull_request import ForgeReader, PullRequest
 PATIENCE = timedelta(hours=1)
 """How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
 
+Sound = Callable[[Sequence[MainlineCommit], str], tuple[str, ...]]
+
 MOST_OUTAGES = 3
 """Commits about which GitHub or git may fail to answer, before that is an outage for all."""
 
 
 class CommitProver:
-    """Proves commits, each once; see `Prover` for its arguments.
-
-    *sound* gives the commits up to a point of the history at which nothing that decides is
-    unproven, nearest first.
-    """
+    """Proves commits, each once."""
 
     def __init__(
         self,
@@ -44,18 +42,20 @@ class CommitProver:
         fetch_head: Callable[[int, str], None],
         checker: tuple[str, int],
         now: datetime,
-        known: Mapping[str, Proof],
-        sound: Callable[[Sequence[MainlineCommit]], tuple[str, ...]],
+        known: Mapping[str, Proof] | None = None,
     ) -> None:
+        """*checker* is the name of our check run and the id of the App that posts it.
+        *fetch_head* makes a pull request's head available as git objects, and raises
+        `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
+        proofs of earlier runs, from an audit chain whose signatures were checked."""
         self._sources = sources
         self._forge = forge
-        self._assessor = assessor
+        self.assessor = assessor
         self._default_branch = default_branch
         self._fetch_head = fetch_head
         self._checker = checker
         self._now = now
-        self._known = known
-        self._sound = sound
+        self.known = dict(known or {})
         self._answers: dict[str, Proof | Unproven] = {}
         self._outages = 0
         self.fresh: list[Proof] = []
@@ -66,11 +66,15 @@ class CommitProver:
         commit: MainlineCommit,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
+        *,
+        sound: Sound,
     ) -> Proof | Unproven:
         """Returns the proof of *commit*, or why there is none.
 
         *previous* holds the last proven version of each grant that the commit modifies,
-        *commits* the default branch from the anchor on, *commit* among them.
+        *commits* the default branch from the anchor on, *commit* among them. *sound* gives the
+        commits of a history at which nothing that decides is unproven, nearest first, and last
+        the commit before it.
 
         Where GitHub or git does not answer about this commit, nothing is decided about it, and
         the others go on. Raises `ForgeError` once they do not answer about several.
@@ -78,14 +82,14 @@ class CommitProver:
         if commit.sha not in self._answers:
             # What was less than one version can be more than another that was proven since.
             known = self.recorded(commit, previous)
-            self._answers[commit.sha] = known or self._try(commit, previous, commits)
+            self._answers[commit.sha] = known or self._try(commit, previous, commits, sound)
         return self._answers[commit.sha]
 
     def recorded(
         self, commit: MainlineCommit, previous: Mapping[str, Proven | None]
     ) -> Proof | None:
         """Returns the recorded proof of *commit*, held against the same version as now."""
-        known = self._known.get(commit.sha)
+        known = self.known.get(commit.sha)
         return known if known is not None and known.previous == _held_against(previous) else None
 
     def _try(
@@ -93,9 +97,10 @@ class CommitProver:
         commit: MainlineCommit,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
+        sound: Sound,
     ) -> Proof | Unproven:
         try:
-            return self._judge(commit, previous, commits)
+            return self._judge(commit, previous, commits, sound)
         except ForgeError as error:
             self._outages += not isinstance(error, Incomplete)
             if self._outages >= MOST_OUTAGES:
@@ -108,6 +113,7 @@ class CommitProver:
         commit: MainlineCommit,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
+        sound: Sound,
     ) -> Proof | Unproven:
         try:
             listed = self._forge.pulls_of_commit(commit.sha)
@@ -130,7 +136,7 @@ class CommitProver:
             return self._no(commit, *reasons)
         merged_at = pull.merged_at or commit.committed_at
         try:
-            return self._examine(commit, pull, merged_at, previous, commits)
+            return self._examine(commit, pull, merged_at, previous, commits, sound)
         except Incomplete as error:
             return self._lacking(commit, error, since=merged_at)
 
@@ -151,6 +157,7 @@ class CommitProver:
         merged_at: datetime,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
+        sound: Sound,
     ) -> Proof | Unproven:
         """Judges what *pull* brought, which has the right shape."""
         try:
@@ -161,14 +168,14 @@ class CommitProver:
         if reasons:
             return self._no(commit, *reasons)
         history = commits[: commits.index(commit)]
-        assessment = self._assessor.assess(
+        assessment = self.assessor.assess(
             pull,
             base=commit.parents[0],
             changes=commit.changes,
             history=history,
             previous=previous,
             now=merged_at,
-            sound=self._sound(history),
+            sound=sound(history, commits[0].parents[0]),
         )
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)

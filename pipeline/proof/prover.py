@@ -7,7 +7,7 @@ alone, with its reasons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,7 +25,6 @@ from pipeline.history.proofs import Proof
 from pipeline.history.proven import BranchState, Proven, Quarantine, Unproven
 from pipeline.history.sources import Sources
 from pipeline.history.subject_past import latest_end
-from pipeline.judge.assess import Assessor
 from pipeline.judge.grant_changes import takes_away
 from pipeline.proof.commit_prover import CommitProver
 from pipeline.values.catalogue import Catalogue
@@ -34,43 +33,18 @@ from pipeline.values.grant import window_of
 from pipeline.values.grant_change import classify
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
-from pipeline.values.pull_request import ForgeReader
 
 
 class Prover:
-    """Proves commits of one default branch, from a trusted commit (*anchor*) on."""
+    """Proves commits of one default branch, from a trusted commit (*anchor*) on.
 
-    def __init__(
-        self,
-        *,
-        sources: Sources,
-        forge: ForgeReader,
-        assessor: Assessor,
-        default_branch: str,
-        fetch_head: Callable[[int, str], None],
-        checker: tuple[str, int],
-        now: datetime,
-        known: Mapping[str, Proof] | None = None,
-    ) -> None:
-        """*checker* is the name of our check run and the id of the App that posts it.
-        *fetch_head* makes a pull request's head available as git objects, and raises
-        `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
-        proofs of earlier runs, from an audit chain whose signatures were checked."""
+    *commits* proves each of them.
+    """
+
+    def __init__(self, *, sources: Sources, commits: CommitProver) -> None:
         self._sources = sources
-        self.assessor = assessor
-        self._known = dict(known or {})
-        self._commits = CommitProver(
-            sources=sources,
-            forge=forge,
-            assessor=assessor,
-            default_branch=default_branch,
-            fetch_head=fetch_head,
-            checker=checker,
-            now=now,
-            known=self._known,
-            sound=lambda history: self._sound(history, self._anchor),
-        )
-        self._anchor = ""
+        self._commits = commits
+        self.assessor = commits.assessor
         # Commit to the governed paths that are not as proven after it.
         self._tainted_after: dict[str, frozenset[str]] = {}
         self._undecided: set[str] = set()
@@ -174,7 +148,7 @@ class Prover:
         return {
             life.path: life
             for life in lives(history)
-            if life.present and life.path in paths and life.added.sha in self._known
+            if life.present and life.path in paths and life.added.sha in self._commits.known
         }
 
     def endings(
@@ -196,7 +170,7 @@ class Prover:
             elif life is not None and not life.present:
                 last = life.steps[-1].commit
                 before = self._live(replace(life, steps=life.steps[:-1]), commits).previous
-                answer = self._commits.prove(last, {life.path: before}, commits)
+                answer = self._prove(last, {life.path: before}, commits)
                 if isinstance(answer, Proof):
                     found[grant] = ()
                 elif not answer.undecided:
@@ -219,7 +193,6 @@ class Prover:
         paths that are not as proven there."""
         if (anchor, tip) not in self._lines:
             commits = self._sources.objects.mainline(tip, since=anchor)
-            self._anchor = anchor
             self._lines[anchor, tip] = commits, self._taint(commits)
         return self._lines[anchor, tip]
 
@@ -227,6 +200,14 @@ class Prover:
         after = self._tainted_after
         found = [one.sha for one in reversed(history) if one.sha in after and not after[one.sha]]
         return (*found, anchor)
+
+    def _prove(
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        return self._commits.prove(commit, previous, commits, sound=self._sound)
 
     def _taint(self, commits: Sequence[MainlineCommit]) -> tuple[Quarantine, ...]:
         """Notes, per commit, the governed paths that are not as proven after it; returns those
@@ -249,7 +230,7 @@ class Prover:
                 answer = (
                     self._judged_while(commit, before)
                     if before
-                    else self._commits.prove(commit, {}, commits)
+                    else self._prove(commit, {}, commits)
                 )
                 for change in commit.changes:
                     if not is_governed(change.path):
@@ -297,7 +278,7 @@ class Prover:
             elif tainted and waits:
                 answer = self._judged_while(step.commit, tainted)
             else:
-                answer = self._commits.prove(step.commit, before, commits)
+                answer = self._prove(step.commit, before, commits)
             parsed = self._sources.grant_after(step.commit.sha, step.change)
             if isinstance(answer, Unproven):
                 reasons = answer.reasons

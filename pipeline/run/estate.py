@@ -26,6 +26,7 @@ from pipeline.errors import (
 from pipeline.history.branch_line import BranchLine, branch_line
 from pipeline.history.lives import Life
 from pipeline.history.proven import BranchState
+from pipeline.proof.commit_prover import CommitProver
 from pipeline.proof.prover import Prover
 from pipeline.provision.lanes import Lanes
 from pipeline.provision.verify import Estate, observe
@@ -193,7 +194,7 @@ class EstateRun:
     def prover(self) -> Prover:
         """The authority on what counts."""
         engines = self._stack.enter_context(self.workspace.engines(both=self._both))
-        return Prover(
+        commits = CommitProver(
             sources=self.workspace.sources,
             forge=self.workspace.reader,
             assessor=self.workspace.assessor(engines),
@@ -203,6 +204,7 @@ class EstateRun:
             now=self.now,
             known=self.recorded.proofs,
         )
+        return Prover(sources=self.workspace.sources, commits=commits)
 
     @cached_property
     def branch(self) -> BranchState:

@@ -20,6 +20,7 @@ from pipeline.judge.assessment import Assessment
 from pipeline.judge.rulebook import Trial
 from pipeline.policy.engine import PolicyBundle
 from pipeline.policy.rego import RegorusEngine
+from pipeline.proof.commit_prover import CommitProver
 from pipeline.proof.prover import Prover
 from pipeline.values.commits import TreeChange
 from pipeline.values.problem import Problem
@@ -224,7 +225,7 @@ class Branch:
         def engines(bundle: PolicyBundle) -> Sequence[Any]:
             return self.engines or [engine(bundle)]
 
-        return Prover(
+        commits = CommitProver(
             sources=sources,
             forge=self.forge,
             assessor=Assessor(
@@ -241,6 +242,7 @@ class Branch:
             now=self.now,
             known=known,
         )
+        return Prover(sources=sources, commits=commits)
 
     def _fetch_head(self, number: int, head: str) -> None:
         if number in self.unfetchable:
