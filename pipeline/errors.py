@@ -71,12 +71,6 @@ class Disputed(Denied):
     """Raised while the tip of the default branch does not continue its first-parent line."""
 
 
-class NotConverged(PipelineError):
-    """Raised when clouds and git still differ after a run."""
-
-    exit_code = 1
-
-
 class Undecided(PipelineError):
     """Raised when something outside did not answer, so nothing may be concluded."""
 

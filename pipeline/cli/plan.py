@@ -69,8 +69,9 @@ def _plan_estate(context: Context, as_json: bool) -> int:
 
     with EstateRun(context, both_engines=True) as run:
         situation = run.situation
+        # While the run lasts: who asked for a change is a question to its engines.
+        surprise = situation.plan.surprise(now=situation.now, asked=situation.asked)
     found, branch, estate = situation.plan, situation.branch, situation.estate
-    surprise = found.surprise(now=situation.now, asked=situation.asked)
     for said in situation.said_of_the_line:
         context.err.line(f"! {said}", "red")
     if as_json:

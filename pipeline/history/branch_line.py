@@ -31,7 +31,7 @@ class BranchLine:
 
     @property
     def dispute(self) -> str:
-        """Why nothing is added, in words; empty where nothing is disputed."""
+        """The reason why nothing is added, in words; empty where nothing is disputed."""
         if self.tip == self.accepted and not self.lost:
             return ""
         if self.lost:
@@ -46,7 +46,7 @@ class BranchLine:
 
     @property
     def way_out(self) -> str:
-        """How an administrator of the repository ends the dispute, in words."""
+        """The way in which an administrator of the repository ends the dispute, in words."""
         if self.lost:
             return (
                 f"an administrator restores it, git push origin {self.lost}:refs/heads/"

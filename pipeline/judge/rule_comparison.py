@@ -27,7 +27,7 @@ class RuleTree(Protocol):
 
     @property
     def policies(self) -> PolicyBundle:
-        """What decides of them."""
+        """The part of them that decides."""
 
     @property
     def catalogue(self) -> Catalogue:

@@ -32,7 +32,7 @@ from pipeline.provision.lanes import Lanes
 from pipeline.provision.verify import Estate, observe
 from pipeline.record.audit import BRANCH, Chain, Run, read_chain
 from pipeline.record.journal import AuditJournal, read_whole
-from pipeline.record.recorded import PROVISIONED, Recorded, read_recorded
+from pipeline.record.recorded import Recorded, read_recorded
 from pipeline.record.vouch import authentic
 from pipeline.run.cloud_deadlines import SideBySide
 from pipeline.run.connect import Clouds
@@ -281,26 +281,19 @@ class EstateRun:
     def situation(self) -> Situation:
         """All that was read, and what follows from it."""
         branch, recorded, estate = self.branch, self.recorded, self.estate
-        found = Situation(
+        return Situation(
             now=self.now,
             branch=branch,
             recorded=recorded,
             estate=estate,
             line=self.line,
             listed_first=self.removed.before.bindings if self.removed else (),
+            removed=unasked(self.removed.lane.removals) if self.removed else frozenset(),
+            endings_of=self.endings,
         )
-        gone = {
-            *(GrantId(key[0]) for key, state in recorded.states.items() if state == PROVISIONED),
-            *(unasked(self.removed.lane.removals) if self.removed else ()),
-        } - branch.lives.keys()
-        if found.plan.surprise(now=self.now):
-            gone |= {grant for change in found.plan.changes for grant in change.grants}
-        return replace(found, endings=self.endings(sorted(gone)))
 
     def endings(self, grants: Sequence[GrantId]) -> Mapping[GrantId, tuple[str, ...]]:
         """Returns why nobody with a say ended each of *grants*; empty where somebody did."""
-        if not grants:
-            return {}
         accepted = self.line.accepted
         return self.prover.endings(grants, anchor=self.workspace.anchor, tip=accepted)
 

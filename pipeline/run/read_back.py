@@ -13,7 +13,7 @@ CATCH_UP = 90.0
 
 
 class Patience:
-    """What is left of the seconds that one run may wait."""
+    """The seconds that one run may still wait."""
 
     def __init__(self, pause: Callable[[float], None]) -> None:
         self._pause = pause

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaneParts:
-    """What the lane works with."""
+    """The tree, the record, the clouds and the tools that the lane works with."""
 
     now: datetime
     clock: Callable[[], datetime]

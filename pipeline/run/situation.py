@@ -1,13 +1,13 @@
 """The situation of one run as plain values, and what follows: wants, waits, changes.
 
-Nothing here asks anybody anything. The default branch, the record and the clouds were read
-before; `estate` does that.
+Nothing here asks anybody anything, but for who ended a grant. The default branch, the record and
+the clouds were read before; `estate` does that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -57,8 +57,12 @@ class Situation:
     estate: Estate
     """What the clouds hold."""
 
-    endings: Mapping[GrantId, tuple[str, ...]] = field(default_factory=dict)
-    """Why nobody with a say ended a grant that is gone; empty where somebody did."""
+    removed: frozenset[GrantId] = frozenset()
+    """The grants that the removals lane took away although their window was not over."""
+
+    endings_of: Callable[[Sequence[GrantId]], Mapping[GrantId, tuple[str, ...]]] = lambda _: {}
+    """Finds out why nobody with a say ended each of some grants; empty where somebody did. Asked
+    only by what needs to know it, as proofs ask GitHub."""
 
     listed_first: tuple[Binding, ...] = ()
     """The bindings that clouds listed before the removals lane."""
@@ -174,6 +178,16 @@ class Situation:
         if self.dispute:
             return plan.removals_only(self.dispute, now=self.now)
         return plan
+
+    @cached_property
+    def endings(self) -> Mapping[GrantId, tuple[str, ...]]:
+        """Why nobody with a say ended a grant that is gone; empty where somebody did."""
+        states = self.recorded.states.items()
+        gone = {GrantId(key[0]) for key, state in states if state == PROVISIONED} | self.removed
+        gone -= self.branch.lives.keys()
+        if self.plan.surprise(now=self.now):
+            gone |= {grant for change in self.plan.changes for grant in change.grants}
+        return self.endings_of(sorted(gone)) if gone else {}
 
     def asked(self, change: BindingChange) -> bool:
         """Whether somebody with a say asked for *change*, in all of its grants."""
