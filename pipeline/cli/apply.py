@@ -115,8 +115,7 @@ def _say(
         out.line(f"taken back: {change_line(result.change)} {result.status}", "yellow")
     for grant, why in (*applied.outcome.plan.held, *situation.desired.refused):
         err.line(f"! {grant} waits: {why}", "yellow")
-    for said in situation.said_of_the_line:
-        err.line(f"! {said}", "red")
+    context.alert(situation.said_of_the_line)
     if applied.surprise is not None:
         err.line(f"! {applied.surprise.why}", "red")
         err.line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,11 @@ class Context(Workspace):
     def warn(self, text: str) -> None:
         """Shows what people should know although the run goes on."""
         self.err.line(text, "yellow")
+
+    def alert(self, lines: Iterable[str]) -> None:
+        """Shows what somebody has to do something about."""
+        for line in lines:
+            self.err.line(f"! {line}", "red")
 
     def emit(self, document: Any) -> None:
         """Writes one JSON document, on one line, to stdout."""

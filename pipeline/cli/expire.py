@@ -74,8 +74,7 @@ def _say(
     context: Context, retired: Retired, reviews: Mapping[str, int], situation: Situation
 ) -> None:
     out, retirement = context.out, retired.retirement
-    for said in situation.said_of_the_line:
-        context.err.line(f"! {said}", "red")
+    context.alert(situation.said_of_the_line)
     for result in retired.converged.outcome.results:
         out.line(f"removed {result.change.binding.key}")
     for grant, why in retirement.waiting:

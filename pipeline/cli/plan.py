@@ -72,8 +72,7 @@ def _plan_estate(context: Context, as_json: bool) -> int:
         # While the run lasts: who asked for a change is a question to its engines.
         surprise = situation.plan.surprise(now=situation.now, asked=situation.asked)
     found, branch, estate = situation.plan, situation.branch, situation.estate
-    for said in situation.said_of_the_line:
-        context.err.line(f"! {said}", "red")
+    context.alert(situation.said_of_the_line)
     if as_json:
         context.emit(
             {

@@ -40,9 +40,8 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
             for row in access_rows(situation)
             if subject in (None, row.subject) and target in (None, row.target)
         ]
+        context.alert(situation.said_of_the_line)
         if as_json:
-            for said in situation.said_of_the_line:
-                context.err.line(f"! {said}", "red")
             for row in rows:
                 context.emit(_document(row, situation.now))
         else:
@@ -110,8 +109,6 @@ def _say(context: Context, situation: Situation, rows: list[AccessRow]) -> None:
         out.line(lines[0], "bold")
         for line, row in zip(lines[1:], rows, strict=True):
             out.line(line, *(() if row.state in AGREED else ("red",)))
-    for said in situation.said_of_the_line:
-        err.line(f"! {said}", "red")
     for one in situation.branch.unproven:
         err.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
     for target, why in situation.estate.unreachable:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from pipeline.approvals.membership import Membership
 from pipeline.errors import Denied, InvalidInput, UsageError
 from pipeline.run.estate import EstateRun
 from pipeline.values.catalogue import Team
@@ -30,18 +32,17 @@ def accepted_surprise(run: EstateRun, given: str | None) -> str | None:
             hint="a member of security dispatches apply",
         )
     actor = Actor(id=settings.actor_id, login=settings.actor, type="User")
-    teams = _security_teams(run)
-    if not any(run.workspace.reader.in_team(team, actor) for team in teams):
-        named = ", ".join(team.slug for team in teams) or "none"
+    named, declared = _security_teams(run)
+    if not Membership(run.workspace.reader, declared).teams_of(actor, named):
         raise Denied(
-            f"{settings.actor} is in none of the teams of security: {named}",
+            f"{settings.actor} is in none of the teams of security: {', '.join(named) or 'none'}",
             hint="a member of security dispatches apply",
         )
     return given
 
 
-def _security_teams(run: EstateRun) -> list[Team]:
-    """Returns the teams of security as settings name and the catalogue pins them."""
+def _security_teams(run: EstateRun) -> tuple[list[str], Mapping[str, Team]]:
+    """Returns the teams of security that settings name, and every team that is declared."""
     anchor, accepted = run.workspace.anchor, run.line.accepted
     for sha in run.prover.sound(anchor=anchor, tip=accepted):
         try:
@@ -52,5 +53,5 @@ def _security_teams(run: EstateRun) -> list[Team]:
         reviewers = settings.get("reviewers") if isinstance(settings, dict) else None
         teams = reviewers.get("security_teams") if isinstance(reviewers, dict) else None
         named = [one for one in teams if isinstance(one, str)] if isinstance(teams, list) else []
-        return [declared[one] for one in named if one in declared]
-    return []
+        return named, declared
+    return [], {}

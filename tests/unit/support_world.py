@@ -317,6 +317,9 @@ class Forge:
                 message=messages[number - 1],
             )
 
+    def shows_team(self, team: Team) -> bool:
+        return team.slug in self.teams
+
     def in_team(self, team: Team, actor: Actor) -> bool:
         return actor.id in self.teams.get(team.slug, ())
 
