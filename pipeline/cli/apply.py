@@ -127,6 +127,8 @@ def _say(
         err.line(f"! {one.path} is quarantined ({one.commit[:7]})", "red")
         for reason in one.reasons:
             err.line(f"    {reason}", "red")
+        if one.brought is not None:
+            err.line(f"    {one.brought}", "red")
     for drift in applied.drift:
         err.line(f"! {drift.target} {drift.key}: {drift.what}", "red")
     for target, why in situation.estate.unreachable:

@@ -25,7 +25,7 @@ def log(context: Context, grant: str | None, as_json: bool) -> int:
 
     Exit codes: 0 fine, 1 the chain is broken (what holds is shown), 3 it cannot be read.
     """
-    from pipeline.record.audit import read_chain
+    from pipeline.record.chain import read_chain
 
     _, files = context.audit_store.load()
     chain = read_chain(files)
@@ -117,8 +117,20 @@ def _line(event: Mapping[str, Any]) -> str:
             what = f"{event['commit'][:12]} by #{event['pull']}, approved by {by}"
         case "alert":
             what = f"{event['path']} at {event['commit'][:12]}: {'; '.join(event['reasons'])}"
+            if event.get("merger") is not None:
+                pull = "" if event.get("pull") is None else f"#{event['pull']} "
+                what += f" ({pull}by {event['merger']})"
         case "grant":
             what = f"{event['grant']} is {event['state']}"
+        case "segment":
+            places = [f"{one['file']}:{one['line']}" for one in event["breaks"]]
+            what = f"goes on after what does not hold: {', '.join(places)}"
+        case "vanished":
+            binding = event["binding"]
+            what = (
+                f"{binding['target']} {binding['role']} for {', '.join(sorted(_grants(event)))} "
+                "is gone, and no run recorded that it took it"
+            )
         case _:
             what = ""
     return f"{event['seq']:>6} {at} {kind:<8} {what}"

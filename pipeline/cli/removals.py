@@ -43,6 +43,10 @@ def removals_document(removed: Removed) -> dict[str, Any]:
         "drift": [drift_document(one) for one in removed.drift],
         "unreachable": [{"target": t, "why": w} for t, w in removed.after.unreachable],
         "unrecorded": list(removed.unrecorded),
+        "vanished": [
+            {"target": one.target, "key": one.key, "grants": list(one.grants)}
+            for one in removed.vanished
+        ],
         "exit_code": removed.code,
     }
 
@@ -62,6 +66,8 @@ def _say(context: Context, removed: Removed) -> None:
             "is proven that somebody with a say asked for it",
             "red",
         )
+    for one in removed.vanished:
+        err.line(f"! {one.target} {one.key} is gone, and no run recorded that it took it", "yellow")
     for drift in removed.drift:
         err.line(f"! {drift.target} {drift.key}: {drift.what}", "red")
     for target, why in removed.after.unreachable:

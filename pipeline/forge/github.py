@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +16,7 @@ from pipeline.forge.github_api import API_URL, PER_PAGE, Api, Endless, comments_
 from pipeline.forge.plumbing import is_object_id, object_id, ref_name
 from pipeline.record.vouch import Signature
 from pipeline.values.catalogue import Team
-from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
+from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Push, Review
 
 FILES_CAP = 3000
 """https://docs.github.com/rest/pulls/pulls#list-pull-requests-files"""
@@ -54,6 +56,7 @@ class GitHubReader:
         self._writers: dict[int, bool] = {}
         # By when it was merged, too: a branch name may be used again.
         self._heads: dict[tuple[str, datetime | None], set[str]] = {}
+        self._closed: list[Any] | None = None
 
     def pull(self, number: int) -> PullRequest:
         """See `ForgeReader.pull`."""
@@ -89,6 +92,12 @@ class GitHubReader:
             way_out="bring the change as a new commit",
         )
         brought = {number_at(item, "number"): item for item in listed if _brought(item, sha)}
+        if not brought:
+            brought = {
+                number_at(item, "number"): item
+                for item in self._closed_lately()
+                if _brought(item, sha)
+            }
         if len(brought) > _MOST_IN_FULL:
             return tuple(self._pull(brought[number]) for number in sorted(brought))
         # The list leaves out who merged, so each is read in full.
@@ -219,11 +228,12 @@ class GitHubReader:
         ]
         return tuple(sorted(found, key=lambda run: (run.completed_at, run.id)))
 
-    def tips(self, branch: str) -> tuple[str, ...]:
+    def pushes(self, branch: str) -> tuple[Push, ...]:
         """Returns every commit that *branch* was set to within the last month, oldest first.
 
-        GitHub lists the latest first, unless it is asked otherwise:
         https://docs.github.com/rest/repos/repos#list-repository-activities
+        The activity log can lack what came a moment ago; of that, merges are found among the pull
+        requests that were closed lately.
         """
         ref = ref_name(f"refs/heads/{branch}")
         # The whole organisation makes this list long, and nothing makes it shorter.
@@ -232,11 +242,26 @@ class GitHubReader:
             {"ref": ref, "time_period": "month"},
             most_pages=_MOST_PAGES_OF_A_BRANCH,
         )
-        return tuple(
-            object_id(text_at(item, "after"))
+        found = [
+            Push(
+                sha=object_id(text_at(item, "after")),
+                at=moment_at(item, "timestamp"),
+                by=actor_of(item.get("actor")),
+            )
+            # GitHub lists the latest first, unless it is asked otherwise.
             for item in reversed(list(items))
             if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
-        )
+        ]
+        listed = {push.sha for push in found}
+        found += [
+            Push(sha=pull.merge_commit_sha, at=pull.merged_at, by=None)
+            for pull in map(self._pull, self._closed_lately())
+            if pull.merged_at is not None
+            and pull.merge_commit_sha is not None
+            and pull.base_ref == branch
+            and pull.merge_commit_sha not in listed
+        ]
+        return tuple(sorted(found, key=lambda push: push.at))
 
     def account(self, number: int) -> Actor | None:
         """See `ForgeReader.account`.
@@ -327,13 +352,28 @@ class GitHubReader:
 
         Where there are more pull requests than are read, one of them may have.
         """
+        listed = self._api.items(f"{self._root}/commits/{object_id(sha)}/pulls")
         try:
             return any(
-                _brought(item, sha)
-                for item in self._api.items(f"{self._root}/commits/{object_id(sha)}/pulls")
+                _brought(item, sha) for item in itertools.chain(listed, self._closed_lately())
             )
         except Endless:
             return True
+
+    def _closed_lately(self) -> list[Any]:
+        """Returns a page of the pull requests that were closed or changed last, once per instance.
+
+        A merge shows here at once, while the list of a commit's pull requests can lack it for
+        some seconds: release-drafter/release-drafter#871.
+        https://docs.github.com/rest/pulls/pulls#list-pull-requests
+        """
+        if self._closed is None:
+            query = {"state": "closed", "sort": "updated", "direction": "desc"}
+            self._closed = []
+            with suppress(Endless):
+                for item in self._api.items(f"{self._root}/pulls", query, most_pages=1):
+                    self._closed.append(item)
+        return self._closed
 
     def _pull(self, data: Any) -> PullRequest:
         head_repository = value_at(data, "head", "repo")

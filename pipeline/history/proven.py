@@ -39,11 +39,32 @@ class Proven(Previous):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Brought:
+    """Who brought a commit to the default branch, by login, as GitHub says."""
+
+    pull: int | None = None
+    """None where no pull request did, or it is not known which."""
+
+    author: str | None = None
+    """Who opened the pull request; None where that is not known."""
+
+    merger: str | None = None
+    """Who merged it, or pushed the commit; None where that is not known."""
+
+    def __str__(self) -> str:
+        by = self.merger or "an unknown account"
+        if self.pull is None:
+            return f"pushed by {by}"
+        return f"#{self.pull} of {self.author or 'an unknown account'}, merged by {by}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Unproven:
     """Why a commit does not count."""
 
     commit: str
     reasons: tuple[str, ...]
+    brought: Brought = Brought()
     undecided: bool = False
     """Whether git or GitHub did not answer about it: it may be proven on the next try."""
 
@@ -57,6 +78,9 @@ class Quarantine:
     reasons: tuple[str, ...]
     undecided: bool = False
     """Whether it may be proven on the next try: until then it is left as it is."""
+
+    brought: Brought | None = None
+    """Who brought it; None where nobody was asked."""
 
     def __post_init__(self) -> None:
         # Whoever pushes chooses the path: bytes that are no text, or a terminal's commands.

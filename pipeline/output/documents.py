@@ -107,7 +107,12 @@ def situation_document(
     """Returns what keeps a run from agreeing with the default branch, as tools read it."""
     return {
         "quarantined": [
-            {"path": q.path, "commit": q.commit, "reasons": list(q.reasons)}
+            {
+                "path": q.path,
+                "commit": q.commit,
+                "reasons": list(q.reasons),
+                "brought": str(q.brought) if q.brought else None,
+            }
             for q in branch.unproven
         ],
         "foreign": [foreign_document(one) for one in foreign],

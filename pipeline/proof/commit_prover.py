@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.proofs import Proof
-from pipeline.history.proven import Proven, Unproven
+from pipeline.history.proven import Brought, Proven, Unproven
 from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.proof.merge_checks import altered, misshapen, unshown
@@ -43,11 +43,15 @@ class CommitProver:
         checker: tuple[str, int],
         now: datetime,
         known: Mapping[str, Proof] | None = None,
+        pushed_by: Callable[[str], str | None] = lambda _: None,
+        wait: Callable[[], bool] = lambda: False,
     ) -> None:
         """*checker* is the name of our check run and the id of the App that posts it.
         *fetch_head* makes a pull request's head available as git objects, and raises
         `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
-        proofs of earlier runs, from an audit chain whose signatures were checked."""
+        proofs of earlier runs, from an audit chain whose signatures were checked. *pushed_by*
+        says who set the branch to a commit, by login. *wait* waits for lists that lag behind, and
+        returns False where there is no time left."""
         self._sources = sources
         self._forge = forge
         self.assessor = assessor
@@ -55,6 +59,11 @@ class CommitProver:
         self._fetch_head = fetch_head
         self._checker = checker
         self._now = now
+        self._pushed_by = pushed_by
+        self._wait = wait
+        self._pulls: dict[str, PullRequest] = {}
+        """By commit, the pull request that brought it."""
+
         self.known = dict(known or {})
         self._answers: dict[str, Proof | Unproven] = {}
         self._outages = 0
@@ -99,14 +108,21 @@ class CommitProver:
         commits: Sequence[MainlineCommit],
         sound: Sound,
     ) -> Proof | Unproven:
-        try:
-            return self._judge(commit, previous, commits, sound)
-        except ForgeError as error:
-            self._outages += not isinstance(error, Incomplete)
-            if self._outages >= MOST_OUTAGES:
-                raise
-            reason = f"nothing is decided about it yet: {error}"
-            return Unproven(commit=commit.sha, reasons=(reason,), undecided=True)
+        while True:
+            try:
+                return self._judge(commit, previous, commits, sound)
+            except Incomplete as error:
+                if not self._wait():
+                    return self._undecided(commit, error)
+            except ForgeError as error:
+                self._outages += 1
+                if self._outages >= MOST_OUTAGES:
+                    raise
+                return self._undecided(commit, error)
+
+    def _undecided(self, commit: MainlineCommit, error: ForgeError) -> Unproven:
+        reason = f"nothing is decided about it yet: {error}"
+        return Unproven(commit=commit.sha, reasons=(reason,), undecided=True)
 
     def _judge(
         self,
@@ -130,7 +146,7 @@ class CommitProver:
         merged = [pull for pull in merged if pull.base_ref == self._default_branch] or merged
         if len(merged) != 1:
             return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
-        pull = merged[0]
+        pull = self._pulls[commit.sha] = merged[0]
         reasons = misshapen(commit, pull, self._default_branch)
         if reasons:
             return self._no(commit, *reasons)
@@ -199,7 +215,21 @@ class CommitProver:
         return proof
 
     def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
-        return Unproven(commit=commit.sha, reasons=tuple(sorted(set(reasons))))
+        return Unproven(
+            commit=commit.sha,
+            reasons=tuple(sorted(set(reasons))),
+            brought=self._brought(commit.sha),
+        )
+
+    def _brought(self, sha: str) -> Brought:
+        pull = self._pulls.get(sha)
+        if pull is None:
+            return Brought(merger=self._pushed_by(sha))
+        return Brought(
+            pull=pull.number,
+            author=pull.author.login if pull.author else None,
+            merger=pull.merged_by.login if pull.merged_by else self._pushed_by(sha),
+        )
 
 
 def _held_against(previous: Mapping[str, Proven | None]) -> str | None:

@@ -153,8 +153,8 @@ class Prover:
 
     def endings(
         self, grants: Iterable[GrantId], *, anchor: str, tip: str
-    ) -> Mapping[GrantId, tuple[str, ...]]:
-        """Returns why nobody with a say ended each of *grants*; empty where somebody did.
+    ) -> Mapping[GrantId, Unproven | None]:
+        """Returns why nobody with a say ended each of *grants*; None where somebody did.
 
         That is by deleting its file in a proven commit, or by offboarding its person. Grants whose
         file was not deleted since the trusted commit are left out.
@@ -162,19 +162,19 @@ class Prover:
         commits, _ = self._line(anchor, tip)
         latest = {life.id: life for life in lives(commits)}
         nearest = self._sound(commits, anchor)[0]
-        found: dict[GrantId, tuple[str, ...]] = {}
+        found: dict[GrantId, Unproven | None] = {}
         for grant in grants:
             life = latest.get(grant)
             if self._sources.offboarded(nearest, grant.partition("/")[0]):
-                found[grant] = ()
+                found[grant] = None
             elif life is not None and not life.present:
                 last = life.steps[-1].commit
                 before = self._live(replace(life, steps=life.steps[:-1]), commits).previous
                 answer = self._prove(last, {life.path: before}, commits)
                 if isinstance(answer, Proof):
-                    found[grant] = ()
+                    found[grant] = None
                 elif not answer.undecided:
-                    found[grant] = answer.reasons
+                    found[grant] = answer
         return found
 
     def tainted(self, *, anchor: str, tip: str) -> tuple[Quarantine, ...]:
@@ -246,6 +246,7 @@ class Prover:
                             commit=commit.sha,
                             reasons=answer.reasons,
                             undecided=answer.undecided,
+                            brought=answer.brought,
                         )
                         if answer.undecided:
                             self._undecided.add(change.path)
@@ -304,7 +305,11 @@ class Prover:
             undecided = isinstance(answer, Unproven) and answer.undecided
             quarantined.append(
                 Quarantine(
-                    path=life.path, commit=step.commit.sha, reasons=reasons, undecided=undecided
+                    path=life.path,
+                    commit=step.commit.sha,
+                    reasons=reasons,
+                    undecided=undecided,
+                    brought=answer.brought if isinstance(answer, Unproven) else None,
                 )
             )
             if previous is None:

@@ -9,13 +9,16 @@ from typing import Any, Protocol
 from pipeline.errors import Denied, RefMoved, Undecided
 from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Plan
-from pipeline.record.audit import AuditEvent, Chain, Run, Tip, batch, read_chain
+from pipeline.record.audit import BRANCH, AuditEvent, Run, Tip, batch
+from pipeline.record.chain import Chain, new_segment, read_chain
+from pipeline.record.recorded import Made
 from pipeline.record.vouch import vouching
 from pipeline.values.binding import Binding, BindingChange
 from pipeline.values.canonical import timestamp
 from pipeline.values.ids import GrantId
 
 _ATTEMPTS = 3
+_MOST_REASONS = 5
 
 
 class AuditStore(Protocol):
@@ -42,11 +45,17 @@ def read_whole(store: AuditStore) -> tuple[str | None, Chain]:
     head, files = store.load()
     chain = read_chain(files)
     if chain.broken:
-        raise Denied(
-            f"the audit chain is broken: {chain.broken[0]}",
-            hint="daypass audit verify shows every break; nothing is added until it holds",
-        )
+        raise broken(chain)
     return head, chain
+
+
+def broken(chain: Chain) -> Denied:
+    """Returns the error for a *chain* that does not hold."""
+    return Denied(
+        f"the audit chain is broken: {chain.broken[0]}",
+        hint="daypass audit verify shows every break; apply and expire begin a new segment of the "
+        "record, and nothing is given before that",
+    )
 
 
 class AuditJournal:
@@ -80,19 +89,57 @@ class AuditJournal:
 
     def record(self, events: Sequence[AuditEvent], message: str) -> Tip:
         """Appends *events* in one commit. Raises when they could not be recorded."""
-        for _ in range(_ATTEMPTS):
+
+        def append() -> Tip:
             head, chain = read_whole(self._store)
-            path, text, tip = batch(events, after=chain.tip, at=self._clock(), run=self._run)
-            try:
-                said = vouching(message, self.verified)
-                self._store.append({path: text}, said, parent=head)
-            except RefMoved:
-                continue
-            return tip
-        raise Undecided(
-            f"the audit branch kept moving during {_ATTEMPTS} attempts to append to it",
-            hint="run again: another run was writing",
+            return self._append(events, message, head, chain)
+
+        return _again_where_it_moved(append)
+
+    def begin_segment(self) -> None:
+        """Begins a new segment of a chain that is broken, with an alert; see `chain`. Does
+        nothing where the chain holds. Raises when that could not be recorded."""
+
+        def append() -> Tip:
+            head, files = self._store.load()
+            chain = read_chain(files)
+            if not chain.broken:
+                return chain.tip
+            events = [new_segment(chain, commit=head), _alert(chain, head)]
+            return self._append(events, "Begin a new segment after a break", head, chain)
+
+        _again_where_it_moved(append)
+
+    def vanished(self, made: Sequence[Made]) -> None:
+        """Records what earlier runs *made*, and what went without a run that recorded it."""
+        self.record(
+            [
+                AuditEvent(
+                    kind="vanished",
+                    data={
+                        "binding": {
+                            "cloud": one.target.partition("/")[0],
+                            "target": one.target,
+                            "key": one.key,
+                            "principal": one.principal,
+                            "role": one.role,
+                            "start": timestamp(one.start) if one.start else None,
+                            "end": timestamp(one.end) if one.end else None,
+                        },
+                        "grants": [{"id": grant} for grant in one.grants],
+                    },
+                )
+                for one in made
+            ],
+            f"Record {_count(len(made))} that no run recorded",
         )
+
+    def _append(
+        self, events: Sequence[AuditEvent], message: str, head: str | None, chain: Chain
+    ) -> Tip:
+        path, text, tip = batch(events, after=chain.tip, at=self._clock(), run=self._run)
+        self._store.append({path: text}, vouching(message, self.verified), parent=head)
+        return tip
 
     def intents(
         self, plan: Plan, *, causes: Mapping[tuple[str, str, str], str] | None = None
@@ -139,6 +186,27 @@ class AuditJournal:
 
     def _grants(self, change: BindingChange) -> list[dict[str, Any]]:
         return [{"id": grant, **self.facts.get(grant, {})} for grant in sorted(change.grants)]
+
+
+def _again_where_it_moved(append: Callable[[], Tip]) -> Tip:
+    """Returns what *append* returns, which another run's writing may get ahead of."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return append()
+        except RefMoved:
+            continue
+    raise Undecided(
+        f"the audit branch kept moving during {_ATTEMPTS} attempts to append to it",
+        hint="run again: another run was writing",
+    )
+
+
+def _alert(chain: Chain, head: str | None) -> AuditEvent:
+    """Returns the alert of a *chain* that is broken, read at *head*."""
+    said = [str(one) for one in chain.broken]
+    more = [f"and {len(said) - _MOST_REASONS} more"] if len(said) > _MOST_REASONS else []
+    reasons = [*said[:_MOST_REASONS], *more]
+    return AuditEvent(kind="alert", data={"path": BRANCH, "commit": head or "", "reasons": reasons})
 
 
 def _count(changes: int) -> str:

@@ -87,7 +87,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     refusals: dict[tuple[GrantId, str], Refusals] = {}
     made: dict[tuple[str, str], Made] = {}
     for event in events:
-        if event["kind"] in ("intent", "outcome"):
+        if event["kind"] in ("intent", "outcome", "vanished"):
             _note(event, made)
         if event["kind"] == "proof":
             proof = _proof(event)
@@ -135,7 +135,7 @@ def _note(event: Mapping[str, Any], made: dict[tuple[str, str], Made]) -> None:
     """
     binding = event["binding"]
     place = (binding["target"], binding["key"])
-    if event["change"] == ChangeKind.DELETE:
+    if event["kind"] == "vanished" or event["change"] == ChangeKind.DELETE:
         made.pop(place, None)
     elif event.get("status") == "done":
         made[place] = Made(

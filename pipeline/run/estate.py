@@ -25,24 +25,25 @@ from pipeline.errors import (
 )
 from pipeline.history.branch_line import BranchLine, branch_line
 from pipeline.history.lives import Life
-from pipeline.history.proven import BranchState
+from pipeline.history.proven import BranchState, Unproven
 from pipeline.proof.commit_prover import CommitProver
 from pipeline.proof.prover import Prover
 from pipeline.provision.lanes import Lanes
 from pipeline.provision.verify import Estate, observe
-from pipeline.record.audit import BRANCH, Chain, Run, read_chain
-from pipeline.record.journal import AuditJournal, read_whole
+from pipeline.record.audit import BRANCH, Run
+from pipeline.record.chain import Chain, read_chain
+from pipeline.record.journal import AuditJournal, broken, read_whole
 from pipeline.record.recorded import Recorded, read_recorded
 from pipeline.record.vouch import authentic
 from pipeline.run.cloud_deadlines import SideBySide
 from pipeline.run.connect import Clouds
-from pipeline.run.read_back import Patience
+from pipeline.run.read_back import LISTS_CATCH_UP, Patience
 from pipeline.run.removals import LaneParts, Removed, take_away, unasked
 from pipeline.run.situation import Situation, dispute_events
 from pipeline.run.workspace import Workspace
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, GrantId, TargetId
-from pipeline.values.pull_request import PullFile
+from pipeline.values.pull_request import PullFile, Push
 
 CHECK_NAME = "daypass"
 """Name of the check run that the ruleset requires, pinned to the checker App."""
@@ -59,6 +60,9 @@ class EstateRun:
         self.now: datetime = workspace.now()
         self.removed: Removed | None = None
         """The results of the removals lane; None where it was not gone through."""
+
+        self._broken: Chain | None = None
+        """The record that the removals lane found broken, and began a new segment of."""
 
         self._connected: Clouds | None = None
         self.patience = Patience(lambda seconds: workspace.pause(seconds))
@@ -97,6 +101,9 @@ class EstateRun:
 
     @cached_property
     def _record(self) -> tuple[str | None, Chain]:
+        if self._broken is not None:
+            # What is new about it is that somebody must look: the next run gives again.
+            raise broken(self._broken)
         return read_whole(self.workspace.audit_store)
 
     @cached_property
@@ -110,10 +117,9 @@ class EstateRun:
 
         The record names what runs saw; GitHub's log also what came and was covered up since.
         """
-        branch = self.workspace.settings.default_branch
-        pushed = self.workspace.reader.tips(branch)
+        pushed = [push.sha for push in self._pushes]
         return branch_line(
-            branch=branch,
+            branch=self.workspace.settings.default_branch,
             anchor=self.workspace.anchor,
             recorded=_last_tip(self.chain),
             pushed=[sha for sha in pushed if sha in self._places or self._before(sha, self.tip)],
@@ -121,6 +127,16 @@ class EstateRun:
             continues=self._continues,
             trusted=self._trusted,
         )
+
+    @cached_property
+    def _pushes(self) -> tuple[Push, ...]:
+        """The tips that GitHub says the default branch had, oldest first."""
+        return self.workspace.reader.pushes(self.workspace.settings.default_branch)
+
+    def _pushed_by(self, sha: str) -> str | None:
+        """Returns the login of whoever set the default branch to a commit first, where known."""
+        first = next((push for push in self._pushes if push.sha == sha), None)
+        return first.by.login if first is not None and first.by is not None else None
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -203,6 +219,8 @@ class EstateRun:
             checker=(CHECK_NAME, self.workspace.checker_app),
             now=self.now,
             known=self.recorded.proofs,
+            pushed_by=self._pushed_by,
+            wait=Patience(self.workspace.pause, whole=LISTS_CATCH_UP).wait,
         )
         return Prover(sources=self.workspace.sources, commits=commits)
 
@@ -292,8 +310,8 @@ class EstateRun:
             endings_of=self.endings,
         )
 
-    def endings(self, grants: Sequence[GrantId]) -> Mapping[GrantId, tuple[str, ...]]:
-        """Returns why nobody with a say ended each of *grants*; empty where somebody did."""
+    def endings(self, grants: Sequence[GrantId]) -> Mapping[GrantId, Unproven | None]:
+        """Returns why nobody with a say ended each of *grants*; None where somebody did."""
         accepted = self.line.accepted
         return self.prover.endings(grants, anchor=self.workspace.anchor, tip=accepted)
 
@@ -329,6 +347,7 @@ class EstateRun:
         chain = read_chain(files)
         if chain.broken:
             self.workspace.warn(f"the record is broken, {chain.broken[0]}")
+            self._broken = chain
         return chain
 
     def own_pulls(self, prefix: str) -> Iterator[tuple[int, tuple[PullFile, ...]]]:

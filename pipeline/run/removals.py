@@ -7,7 +7,7 @@ through git. Where it cannot be read or written, the lane goes on and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.lanes import Lanes
 from pipeline.provision.plan import Plan
 from pipeline.provision.verify import Drift, Estate, observe
-from pipeline.record.audit import Chain
-from pipeline.record.recorded import PROVISIONED, read_recorded
-from pipeline.run.read_back import Patience, read_back
+from pipeline.record.chain import Chain
+from pipeline.record.recorded import PROVISIONED, Made, Recorded, read_recorded
+from pipeline.run.read_back import LISTING_LAG, Patience, read_back
 from pipeline.values.catalogue import Target
 from pipeline.values.grant import Grant
 from pipeline.values.ids import Cloud, GrantId, TargetId
@@ -73,6 +73,9 @@ class Removed:
     unrecorded: tuple[str, ...]
     """Why the record lacks what was done; empty where it has it."""
 
+    vanished: tuple[Made, ...] = ()
+    """What earlier runs made, and what went without a run that recorded it."""
+
     @property
     def code(self) -> int:
         """0 nothing left to take away, 1 something is left or unrecorded, 3 a target could not
@@ -91,6 +94,7 @@ class Removed:
 def take_away(parts: LaneParts) -> Removed:
     """Removes every binding that must go; see `pipeline.ending.removals` for which these are."""
     recorded_tip = _recorded_tip(parts)
+    recorded = read_recorded(parts.chain.events if parts.chain else ())
     targets = _targets(parts, recorded_tip)
     clouds = parts.clouds(frozenset(target.cloud for target in targets.values()))
 
@@ -99,15 +103,28 @@ def take_away(parts: LaneParts) -> Removed:
         parts.progress(f"listing {len(asked)} targets for the removals lane")
         return observe(clouds.readers, asked, now=parts.clock(), lanes=parts.lanes)
 
+    def offboarded(name: str) -> bool:
+        return parts.files.offboarded(parts.tip, name)
+
+    def needed(grant: GrantId) -> bool:
+        return grant in files.present and not offboarded(grant.partition("/")[0])
+
     before = look()
+    files = _grant_files(parts, recorded, recorded_tip)
     lane = plan_removals(
         before.bindings,
-        _grant_files(parts, recorded_tip),
+        files,
         now=parts.now,
-        offboarded=lambda name: parts.files.offboarded(parts.tip, name),
+        offboarded=offboarded,
     )
     causes = {one.binding.identity: one.cause.value for one in lane.removals}
     journal = _Tolerant(parts.journal, causes, parts.warn)
+    if parts.chain and parts.chain.broken:
+        journal.begin_segment()
+    made = [one for _, one in sorted(recorded.made.items())]
+    vanished = _vanished(made, before, targets, now=parts.now, needed=needed)
+    if vanished:
+        journal.vanished(vanished)
     plan = lane.plan()
     outcome = apply_plan(
         plan,
@@ -133,6 +150,7 @@ def take_away(parts: LaneParts) -> Removed:
         after=after,
         drift=drift,
         unrecorded=tuple(journal.troubles),
+        vanished=vanished,
     )
 
 
@@ -149,6 +167,12 @@ class _Tolerant:
         self._causes = causes
         self._warn = warn
         self.troubles: list[str] = []
+
+    def begin_segment(self) -> None:
+        self._try(self._journal.begin_segment)
+
+    def vanished(self, made: Sequence[Made]) -> None:
+        self._try(lambda: self._journal.vanished(made))
 
     def intents(self, plan: Plan) -> None:
         self._try(lambda: self._journal.intents(plan, causes=self._causes))
@@ -186,11 +210,37 @@ def _targets(parts: LaneParts, recorded_tip: str | None) -> dict[TargetId, Targe
     return found
 
 
-def _grant_files(parts: LaneParts, recorded_tip: str | None) -> GrantFiles:
+def _vanished(
+    made: Iterable[Made],
+    estate: Estate,
+    targets: Collection[TargetId],
+    *,
+    now: datetime,
+    needed: Callable[[GrantId], bool],
+) -> tuple[Made, ...]:
+    """Returns what earlier runs *made*, no grant needs, and *estate*, the listing of *targets*,
+    lacks: a run that could not write the record took it away, or somebody did by hand.
+
+    What is needed is left out, as the rest of the run makes it again; so is what its cloud has
+    ended by itself.
+    """
+    listed = {(one.target, one.key) for one in estate.bindings}
+    asked = set(targets) - dict(estate.unreachable).keys()
+    return tuple(
+        one
+        for one in made
+        if one.target in asked
+        and (one.target, one.key) not in listed
+        and now - one.at >= LISTING_LAG
+        and (one.end is None or now < one.end)
+        and not any(map(needed, one.grants))
+    )
+
+
+def _grant_files(parts: LaneParts, recorded: Recorded, recorded_tip: str | None) -> GrantFiles:
     """Returns the grants that the branch holds and held, and what the record says of them."""
     entries = parts.files.objects.tree(parts.tip, GRANTS)
     present = {grant_id(one.path): one for one in entries if is_grant(one.path)}
-    recorded = read_recorded(parts.chain.events if parts.chain else ())
     before = _seen_before(parts, recorded_tip)
     made = {GrantId(key[0]) for key, state in recorded.states.items() if state == PROVISIONED}
     given = {grant: blob for grant, blob in recorded.blobs.items() if grant in present}

@@ -15,20 +15,15 @@ from typing import Any
 from pipeline.clouds.desired import Desired, desired
 from pipeline.history.branch_line import BranchLine
 from pipeline.history.lives import GRANTS
-from pipeline.history.proven import BranchState, Quarantine
+from pipeline.history.proven import BranchState, Brought, Quarantine, Unproven
 from pipeline.provision.plan import Plan, make_plan, waiting
 from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import PROVISIONED, Made, Recorded, proof_data
+from pipeline.run.read_back import LISTING_LAG
 from pipeline.values.binding import Binding, BindingChange
 from pipeline.values.canonical import timestamp
 from pipeline.values.ids import GrantId
-
-LISTING_LAG = timedelta(minutes=15)
-"""How long a listing may lack what was written.
-
-Microsoft Learn, "Troubleshoot Azure RBAC": changes may take up to ten minutes to be seen.
-"""
 
 _FIRST_REST = timedelta(minutes=10)
 _LONGEST_REST = timedelta(hours=2)
@@ -60,8 +55,8 @@ class Situation:
     removed: frozenset[GrantId] = frozenset()
     """The grants that the removals lane took away although their window was not over."""
 
-    endings_of: Callable[[Sequence[GrantId]], Mapping[GrantId, tuple[str, ...]]] = lambda _: {}
-    """Finds out why nobody with a say ended each of some grants; empty where somebody did. Asked
+    endings_of: Callable[[Sequence[GrantId]], Mapping[GrantId, Unproven | None]] = lambda _: {}
+    """Finds out why nobody with a say ended each of some grants; None where somebody did. Asked
     only by what needs to know it, as proofs ask GitHub."""
 
     listed_first: tuple[Binding, ...] = ()
@@ -180,8 +175,8 @@ class Situation:
         return plan
 
     @cached_property
-    def endings(self) -> Mapping[GrantId, tuple[str, ...]]:
-        """Why nobody with a say ended a grant that is gone; empty where somebody did."""
+    def endings(self) -> Mapping[GrantId, Unproven | None]:
+        """Why nobody with a say ended a grant that is gone; None where somebody did."""
         states = self.recorded.states.items()
         gone = {GrantId(key[0]) for key, state in states if state == PROVISIONED} | self.removed
         gone -= self.branch.lives.keys()
@@ -194,7 +189,7 @@ class Situation:
         return bool(change.grants) and all(map(self._asked_of, change.grants))
 
     def _asked_of(self, grant: GrantId) -> bool:
-        if self.endings.get(grant) == ():
+        if grant in self.endings and self.endings[grant] is None:
             return True
         # A proven version that is not the one provisioned asks for what differs.
         proofs = self.branch.proofs.get(grant, ())
@@ -207,11 +202,14 @@ class Situation:
         return tuple(
             Quarantine(
                 path=f"{GRANTS}{grant}.yaml",
-                commit=self.branch.tip,
-                reasons=tuple(f"it was ended by nobody with a say: {why}" for why in reasons),
+                commit=ending.commit,
+                reasons=tuple(
+                    f"it was ended by nobody with a say: {why}" for why in ending.reasons
+                ),
+                brought=ending.brought,
             )
-            for grant, reasons in sorted(self.endings.items())
-            if reasons and grant not in self.branch.lives
+            for grant, ending in sorted(self.endings.items())
+            if ending is not None and grant not in self.branch.lives
         )
 
     def proof_facts(self) -> dict[GrantId, dict[str, Any]]:
@@ -233,10 +231,7 @@ class Situation:
         """Returns new proofs, alerts and late outcomes, as the record keeps them."""
         events = [AuditEvent(kind="proof", data=proof_data(p)) for p in self.branch.fresh]
         events.extend(
-            AuditEvent(
-                kind="alert",
-                data={"path": q.path, "commit": q.commit, "reasons": list(q.reasons)},
-            )
+            AuditEvent(kind="alert", data=_alert(q))
             for q in (*self.branch.unproven, *self.alarms)
             if not q.undecided and (q.path, q.commit) not in self.recorded.alerts
         )
@@ -265,6 +260,19 @@ class Situation:
                     "rollback": False,
                 },
             )
+
+
+def _alert(quarantine: Quarantine) -> dict[str, Any]:
+    """Returns an alert as the record keeps it."""
+    by = quarantine.brought or Brought()
+    return {
+        "path": quarantine.path,
+        "commit": quarantine.commit,
+        "reasons": list(quarantine.reasons),
+        "pull": by.pull,
+        "author": by.author,
+        "merger": by.merger,
+    }
 
 
 def dispute_events(line: BranchLine, known: Set[tuple[str, str]]) -> list[AuditEvent]:

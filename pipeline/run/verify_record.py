@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import Denied, ForgeError
 from pipeline.output.markdown import ANCHOR
-from pipeline.record.audit import Chain, read_chain
+from pipeline.record.chain import Chain, read_chain
 from pipeline.run.workspace import Workspace
 
 
@@ -30,20 +30,27 @@ class Verified:
 def verify_copy(files: Mapping[str, bytes]) -> Verified:
     """Returns what can be said of the record's *files* alone: whether the chain holds."""
     chain = read_chain(files)
-    return Verified(chain=chain, anchors=0, faults=tuple(chain.broken))
+    return Verified(chain=chain, anchors=0, faults=tuple(_breaks(chain)))
 
 
 def verify_record(workspace: Workspace) -> Verified:
     """Returns what can be said of the record on GitHub. Raises `ForgeError`."""
     head, files = workspace.audit_store.load()
     chain = read_chain(files)
-    faults = [*chain.broken]
+    faults = _breaks(chain)
     if head is not None:
         faults += _rewritten(workspace, head)
     anchors, missing = _anchors(workspace, chain)
     faults += missing
     faults += _left_behind(workspace, chain)
     return Verified(chain=chain, anchors=anchors, faults=tuple(faults))
+
+
+def _breaks(chain: Chain) -> list[str]:
+    """Returns every place where *chain* does not hold: a segment goes on after one, and mends
+    nothing."""
+    named = [f"{one}; a later segment goes on after it" for one in chain.named]
+    return [*map(str, chain.broken), *named]
 
 
 def _rewritten(workspace: Workspace, head: str) -> list[str]:

@@ -99,6 +99,16 @@ class CheckRun:
     completed_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """One time that a branch was set to a commit: a push, or a merge by GitHub."""
+
+    sha: str
+    at: datetime
+    by: Actor | None
+    """None where the account is gone, or was not listed."""
+
+
 class ForgeReader(Protocol):
     """Questions to GitHub. Raises `ForgeError` on failure, and `Denied` for what stays so."""
 

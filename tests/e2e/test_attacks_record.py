@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.record.audit import read_chain
+from pipeline.record.chain import read_chain
 from pipeline.values.canonical import canonical
 from tests.e2e.support_world import RECORD, REPOSITORY, Acme, PersonRefused, grant, path_of
 
@@ -52,7 +52,9 @@ def _still_live(acme: Acme) -> None:
     assert acme.may("alice", *LOGS)
 
 
-def test_a_line_rewritten_in_place_stops_everything(acme: Acme) -> None:
+def test_a_line_rewritten_in_place_gives_nothing_in_that_run_and_is_told_for_ever(
+    acme: Acme,
+) -> None:
     files = _recorded(acme)
     path = sorted(files)[0]
     text = files[path].decode().replace('"approvers":[]', '"approvers":["bob"]')
@@ -62,8 +64,13 @@ def test_a_line_rewritten_in_place_stops_everything(acme: Acme) -> None:
     verified = acme.daypass("audit", "verify", "--json")
     assert verified.code == 1
     assert "does not follow" in str(verified.said["faults"])
-    assert acme.apply().code == 1
     assert acme.daypass("audit", "log").code == 1
+    assert acme.apply().code == 1
+    assert "goes on after what does not hold" in str(acme.daypass("audit", "log").said)
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 1
+    assert "does not follow" in str(verified.said["faults"])
+    assert "a later segment goes on" in str(verified.said["faults"])
     _still_live(acme)
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -66,6 +66,12 @@ class Branch:
         self.heads_fetched: list[tuple[int, str]] = []
         self.unfetchable: dict[int, PipelineError] = {}
         """What fetching the head of a pull request raises, by its number."""
+
+        self.pushers: dict[str, str] = {}
+        """Who set the branch to a commit, by login."""
+
+        self.wait: Callable[[], bool] = lambda: False
+        """Waits for lists that lag behind, as long as there is time."""
 
         self.engines: list[Any] = []
         """Engines to ask instead of the embedded one."""
@@ -241,6 +247,8 @@ class Branch:
             checker=CHECKER,
             now=self.now,
             known=known,
+            pushed_by=self.pushers.get,
+            wait=lambda: self.wait(),
         )
         return Prover(sources=sources, commits=commits)
 

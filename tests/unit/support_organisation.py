@@ -19,7 +19,7 @@ from tests.unit.support_run import OneRun, Said, World, _surroundings
 from tests.unit.support_world import Forge as RunForge
 
 _OF_A_RUN = frozenset(
-    {"comment", "comments", "open_pull", "open_pulls", "tips", "signatures", "merge_made"}
+    {"comment", "comments", "open_pull", "open_pulls", "pushes", "signatures", "merge_made"}
 )
 
 

@@ -26,7 +26,7 @@ from pipeline.errors import PipelineError
 from pipeline.grants.write import render_grant as text_of
 from pipeline.history.lives import Life, lives
 from pipeline.history.proofs import Proof
-from pipeline.history.proven import BranchState, Quarantine
+from pipeline.history.proven import BranchState, Brought, Quarantine, Unproven
 from pipeline.history.sources import Sources
 from pipeline.output.text import Painter
 from pipeline.provision.lanes import one_after_another
@@ -45,6 +45,8 @@ from tests.unit.support_estate import CATALOGUE, shown
 from tests.unit.support_memory import Git
 from tests.unit.support_values import NOON
 from tests.unit.support_world import KEEPER, Cloudlet, Effects, Forge, Record
+
+PUSHED = Brought(merger="mallory")
 
 
 class Commits(Git):
@@ -302,7 +304,10 @@ def a_run(
         vars(product)["connect"] = lambda needed: found
     if not proving:
         vars(product)["endings"] = lambda grants: {
-            grant: ("1 person pushed it",) if grant in unasked else () for grant in grants
+            grant: Unproven(commit=world.tip, reasons=("1 person pushed it",), brought=PUSHED)
+            if grant in unasked
+            else None
+            for grant in grants
         }
         vars(product)["branch"] = _branch(
             world, live, lapsed, [*live, *offboarded], quarantined, ungoverned

@@ -11,12 +11,13 @@ from typing import Any
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.errors import Denied, ForgeError, Incomplete, PipelineError, RefMoved
 from pipeline.forge.answers import Comment
-from pipeline.record.audit import read_chain
+from pipeline.record.chain import read_chain
 from pipeline.record.vouch import Signature
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target, Team
 from pipeline.values.ids import Cloud
-from pipeline.values.pull_request import Actor, PullFile, PullRequest
+from pipeline.values.pull_request import Actor, PullFile, PullRequest, Push
+from tests.unit.support_values import NOON
 
 
 class Killed(BaseException):
@@ -299,10 +300,10 @@ class Forge:
             raise self.fails
         return ()
 
-    def tips(self, branch: str) -> tuple[str, ...]:
+    def pushes(self, branch: str) -> tuple[Push, ...]:
         if self.fails is not None:
             raise self.fails
-        return self.pushed
+        return tuple(Push(sha=sha, at=NOON, by=STRANGER) for sha in self.pushed)
 
     def signatures(self, head: str) -> Iterator[Signature]:
         messages = self._record.messages

@@ -9,10 +9,12 @@ from pipeline.clouds.interface import Result, Status
 from pipeline.errors import Denied, ForgeError, RefMoved, Undecided
 from pipeline.provision.apply import Outcome
 from pipeline.provision.plan import Plan, make_plan
-from pipeline.record.audit import AuditEvent, Run, read_chain
+from pipeline.record.audit import AuditEvent, Run
+from pipeline.record.chain import read_chain
 from pipeline.record.journal import AuditJournal
+from pipeline.record.recorded import Made
 from pipeline.values.binding import BindingChange, ChangeKind
-from pipeline.values.ids import GrantId
+from pipeline.values.ids import GrantId, TargetId
 from tests.unit.support_values import NOON, binding, window
 
 RUN = Run(actor="keeper[bot]", id="7", main="a" * 40)
@@ -103,6 +105,70 @@ def test_nothing_is_appended_to_a_broken_chain() -> None:
     with pytest.raises(Denied, match="broken"):
         journal(branch).chain()
     assert len(branch.files) == 1
+
+
+def break_at(branch: Branch, path: str) -> None:
+    branch.files[path] = branch.files[path].replace(b'"a"', b'"b",')
+
+
+def test_a_segment_names_the_commit_and_every_break_and_raises_an_alert() -> None:
+    branch = Branch()
+    for _ in range(7):
+        journal(branch).record(alert("a"), "Alert")
+    head, (first, *_) = branch.head, sorted(branch.files)
+    break_at(branch, first)
+    journal(branch).begin_segment()
+    segment, raised = journal(branch).chain().events
+    assert (segment["kind"], segment["commit"], segment["seq"]) == ("segment", head, 1)
+    assert [one["file"] for one in segment["breaks"]] == sorted(branch.files)[:7]
+    assert (raised["kind"], raised["path"], raised["commit"]) == ("alert", "daypass/audit", head)
+    assert raised["reasons"][0].startswith(f"{first}:1: ")
+    assert raised["reasons"][-1] == "and 2 more"
+    assert len(raised["reasons"]) == 6
+    assert branch.messages[-1] == "Begin a new segment after a break"
+
+
+def test_a_chain_that_holds_gets_no_new_segment() -> None:
+    branch = Branch()
+    journal(branch).record(alert("a"), "Alert")
+    journal(branch).begin_segment()
+    assert len(branch.files) == 1
+
+
+def test_a_segment_that_another_run_began_first_is_not_begun_twice() -> None:
+    branch = Branch()
+    journal(branch).record(alert("a"), "Alert")
+    break_at(branch, next(iter(branch.files)))
+    journal(Branch.of(branch)).begin_segment()
+    journal(branch).begin_segment()
+    assert [one["kind"] for one in journal(branch).chain().events] == ["segment", "alert"]
+
+
+def test_what_went_without_a_record_is_recorded_as_such() -> None:
+    branch = Branch()
+    made = Made(
+        target=TargetId("gcp/prod"),
+        key="k",
+        principal="user:a@example.com",
+        role="viewer",
+        grants=(GrantId("alice/x"),),
+        start=None,
+        end=NOON,
+        at=NOON,
+    )
+    journal(branch).vanished([made])
+    (event,) = read_chain(branch.files).events
+    assert event["kind"] == "vanished"
+    assert event["grants"] == [{"id": "alice/x"}]
+    assert event["binding"] == {
+        "cloud": "gcp",
+        "target": "gcp/prod",
+        "key": "k",
+        "principal": "user:a@example.com",
+        "role": "viewer",
+        "start": None,
+        "end": "2026-11-20T12:00:00Z",
+    }
 
 
 def test_what_could_not_be_recorded_is_an_error() -> None:

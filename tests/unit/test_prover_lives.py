@@ -24,7 +24,18 @@ from tests.unit.support_branch import (
     quarantined,
 )
 from tests.unit.support_memory import File
-from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, ROLES, START, TABLES, grant, principal
+from tests.unit.support_tiny_rules import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAN,
+    MALLORY,
+    ROLES,
+    START,
+    TABLES,
+    grant,
+    principal,
+)
 
 SECOND = timedelta(seconds=1)
 ALICE_FILE = "access/principals/alice.yaml"
@@ -412,10 +423,11 @@ def test_what_began_before_the_trusted_commit_can_be_extended_narrowed_and_ended
 
 
 def ending(branch: Branch, *grants: str) -> dict[str, tuple[str, ...]]:
+    """Why nobody with a say ended each of *grants*; empty where somebody did."""
     found = branch.prover().endings(
         [GrantId(one) for one in grants], anchor=branch.anchor, tip=branch.tip
     )
-    return {str(name): reasons for name, reasons in found.items()}
+    return {str(name): one.reasons if one else () for name, one in found.items()}
 
 
 def test_a_deletion_that_its_subject_asked_for_ends_a_grant(branch: Branch) -> None:
@@ -429,6 +441,32 @@ def test_a_deletion_that_was_pushed_ends_it_by_nobody_with_a_say(branch: Branch)
     branch.push({PAYOUTS: None})
     (reasons,) = ending(branch, "alice/payouts").values()
     assert reasons == ("0 merged pull requests brought it, expected one",)
+
+
+def brought(branch: Branch, grant: str) -> str:
+    """Who ended *grant*, as an alert tells it."""
+    found = branch.prover().endings([GrantId(grant)], anchor=branch.anchor, tip=branch.tip)
+    one = found[GrantId(grant)]
+    assert one is not None
+    return str(one.brought)
+
+
+def test_whoever_pushed_a_deletion_is_named(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.push({PAYOUTS: None})
+    assert brought(branch, "alice/payouts") == "pushed by an unknown account"
+    branch.pushers[branch.tip] = "mallory"
+    assert brought(branch, "alice/payouts") == "pushed by mallory"
+
+
+def test_author_and_merger_of_a_deletion_by_nobody_with_a_say_are_named(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    number = branch.propose({PAYOUTS: None}, author=MALLORY, merged_by=DAN)
+    branch.merge(number)
+    assert brought(branch, "alice/payouts") == f"#{number} of mallory, merged by dan"
+    branch.forge.pulls[number] = replace(branch.forge.pulls[number], author=None, merged_by=None)
+    branch.pushers[branch.tip] = "erin"
+    assert brought(branch, "alice/payouts") == f"#{number} of an unknown account, merged by erin"
 
 
 def test_what_is_there_or_was_never_there_was_not_ended(branch: Branch) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clouds.desired import render_bindings
-from pipeline.record.audit import read_chain, unanswered_intents
+from pipeline.record.audit import unanswered_intents
+from pipeline.record.chain import read_chain
 from tests.unit.support_estate import a_grant
 from tests.unit.support_run import OneRun, World, a_run
 from tests.unit.support_values import NOON, window

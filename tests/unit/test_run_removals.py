@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import Denied, ForgeError
+from pipeline.values.ids import Cloud
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant
 from tests.unit.support_run import World, a_run
-from tests.unit.support_values import window
+from tests.unit.support_values import NOON, window
 
 ROOT = Path(__file__).parents[2]
 X, Y = a_grant("x"), a_grant("y", "aws/prod")
@@ -104,15 +106,105 @@ def test_a_line_that_is_cut_off_goes_though_nothing_can_be_proven() -> None:
     assert world.held == ["gcp/prod alice/x"]
 
 
-def test_a_record_that_is_broken_or_cannot_be_read_does_not_stop_what_is_over() -> None:
+def test_a_record_that_is_broken_does_not_stop_the_lane_which_begins_its_next_segment() -> None:
     world = provisioned(X)
-    name = sorted(world.record.files)[-1]
+    name, head = sorted(world.record.files)[-1], world.record.head
     world.record.files[name] = b"{}\n"
-    said = a_run(world, live=[X], holding=[OVER]).command("apply")
+    said = a_run(world, live=[X, Y], holding=[OVER]).command("apply")
     assert said.code == 1
     assert world.held == ["gcp/prod alice/x"]
     assert "the record is broken" in said.err
+    (segment,), (alert,) = world.events("segment"), world.events("alert")
+    assert (segment["commit"], segment["breaks"][0]["file"]) == (head, name)
+    assert (alert["path"], alert["commit"]) == ("daypass/audit", head)
+    # What was done meanwhile follows in the same segment.
+    assert causes(world) == {"alice/over": "its window is over"}
+    assert [one["status"] for one in world.events("outcome")][-1] == "done"
+
+
+@pytest.mark.parametrize("command", ["apply", "expire"])
+def test_a_run_that_finds_the_record_broken_gives_nothing_and_the_next_one_does(
+    command: str,
+) -> None:
+    world = provisioned(X)
+    world.record.files[sorted(world.record.files)[-1]] = b"{}\n"
+    said = a_run(world, live=[X, Y]).command(command)
+    assert said.code == 1
+    assert "the audit chain is broken" in str(said.error)
+    assert world.held == ["gcp/prod alice/x"]
+    assert a_run(world, live=[X, Y]).command("apply").code == 0
+    assert world.held == ["aws/prod alice/y", "gcp/prod alice/x"]
+    assert len(world.events("segment")) == 1
+
+
+def test_a_broken_record_that_cannot_be_written_does_not_stop_the_lane() -> None:
+    world = provisioned(X)
+    world.record.files[sorted(world.record.files)[-1]] = b"{}\n"
+    world.record.refuses = ""
+    said = a_run(world, live=[X], holding=[OVER]).command("apply")
+    assert said.code == 1
+    assert world.held == ["gcp/prod alice/x"]
     assert "goes on unrecorded" in said.err
+    world.record.refuses = None
+    assert a_run(world, live=[X]).command("apply").code == 1
+    assert len(world.events("segment")) == 1
+    assert a_run(world, live=[X]).command("apply").code == 0
+
+
+def test_what_the_lane_took_away_unrecorded_is_recorded_by_the_next_run_that_can() -> None:
+    world = provisioned(X, Y)
+    world.say([Y])
+    world.now = NOON + timedelta(minutes=20)
+    world.record.refuses = ""
+    assert a_run(world, live=[Y], files=False).command("apply").code == 3
+    assert world.held == ["aws/prod alice/y"]
+    assert world.events("vanished") == []
+    world.record.refuses = None
+    said = a_run(world, live=[Y], files=False).command("apply")
+    assert said.code == 0
+    (gone,) = world.events("vanished")
+    assert (gone["binding"]["target"], gone["grants"]) == ("gcp/prod", [{"id": "alice/x"}])
+    assert "no run recorded that it took it" in said.err
+    a_run(world, live=[Y], files=False).command("apply")
+    assert len(world.events("vanished")) == 1
+
+
+@pytest.mark.parametrize(
+    "later, why",
+    [
+        (timedelta(minutes=5), "a listing may lag behind"),
+        (timedelta(hours=3), "its cloud ended it"),
+    ],
+)
+def test_what_a_listing_lacks_is_not_recorded_as_gone_while(later: timedelta, why: str) -> None:
+    world = provisioned(X)
+    world.say([])
+    world.now = NOON + later
+    world.hides.add("gcp/prod")
+    a_run(world, files=False).command("apply")
+    assert world.events("vanished") == [], why
+
+
+def test_what_is_still_asked_for_is_made_again_and_not_recorded_as_gone() -> None:
+    world = provisioned(X)
+    world.clouds[Cloud.GCP].held.clear()
+    world.now = NOON + timedelta(minutes=20)
+    assert a_run(world, live=[X]).command("apply").code == 0
+    assert world.held == ["gcp/prod alice/x"]
+    assert world.events("vanished") == []
+
+
+def test_nothing_is_recorded_as_gone_from_a_target_that_cannot_be_listed() -> None:
+    world = provisioned(X)
+    world.say([])
+    a_run(world, files=False, down={"gcp/prod": "503"}, now=NOON + timedelta(minutes=20)).command(
+        "apply"
+    )
+    assert world.events("vanished") == []
+
+
+def test_a_record_that_cannot_be_read_does_not_stop_what_is_over() -> None:
+    world = provisioned(X)
     world.record.silent = True
     again = a_run(world, live=[X], holding=[OVER]).command("apply")
     assert again.code == 3
@@ -183,6 +275,8 @@ def test_a_deletion_by_nobody_with_a_say_takes_effect_and_raises_an_alert() -> N
     (alert,) = world.events("alert")
     assert alert["path"] == X.grant.path
     assert alert["reasons"] == ["it was ended by nobody with a say: 1 person pushed it"]
+    assert (alert["pull"], alert["author"], alert["merger"]) == (None, None, "mallory")
+    assert "pushed by mallory" in said.err
     assert a_run(world, files=False, unasked=["alice/x"]).command("apply").code == 0
 
 

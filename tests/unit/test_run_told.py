@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.output.markdown import ANCHOR
-from pipeline.record.audit import read_chain
+from pipeline.record.chain import read_chain
 from pipeline.values.canonical import digest
 from tests.unit.support_estate import a_grant, quarantine
 from tests.unit.support_run import a_run
