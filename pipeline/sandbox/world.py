@@ -37,7 +37,8 @@ TEAM_IDS = {"payments-leads": 4711, "security": 4712, "engineering": 4713}
 """As `access/teams.yaml` pins them."""
 
 LAG = timedelta(seconds=3)
-"""How long the clouds take to agree with themselves after a write: in truth seconds to minutes."""
+"""How long clouds and GitHub's lists take to agree with themselves after a write: in truth seconds
+to minutes."""
 
 ACCOUNTS = ("111122223333", "444455556666", "999900001111")
 HOME_ACCOUNT = "999900001111"
@@ -122,7 +123,7 @@ class World:
                 tokens=[_GCP_TOKEN],
             )
         )
-        self.github = self._running(GitHubSandbox(self.clock, self.root / "github"))
+        self.github = self._running(GitHubSandbox(self.clock, self.root / "github", lag=LAG))
         clock_server = Server(self._tell_time)
         self._stop.append(clock_server.stop)
         self._clock_url = clock_server.url

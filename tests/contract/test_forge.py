@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from pipeline.approvals.tally import Requirement, tally
 from pipeline.approvals.voters import gather
-from pipeline.errors import Denied, ForgeError
+from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge import github as github_module
 from pipeline.forge import github_api as api_module
 from pipeline.forge.answers import moment_at, number_at, text_at
@@ -29,11 +30,12 @@ from pipeline.forge.github_write import (
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import GitHubSandbox
 from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, ForgeReader
+from pipeline.values.pull_request import Actor, ForgeReader, Push
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 REPO = "acme/access"
 GRANT = "access/grants/alice/a.yaml"
+LAG = timedelta(seconds=3)
 
 
 @dataclass
@@ -98,8 +100,15 @@ class Estate:
 
 @pytest.fixture
 def estate(tmp_path: Path) -> Iterator[Estate]:
+    with founded(tmp_path, lag=timedelta(0)) as found:
+        yield found
+
+
+@contextmanager
+def founded(tmp_path: Path, *, lag: timedelta) -> Iterator[Estate]:
+    """Founds the organisation on a GitHub whose lists stay so far behind."""
     clock = Clock(NOW)
-    with GitHubSandbox(clock, tmp_path / "github") as sandbox:
+    with GitHubSandbox(clock, tmp_path / "github", lag=lag) as sandbox:
         sandbox.create_org("acme")
         tokens = {name: sandbox.create_user(name) for name in ("alice", "bob", "carol", "outsider")}
         sandbox.create_team("acme", "payments-leads", {"bob": "active", "carol": "pending"})
@@ -250,7 +259,7 @@ def test_the_pushes_of_a_month_are_read_on_beyond_other_lists(
     pushed = {estate.push("main", {"README.md": f"{n}\n"}) for n in range(3)}
     monkeypatch.setattr(api_module, "PER_PAGE", 1)
     monkeypatch.setattr(api_module, "MOST_PAGES", 1)
-    assert pushed < set(estate.reader().tips("main"))
+    assert pushed < {one.sha for one in estate.reader().pushes("main")}
 
 
 def also_lists(estate: Estate, commit: str, branches: Sequence[str], *, merged: bool) -> list[int]:
@@ -920,3 +929,43 @@ def _clone(estate: Estate, name: str, branch: str = "main") -> Repository:
     local.fetch(str(server), ["+refs/heads/*:refs/remotes/origin/*"])
     assert local.resolve(f"refs/remotes/origin/{branch}") == estate.tip(branch)
     return local
+
+
+def test_a_merge_is_found_while_the_list_of_its_commit_lacks_it(tmp_path: Path) -> None:
+    with founded(tmp_path, lag=LAG) as estate:
+        head = estate.push("alice/request", {GRANT: "subject: alice\n"})
+        number = estate.open("alice/request")
+        merged = estate.keeper.merge(number, sha=head, title="Grant")
+        assert estate.api("checker").get(f"/repos/{REPO}/commits/{merged}/pulls") == []
+        (found,) = estate.reader().pulls_of_commit(merged)
+        assert (found.number, found.merge_commit_sha) == (number, merged)
+        assert estate.reader().merge_made(merged)
+        estate.clock.advance(LAG)
+        assert [one.number for one in estate.reader().pulls_of_commit(merged)] == [number]
+
+
+def test_who_pushed_is_not_known_before_the_log_shows_it(tmp_path: Path) -> None:
+    with founded(tmp_path, lag=LAG) as estate:
+        estate.push("alice/request", {GRANT: "subject: alice\n"})
+        number = estate.open("alice/request")
+        reader = estate.reader()
+        reader.pull(number)
+        with pytest.raises(Incomplete, match="GitHub does not say who pushed"):
+            reader.pushers("alice/request")
+        estate.clock.advance(LAG)
+        assert [one.login for one in reader.pushers("alice/request")] == ["alice"]
+
+
+def test_a_merge_is_among_the_pushes_while_the_log_lacks_it(tmp_path: Path) -> None:
+    with founded(tmp_path, lag=LAG) as estate:
+        estate.clock.advance(LAG)
+        before = estate.reader().pushes("main")
+        head = estate.push("alice/request", {GRANT: "subject: alice\n"})
+        number = estate.open("alice/request")
+        merged = estate.keeper.merge(number, sha=head, title="Grant")
+        found = estate.reader().pushes("main")
+        assert [*before, Push(sha=merged, at=NOW + LAG, by=None)] == list(found)
+        assert estate.reader().pushes("other") == ()
+        estate.clock.advance(LAG)
+        assert [push.sha for push in estate.reader().pushes("main")][-1] == merged
+        assert len(estate.reader().pushes("main")) == len(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 
@@ -32,11 +33,11 @@ class GitHubSandbox:
     """A small GitHub on a loopback port, over real bare repositories below *root*.
 
     Everything is named as on GitHub: `org/repo`, logins, team slugs. Unknown names raise
-    `KeyError`. Time is the clock's.
+    `KeyError`. Time is the clock's; *lag* is how long some lists stay behind, see `GitHubState`.
     """
 
-    def __init__(self, clock: Clock, root: Path) -> None:
-        self._world = GitHubState(clock, root)
+    def __init__(self, clock: Clock, root: Path, *, lag: timedelta = timedelta(0)) -> None:
+        self._world = GitHubState(clock, root, lag)
         self._service = Service(self._world)
         self._server = Server(self._service)
         self.url = self._server.url

@@ -170,6 +170,7 @@ def list_activities(call: GitHubCall) -> Response:
         and (not actor or row.actor.login.lower() == actor.lower())
         and (not kind or row.activity_type == kind)
         and (since is None or row.timestamp >= since)
+        and row.timestamp <= call.now - call.world.lag
     ]
     if query.get("direction", "desc") == "desc":
         rows.reverse()

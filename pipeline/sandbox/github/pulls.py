@@ -311,6 +311,11 @@ def list_commits(call: GitHubCall) -> Response:
     return as_json(shown, headers=links)
 
 
+def _shows_merge(call: GitHubCall, pull: Pull) -> bool:
+    """Whether *pull* was merged, and long enough ago for the lists of commits to show it."""
+    return pull.merged_at is not None and pull.merged_at <= call.now - call.world.lag
+
+
 def pulls_of_commit(call: GitHubCall) -> Response:
     """The merged pull request that brought a commit to the default branch.
 
@@ -325,7 +330,7 @@ def pulls_of_commit(call: GitHubCall) -> Response:
     rows = [
         pull
         for pull in repository.pulls.values()
-        if (pull.merged_at is not None or (pull.state == "open" and not landed))
+        if (_shows_merge(call, pull) or (pull.state == "open" and not landed))
         and (sha in pull.landed or sha in commits_of(repository, pull))
     ]
     shown, links = page(call.here, call.request, rows, lambda pull: simple_json(call, pull))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -246,8 +246,16 @@ class HostedRepository:
 class GitHubState:
     """All state of one stand-in."""
 
-    def __init__(self, clock: Clock, root: Path) -> None:
+    def __init__(self, clock: Clock, root: Path, lag: timedelta) -> None:
         self.clock = clock
+        self.lag = lag
+        """How long the activity log and the list of a commit's pull requests stay behind.
+
+        Who pushed is not told right after the push (palantir/policy-bot#78), nor who brought a
+        commit right after the merge (release-drafter/release-drafter#871), while the list of pull
+        requests shows it at once.
+        """
+
         self.root = root
         self.ids = itertools.count(1001)
         self.accounts: dict[str, Account] = {}
