@@ -195,6 +195,10 @@ class Acme:
             self.person(login).merge(number)
         return number
 
+    def merged_at(self, number: int) -> datetime:
+        """Returns when a pull request was merged."""
+        return datetime.fromisoformat(self.ask("alice", "GET", f"/pulls/{number}")["merged_at"])
+
     def ask(self, login: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Asks GitHub for `/repos/acme/access` and *path* as *login*. Raises `PersonRefused`."""
         return self.person(login)._ask(method, f"/repos/{REPOSITORY}{path}", body)

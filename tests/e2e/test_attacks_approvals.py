@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.sandbox.world import LAG
 from tests.e2e.support_world import REPOSITORY, Acme, PersonRefused, Ran, grant, path_of
 
 TABLES = ("gcp/sandbox-dev", "bigquery-reader")
@@ -186,7 +187,26 @@ def test_a_force_push_back_to_the_approved_commit_counts_unless_the_approver_pus
     assert acme.check(number).code == 0
     acme.person("bob").push("ask", {ONE: MEDIUM + "# more\n"}, "More")
     acme.send("bob", approved, "ask", force=True)
+    acme.later(seconds=LAG.seconds)
     assert acme.check(number).said["verdict"] == "waiting"
+
+
+def test_what_an_approver_pushed_a_moment_ago_gives_nothing_once_the_log_shows_it(
+    acme: Acme,
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    approved = acme.tip("ask")
+    acme.approve(number, "bob")
+    acme.later(seconds=LAG.seconds)
+    acme.person("bob").push("ask", {ONE: MEDIUM + "# more\n"}, "More")
+    acme.send("bob", approved, "ask", force=True)
+    # The check cannot know it yet; the proof does.
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    acme.later(seconds=LAG.seconds)
+    applied = acme.apply()
+    assert applied.code == 1
+    assert "1 more of payments-leads must approve" in str(applied.said["quarantined"])
 
 
 def test_an_approval_older_than_a_day_does_not_count(acme: Acme) -> None:

@@ -28,8 +28,8 @@ QUESTION = {"action": "s3:ListBucket", "resource": f"arn:aws:s3:::acme-logs-{ACC
 @pytest.fixture
 def end(acme: Acme) -> datetime:
     """A grant in three clouds is provisioned; then everything stops, GitHub included."""
-    over = acme.world.clock.now() + timedelta(hours=2)
-    acme.landed("alice", "alice/one", everywhere(duration="2h"))
+    number = acme.landed("alice", "alice/one", everywhere(duration="2h"))
+    over = acme.merged_at(number) + timedelta(hours=2)
     assert acme.apply().code == 0
     acme.world.stop()
     return over
