@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
-from pipeline.forge.github_api import API_URL, PER_PAGE, Api, Endless, comments_of, tip_of
-from pipeline.forge.plumbing import is_object_id, object_id, ref_name
-from pipeline.record.vouch import Signature
+from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of
+from pipeline.forge.github_branches import PUSHES, BranchReader, merged_as, pull_of
+from pipeline.forge.plumbing import object_id, ref_name
 from pipeline.values.catalogue import Team
-from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Push, Review
+from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
+
+T = TypeVar("T")
 
 FILES_CAP = 3000
 """https://docs.github.com/rest/pulls/pulls#list-pull-requests-files"""
@@ -24,15 +24,13 @@ FILES_CAP = 3000
 RUNS_CAP = 1000
 """Check runs of one name that GitHub keeps of a commit."""
 
-_MOST_PAGES_OF_A_BRANCH = 10_000
 _MOST_PAGES_OF_PULLS = 1_000
 _MOST_IN_FULL = 10
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_PUSHES = frozenset({"push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge"})
 _WRITERS = frozenset({"admin", "maintain", "write"})
 
 
-class GitHubReader:
+class GitHubReader(BranchReader):
     """A `ForgeReader` over GitHub's API; it cannot write.
 
     Accounts, teams, membership and permissions are asked once per instance: make one per run. Token
@@ -47,16 +45,17 @@ class GitHubReader:
         api_url: str = API_URL,
         timeout: int = 30,
         pace: bool = True,
+        wait: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._api = Api(repository, token, api_url=api_url, timeout=timeout, pace=pace)
-        self._root = self._api.root
+        """*wait* waits for lists that lag behind, and returns False where no time is left."""
+        super().__init__(Api(repository, token, api_url=api_url, timeout=timeout, pace=pace))
+        self._wait = wait
         self._accounts: dict[int, Actor | None] = {}
         self._teams: dict[str, int | None] = {}
         self._members: dict[tuple[int, int], bool] = {}
         self._writers: dict[int, bool] = {}
         # By when it was merged, too: a branch name may be used again.
         self._heads: dict[tuple[str, datetime | None], set[str]] = {}
-        self._closed: list[Any] | None = None
 
     def pull(self, number: int) -> PullRequest:
         """See `ForgeReader.pull`."""
@@ -91,12 +90,12 @@ class GitHubReader:
             f"{self._root}/commits/{object_id(sha)}/pulls",
             way_out="bring the change as a new commit",
         )
-        brought = {number_at(item, "number"): item for item in listed if _brought(item, sha)}
+        brought = {number_at(item, "number"): item for item in listed if merged_as(item, sha)}
         if not brought:
             brought = {
                 number_at(item, "number"): item
-                for item in self._closed_lately()
-                if _brought(item, sha)
+                for item in self.closed_lately()
+                if merged_as(item, sha)
             }
         if len(brought) > _MOST_IN_FULL:
             return tuple(self._pull(brought[number]) for number in sorted(brought))
@@ -105,6 +104,9 @@ class GitHubReader:
 
     def files(self, number: int) -> tuple[PullFile, ...]:
         """See `ForgeReader.files`; also raises when the count is not the pull request's."""
+        return self._once_listed(lambda: self._files(number))
+
+    def _files(self, number: int) -> tuple[PullFile, ...]:
         split = "split the pull request"
         items = self._api.pages(f"{self._root}/pulls/{number:d}/files", way_out=split)
         whole = number_at(self._api.get(f"{self._root}/pulls/{number:d}"), "changed_files")
@@ -155,13 +157,16 @@ class GitHubReader:
         Also raises when the head of a pull request that this reader was asked for, and that
         was merged at *until*, is in no push listed: the list may lag behind, or forget.
         """
+        return self._once_listed(lambda: self._pushers(branch, until))
+
+    def _pushers(self, branch: str, until: datetime | None) -> tuple[Actor, ...]:
         ref = ref_name(f"refs/heads/{branch}")
         anew = "push the branch under a new name"
         items = [
             item
             for item in self._api.pages(f"{self._root}/activity", {"ref": ref}, way_out=anew)
             if text_at(item, "ref") == ref
-            and text_at(item, "activity_type") in _PUSHES
+            and text_at(item, "activity_type") in PUSHES
             and (until is None or moment_at(item, "timestamp") <= until)
         ]
         pushed = {text_at(item, "after") for item in items}
@@ -189,6 +194,9 @@ class GitHubReader:
 
         https://docs.github.com/rest/checks/runs#list-check-runs-for-a-git-reference
         """
+        return self._once_listed(lambda: self._check_runs(sha, name, app))
+
+    def _check_runs(self, sha: str, name: str, app: int) -> tuple[CheckRun, ...]:
         items: list[Any] = []
         page, whole = 0, 1
         while len(items) < whole:
@@ -227,41 +235,6 @@ class GitHubReader:
             and number_at(item, "app", "id") == app
         ]
         return tuple(sorted(found, key=lambda run: (run.completed_at, run.id)))
-
-    def pushes(self, branch: str) -> tuple[Push, ...]:
-        """Returns every commit that *branch* was set to within the last month, oldest first.
-
-        https://docs.github.com/rest/repos/repos#list-repository-activities
-        The activity log can lack what came a moment ago; of that, merges are found among the pull
-        requests that were closed lately.
-        """
-        ref = ref_name(f"refs/heads/{branch}")
-        # The whole organisation makes this list long, and nothing makes it shorter.
-        items = self._api.items(
-            f"{self._root}/activity",
-            {"ref": ref, "time_period": "month"},
-            most_pages=_MOST_PAGES_OF_A_BRANCH,
-        )
-        found = [
-            Push(
-                sha=object_id(text_at(item, "after")),
-                at=moment_at(item, "timestamp"),
-                by=actor_of(item.get("actor")),
-            )
-            # GitHub lists the latest first, unless it is asked otherwise.
-            for item in reversed(list(items))
-            if text_at(item, "ref") == ref and text_at(item, "activity_type") in _PUSHES
-        ]
-        listed = {push.sha for push in found}
-        found += [
-            Push(sha=pull.merge_commit_sha, at=pull.merged_at, by=None)
-            for pull in map(self._pull, self._closed_lately())
-            if pull.merged_at is not None
-            and pull.merge_commit_sha is not None
-            and pull.base_ref == branch
-            and pull.merge_commit_sha not in listed
-        ]
-        return tuple(sorted(found, key=lambda push: push.at))
 
     def account(self, number: int) -> Actor | None:
         """See `ForgeReader.account`.
@@ -315,95 +288,27 @@ class GitHubReader:
             )
         return self._writers[actor.id]
 
-    def default_branch(self) -> str:
-        """Returns the name of the default branch."""
-        return text_at(self._api.get(self._root), "default_branch")
-
-    def tip(self, branch: str) -> str | None:
-        """Returns the commit that *branch* is at; None where there is no such branch."""
-        return tip_of(self._api, branch)
-
     def comments(self, number: int) -> tuple[Comment, ...]:
         """Returns the comments on a pull request's conversation, oldest first."""
         return comments_of(self._api, number)
 
-    def signatures(self, head: str) -> Iterator[Signature]:
-        """Yields what GitHub says of the commit *head* and all before it, newest first; pages
-        are asked for as they are needed.
+    def _once_listed(self, read: Callable[[], T]) -> T:
+        """Returns what *read* returns, which is tried again while lists that lag may catch up.
 
-        https://docs.github.com/rest/commits/commits#list-commits
+        Right after a push GitHub does not always tell who pushed: palantir/policy-bot#78.
         """
-        query = {"sha": object_id(head)}
-        for item in self._api.items(
-            f"{self._root}/commits", query, most_pages=_MOST_PAGES_OF_A_BRANCH
-        ):
-            author, committer = actor_of(item.get("author")), actor_of(item.get("committer"))
-            yield Signature(
-                sha=object_id(text_at(item, "sha")),
-                parents=tuple(text_at(one, "sha") for one in value_at(item, "parents")),
-                author=author.id if author else None,
-                committer=committer.id if committer else None,
-                signed=value_at(item, "commit", "verification", "verified") is True,
-                message=text_at(item, "commit", "message"),
-            )
-
-    def merge_made(self, sha: str) -> bool:
-        """Whether merging a pull request made the commit *sha*, on whatever branch.
-
-        Where there are more pull requests than are read, one of them may have.
-        """
-        listed = self._api.items(f"{self._root}/commits/{object_id(sha)}/pulls")
-        try:
-            return any(
-                _brought(item, sha) for item in itertools.chain(listed, self._closed_lately())
-            )
-        except Endless:
-            return True
-
-    def _closed_lately(self) -> list[Any]:
-        """Returns a page of the pull requests that were closed or changed last, once per instance.
-
-        A merge shows here at once, while the list of a commit's pull requests can lack it for
-        some seconds: release-drafter/release-drafter#871.
-        https://docs.github.com/rest/pulls/pulls#list-pull-requests
-        """
-        if self._closed is None:
-            query = {"state": "closed", "sort": "updated", "direction": "desc"}
-            self._closed = []
-            with suppress(Endless):
-                for item in self._api.items(f"{self._root}/pulls", query, most_pages=1):
-                    self._closed.append(item)
-        return self._closed
+        while True:
+            try:
+                return read()
+            except Incomplete:
+                if not self._wait():
+                    raise
 
     def _pull(self, data: Any) -> PullRequest:
-        head_repository = value_at(data, "head", "repo")
-        merged_at = moment_at(data, "merged_at") if data.get("merged_at") is not None else None
-        merge_sha = data.get("merge_commit_sha")
-        pull = PullRequest(
-            number=number_at(data, "number"),
-            author=actor_of(data.get("user")),
-            state=text_at(data, "state"),
-            base_ref=text_at(data, "base", "ref"),
-            head_ref=text_at(data, "head", "ref"),
-            head_sha=object_id(text_at(data, "head", "sha")),
-            # A fork that was deleted has no repository.
-            same_repository=head_repository is not None
-            and number_at(head_repository, "id") == number_at(data, "base", "repo", "id"),
-            draft=data.get("draft") is True,
-            merged_at=merged_at,
-            merge_commit_sha=merge_sha
-            if merged_at and isinstance(merge_sha, str) and is_object_id(merge_sha)
-            else None,
-            merged_by=actor_of(data.get("merged_by")),
-        )
+        pull = pull_of(data)
         if pull.same_repository:
-            self._heads.setdefault((pull.head_ref, merged_at), set()).add(pull.head_sha)
+            self._heads.setdefault((pull.head_ref, pull.merged_at), set()).add(pull.head_sha)
         return pull
-
-
-def _brought(item: Any, sha: str) -> bool:
-    """Whether merging the pull request *item* of a list made the commit *sha*."""
-    return item.get("merged_at") is not None and item.get("merge_commit_sha") == sha
 
 
 def _part(login: str) -> str:

@@ -44,14 +44,12 @@ class CommitProver:
         now: datetime,
         known: Mapping[str, Proof] | None = None,
         pushed_by: Callable[[str], str | None] = lambda _: None,
-        wait: Callable[[], bool] = lambda: False,
     ) -> None:
         """*checker* is the name of our check run and the id of the App that posts it.
         *fetch_head* makes a pull request's head available as git objects, and raises
         `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
         proofs of earlier runs, from an audit chain whose signatures were checked. *pushed_by*
-        says who set the branch to a commit, by login. *wait* waits for lists that lag behind, and
-        returns False where there is no time left."""
+        says who set the branch to a commit, by login."""
         self._sources = sources
         self._forge = forge
         self.assessor = assessor
@@ -60,7 +58,6 @@ class CommitProver:
         self._checker = checker
         self._now = now
         self._pushed_by = pushed_by
-        self._wait = wait
         self._pulls: dict[str, PullRequest] = {}
         """By commit, the pull request that brought it."""
 
@@ -108,21 +105,14 @@ class CommitProver:
         commits: Sequence[MainlineCommit],
         sound: Sound,
     ) -> Proof | Unproven:
-        while True:
-            try:
-                return self._judge(commit, previous, commits, sound)
-            except Incomplete as error:
-                if not self._wait():
-                    return self._undecided(commit, error)
-            except ForgeError as error:
-                self._outages += 1
-                if self._outages >= MOST_OUTAGES:
-                    raise
-                return self._undecided(commit, error)
-
-    def _undecided(self, commit: MainlineCommit, error: ForgeError) -> Unproven:
-        reason = f"nothing is decided about it yet: {error}"
-        return Unproven(commit=commit.sha, reasons=(reason,), undecided=True)
+        try:
+            return self._judge(commit, previous, commits, sound)
+        except ForgeError as error:
+            self._outages += not isinstance(error, Incomplete)
+            if self._outages >= MOST_OUTAGES:
+                raise
+            reason = f"nothing is decided about it yet: {error}"
+            return Unproven(commit=commit.sha, reasons=(reason,), undecided=True)
 
     def _judge(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import Denied, Incomplete, Undecided, UsageError
+from pipeline.errors import Denied, Undecided, UsageError
 from pipeline.forge.github_write import Annotation
 from pipeline.history.lives import GRANTS
 from pipeline.history.proven import Proven
@@ -14,7 +14,6 @@ from pipeline.judge.decide import Decision, Verdict
 from pipeline.output.annotations import remarks
 from pipeline.output.markdown import CHECK_MARKER, check_comment
 from pipeline.run.estate import CHECK_NAME, EstateRun
-from pipeline.run.read_back import LISTS_CATCH_UP, Patience
 from pipeline.run.try_rules import read_report
 from pipeline.run.workspace import Workspace
 from pipeline.values.commits import TreeChange
@@ -27,21 +26,9 @@ def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) 
 
     *tried* is a report on the head's rules (`try_rules.read_report`); without one they are tried
     here. A draft is never allowed. While something on the default branch that decides is unproven,
-    nothing is added. What cannot be fetched or listed on any try is denied; lists that lag behind
-    the push are read again for a while. Raises `UsageError` for a pull request that is not open.
+    nothing is added. What cannot be fetched or listed on any try is denied. Raises `UsageError`
+    for a pull request that is not open.
     """
-    patience = Patience(workspace.pause, whole=LISTS_CATCH_UP)
-    while True:
-        try:
-            return _judge_once(workspace, number, tried)
-        except Incomplete as error:
-            if not patience.wait():
-                raise
-            workspace.progress(f"asking again: {error}")
-
-
-def _judge_once(workspace: Workspace, number: int, tried: Path | None) -> Assessment:
-    """Judges a pull request by what GitHub lists now; see `judge_pull`."""
     with EstateRun(workspace, both_engines=True) as run:
         base = run.tip
         pull = workspace.reader.pull(number)

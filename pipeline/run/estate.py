@@ -37,7 +37,7 @@ from pipeline.record.recorded import Recorded, read_recorded
 from pipeline.record.vouch import authentic
 from pipeline.run.cloud_deadlines import SideBySide
 from pipeline.run.connect import Clouds
-from pipeline.run.read_back import LISTS_CATCH_UP, Patience
+from pipeline.run.read_back import Patience
 from pipeline.run.removals import LaneParts, Removed, take_away, unasked
 from pipeline.run.situation import Situation, dispute_events
 from pipeline.run.workspace import Workspace
@@ -220,7 +220,6 @@ class EstateRun:
             now=self.now,
             known=self.recorded.proofs,
             pushed_by=self._pushed_by,
-            wait=Patience(self.workspace.pause, whole=LISTS_CATCH_UP).wait,
         )
         return Prover(sources=self.workspace.sources, commits=commits)
 

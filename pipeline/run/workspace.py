@@ -99,6 +99,7 @@ class Workspace:
     def reader(self) -> GitHubReader:
         """GitHub, reading."""
         from pipeline.forge.github import GitHubReader
+        from pipeline.run.read_back import LISTS_CATCH_UP, Patience
 
         token = self.settings.reader_token
         if token is None:
@@ -107,7 +108,11 @@ class Workspace:
                 hint="set DAYPASS_CHECKER_TOKEN (or DAYPASS_KEEPER_TOKEN in the apply job)",
             )
         return GitHubReader(
-            self.slug, token, api_url=self.settings.github_api, pace=self._on_github
+            self.slug,
+            token,
+            api_url=self.settings.github_api,
+            pace=self._on_github,
+            wait=Patience(self.pause, whole=LISTS_CATCH_UP).wait,
         )
 
     def writer(self, who: str) -> GitHubWriter:

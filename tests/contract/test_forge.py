@@ -956,6 +956,27 @@ def test_who_pushed_is_not_known_before_the_log_shows_it(tmp_path: Path) -> None
         assert [one.login for one in reader.pushers("alice/request")] == ["alice"]
 
 
+def test_who_pushed_is_asked_again_while_there_is_time(tmp_path: Path) -> None:
+    with founded(tmp_path, lag=LAG) as estate:
+        estate.push("alice/request", {GRANT: "subject: alice\n"})
+        number = estate.open("alice/request")
+        waited: list[str] = []
+
+        def wait() -> bool:
+            waited.append("a second")
+            estate.clock.advance(timedelta(seconds=1))
+            return True
+
+        reader = GitHubReader(
+            REPO, estate.tokens["checker"], api_url=estate.api_url, pace=False, wait=wait
+        )
+        reader.pull(number)
+        assert [one.login for one in reader.pushers("alice/request")] == ["alice"]
+        assert len(waited) == 3
+        assert [one.login for one in reader.pushers("alice/request")] == ["alice"]
+        assert len(waited) == 3
+
+
 def test_a_merge_is_among_the_pushes_while_the_log_lacks_it(tmp_path: Path) -> None:
     with founded(tmp_path, lag=LAG) as estate:
         estate.clock.advance(LAG)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -69,9 +69,6 @@ class Branch:
 
         self.pushers: dict[str, str] = {}
         """Who set the branch to a commit, by login."""
-
-        self.wait: Callable[[], bool] = lambda: False
-        """Waits for lists that lag behind, as long as there is time."""
 
         self.engines: list[Any] = []
         """Engines to ask instead of the embedded one."""
@@ -248,7 +245,6 @@ class Branch:
             now=self.now,
             known=known,
             pushed_by=self.pushers.get,
-            wait=lambda: self.wait(),
         )
         return Prover(sources=sources, commits=commits)
 

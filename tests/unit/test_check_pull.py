@@ -13,7 +13,6 @@ from pipeline.errors import Denied, ForgeError, Incomplete, PipelineError, Usage
 from pipeline.forge.github_write import Annotation
 from pipeline.judge.decide import Verdict
 from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
-from pipeline.run.read_back import LISTS_CATCH_UP
 from pipeline.values.commits import FILE_MODE, TreeChange
 from pipeline.values.pull_request import Actor, PullFile, PullRequest
 
@@ -46,18 +45,14 @@ class Surroundings:
         self.posted: list[dict[str, Any]] = []
         self.comments: list[str] = []
         self.pull = PULL
-        self.waited: list[float] = []
-        self.catches_up_after = 10_000.0
-        """The seconds of waiting after which the question no longer fails."""
 
         def asked(name: str, answer: Any) -> Any:
-            if name == failing and error is not None and sum(self.waited) < self.catches_up_after:
+            if name == failing and error is not None:
                 raise error
             return answer
 
         self.workspace: Any = SimpleNamespace(
             now=lambda: datetime(2026, 11, 20, 12, tzinfo=UTC),
-            pause=self._pause,
             progress=lambda text: None,
             fetch_main=lambda: BASE,
             fetch_open=lambda number, sha: asked("fetch_open", None),
@@ -70,9 +65,6 @@ class Surroundings:
             writer=lambda who: SimpleNamespace(check_run=self._check_run, comment=self._comment),
         )
         self._asked = asked
-
-    def _pause(self, seconds: float) -> None:
-        self.waited.append(seconds)
 
     def _files(self, number: int) -> tuple[PullFile, ...]:
         found = tuple(PullFile(path=one, status="added", blob="e" * 40) for one in self.listed)
@@ -119,16 +111,6 @@ def test_what_may_pass_is_no_verdict(failing: str, error: PipelineError) -> None
     with pytest.raises(type(error)):
         judge_pull(there.workspace, 7)
     assert there.posted == []
-    # Only lists that lag are worth a wait.
-    assert sum(there.waited) == (LISTS_CATCH_UP if isinstance(error, Incomplete) else 0)
-
-
-def test_lists_that_lag_behind_the_push_are_read_again() -> None:
-    there = Surroundings("files", Incomplete("#7 changes 1 files, GitHub lists 0"))
-    there.listed, there.catches_up_after = ("README.md",), 5
-    (reason,) = judge_pull(there.workspace, 7).decision.reasons
-    assert reason.startswith("#7: GitHub and git name different files")
-    assert there.waited == [2.0, 4.0]
 
 
 def test_a_closed_pull_request_is_not_judged() -> None:

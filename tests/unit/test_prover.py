@@ -295,31 +295,6 @@ def test_a_list_may_lag_for_an_hour_and_what_it_lacks_then_stays_lacking(
     assert branch.stand().undecided == {}
 
 
-def test_a_list_that_lags_is_read_again_while_there_is_time(branch: Branch) -> None:
-    branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
-    branch.forge.failures["pushers"] = Incomplete("GitHub does not say who pushed")
-    waited: list[str] = []
-
-    def catch_up() -> bool:
-        waited.append("a while")
-        if len(waited) == 2:
-            branch.forge.failures.clear()
-        return True
-
-    branch.wait = catch_up
-    assert live(branch.stand()) == ["alice/payouts"]
-    assert len(waited) == 2
-
-
-def test_a_list_that_never_catches_up_leaves_its_commit_undecided(branch: Branch) -> None:
-    branch.bring({PAYOUTS: TABLES}, approved_by=[BOB])
-    branch.forge.failures["pushers"] = Incomplete("GitHub does not say who pushed")
-    left = [True, True, False]
-    branch.wait = lambda: left.pop(0)
-    assert undecided(branch).endswith("GitHub does not say who pushed")
-    assert left == []
-
-
 def test_clocks_may_differ_by_five_minutes(branch: Branch) -> None:
     number = branch.propose({PAYOUTS: grant()})
     branch.show(number)
