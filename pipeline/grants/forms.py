@@ -68,7 +68,7 @@ GRANT = Object(
         Field(name="subject", kind=PRINCIPAL_NAME, about="who gets access; equals the folder"),
         Field(
             name="reason",
-            kind=Text(expected="why, in one line", shortest=3, longest=1000),
+            kind=Text(expected="why, in one line", shortest=3, longest=1000, whole=True),
             about="why, for reviewers and auditors, in one line",
         ),
         Field(

@@ -320,7 +320,7 @@ DELEGATION = Object(
         ),
         Field(
             name="reason",
-            kind=Text(expected="why, in one line", shortest=3, longest=1000),
+            kind=Text(expected="why, in one line", shortest=3, longest=1000, whole=True),
             about="why, in one line",
         ),
     ),

@@ -94,6 +94,9 @@ class Text:
     literal: bool = False
     """Must be ASCII: names, whose letters other letters can imitate."""
 
+    whole: bool = False
+    """No comment may follow on its line: whoever reads the line takes all of it for the text."""
+
     def read(self, node: Node, name: str, reading: Reading) -> str | None:
         """See `FieldKind.read`."""
         scalar = reading.scalar(node, name, self.expected)
@@ -101,6 +104,14 @@ class Text:
             return None
         # A block scalar (`>`) ends with a line break that nobody meant.
         value = scalar.value if self.literal else scalar.value.removesuffix("\n")
+        if self.whole and scalar.comment is not None:
+            reading.refuse(
+                scalar.comment,
+                "text-cut",
+                f"{label(name)} ends here, as YAML takes what follows # for a comment; write the "
+                "text in quotes, or the comment on a line of its own",
+            )
+            return None
         wrong = self._wrong(value, scalar, label(name))
         if wrong is not None:
             reading.refuse(scalar.mark, *wrong)

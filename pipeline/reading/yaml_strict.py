@@ -42,6 +42,8 @@ class Scalar:
     mark: Mark
     value: str
     plain: bool
+    comment: Mark | None = None
+    """Where a comment begins that stands behind plain text on its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,7 @@ class _Builder:
         Raises `yaml.YAMLError` when *text* is no YAML.
         """
         result: Node | None = None
+        lines = text.split("\n")
         documents = count = 0
         event: Any
         for event in yaml.parse(text, Loader=_LOADER):
@@ -286,7 +289,9 @@ class _Builder:
                     return None
                 self._refuse_references(event, mark)
             if kind is yaml.ScalarEvent:
-                done: Node = Scalar(mark, event.value, not event.style)
+                plain = not event.style
+                comment = _comment_after(lines, event.end_mark) if plain else None
+                done: Node = Scalar(mark, event.value, plain, comment)
             elif kind is yaml.AliasEvent:
                 done = Broken(mark)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
@@ -354,6 +359,17 @@ class _Builder:
         else:
             level.seen[node.value] = node.mark.line
             level.key = node
+
+
+def _comment_after(lines: list[str], end: Any) -> Mark | None:
+    """Returns where a comment begins that follows *end* on its line, with spaces between."""
+    if end.line >= len(lines):
+        return None
+    rest = lines[end.line][end.column :]
+    comment = rest.lstrip(" ")
+    if not comment.startswith("#"):
+        return None
+    return Mark(line=end.line + 1, column=end.column + len(rest) - len(comment) + 1)
 
 
 _STARTS = frozenset(

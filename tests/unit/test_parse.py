@@ -122,6 +122,38 @@ def test_a_folded_reason_is_one_line() -> None:
     assert grant.reason == "one two"
 
 
+THE_REASON = "reason: Payouts stuck since 14:00"
+
+
+@pytest.mark.parametrize(
+    "line, column",
+    [
+        ("reason: Payouts stuck, see #4521 and restart", 28),
+        ("reason: Payouts stuck  # for now", 24),
+        ("reason: Payouts stuck,\n  see #4521", 7),
+    ],
+)
+def test_a_reason_that_yaml_would_cut_at_a_comment_is_refused_there(line: str, column: int) -> None:
+    text = changed(THE_REASON, instead=line)
+    assert told(text) == [(2 + line.count("\n"), column, "text-cut")]
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ('reason: "Payouts stuck, see #4521"  # quoted', "Payouts stuck, see #4521"),
+        ("reason: >\n  Payouts stuck, see #4521\n", "Payouts stuck, see #4521"),
+        ("reason: Payouts#4521 are stuck", "Payouts#4521 are stuck"),
+        ("reason: Payouts stuck\n# a line of its own", "Payouts stuck"),
+    ],
+)
+def test_a_reason_that_is_read_whole_is_fine(line: str, reason: str) -> None:
+    found = parse_grant(changed(THE_REASON, instead=line).encode(), path=PATH)
+    assert found.problems == ()
+    assert found.grant is not None
+    assert found.grant.reason == reason
+
+
 def test_both_of_pyyaml_s_parsers_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     text = changed("duration: 2h", instead="duration: &x soon").encode()
     fast = parse_grant(text, path=PATH)
