@@ -39,9 +39,17 @@ class BranchStore:
         if head is None:
             return None, {}
         if head not in self._cache:
-            self._fetch([_RECORD])
+            if not self._at_hand(head):
+                self._fetch([_RECORD])
             self._read(head)
         return head, self._cache[head]
+
+    def _at_hand(self, head: str) -> bool:
+        """Whether an earlier run fetched the commit *head* into this clone."""
+        try:
+            return self._repository.resolve(head) == head
+        except ForgeError:
+            return False
 
     def load_from_git(self) -> tuple[str | None, Mapping[str, bytes]]:
         """See `AuditStore.load_from_git`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import RefMoved
+from pipeline.errors import ForgeError, RefMoved
 from pipeline.run.audit_store import BranchStore
 from pipeline.values.commits import FILE_MODE, TreeEntry
 
@@ -20,6 +20,7 @@ class Branch:
         self.head: str | None = None
         self.commits: dict[str, dict[str, bytes]] = {}
         self.fetched = 0
+        self.in_clone: set[str] = set()
 
     def tip(self, name: str) -> str | None:
         assert name == "daypass/audit"
@@ -28,6 +29,12 @@ class Branch:
     def fetch(self, refspecs: Sequence[str]) -> None:
         assert list(refspecs) == ["+refs/heads/daypass/audit:refs/daypass/record"]
         self.fetched += 1
+        self.in_clone.update(self.commits)
+
+    def resolve(self, commit: str) -> str:
+        if commit not in self.in_clone:
+            raise ForgeError("unknown revision")
+        return commit
 
     def tree(self, commit: str) -> tuple[TreeEntry, ...]:
         return tuple(
@@ -57,7 +64,11 @@ def branch() -> Branch:
 
 def store_of(branch: Branch) -> BranchStore:
     parts: Any = SimpleNamespace(
-        tip=branch.tip, tree=branch.tree, read_many=branch.read_many, append=branch.append
+        tip=branch.tip,
+        resolve=branch.resolve,
+        tree=branch.tree,
+        read_many=branch.read_many,
+        append=branch.append,
     )
     return BranchStore(reader=parts, repository=parts, fetch=branch.fetch, writer=lambda: parts)
 
@@ -71,6 +82,16 @@ def test_what_one_run_appends_it_need_not_read_again(branch: Branch) -> None:
     assert branch.fetched == 0
     assert store_of(branch).load() == store.load()
     assert branch.fetched == 1
+
+
+def test_what_an_earlier_run_fetched_into_this_clone_is_not_fetched_again(branch: Branch) -> None:
+    first = store_of(branch).append({"1.jsonl": "a\n"}, "One", parent=None)
+    assert store_of(branch).load() == (first, {"1.jsonl": b"a\n"})
+    assert store_of(branch).load() == (first, {"1.jsonl": b"a\n"})
+    assert branch.fetched == 1
+    second = store_of(branch).append({"2.jsonl": "b\n"}, "Two", parent=first)
+    assert store_of(branch).load() == (second, {"1.jsonl": b"a\n", "2.jsonl": b"b\n"})
+    assert branch.fetched == 2
 
 
 def test_what_another_run_appended_is_read(branch: Branch) -> None:
