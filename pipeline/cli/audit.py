@@ -123,8 +123,7 @@ def _line(event: Mapping[str, Any]) -> str:
         case "grant":
             what = f"{event['grant']} is {event['state']}"
         case "segment":
-            places = [f"{one['file']}:{one['line']}" for one in event["breaks"]]
-            what = f"goes on after what does not hold: {', '.join(places)}"
+            what = f"goes on after {event['breaks']} break(s): {'; '.join(event['first'])}"
         case "vanished":
             binding = event["binding"]
             what = (

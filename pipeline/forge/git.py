@@ -211,11 +211,13 @@ class Repository:
             what = found[0].blob
         return self.read_many([what], limit=limit)[what]
 
-    def read_many(self, blobs: Iterable[str], *, limit: int) -> dict[str, bytes]:
+    def read_many(
+        self, blobs: Iterable[str], *, limit: int, leave_out_larger: bool = False
+    ) -> dict[str, bytes]:
         """Returns the bytes of every blob in *blobs*, each proven to have that id.
 
-        One that is missing, no blob, or over *limit* bytes is an error: where that may
-        happen, look at `TreeEntry.size` first.
+        One that is missing, no blob, or (unless those are left out) over *limit* bytes is an
+        error: where that may happen, look at `TreeEntry.size` first.
         """
         wanted = sorted({object_id(blob) for blob in blobs})
         if not wanted:
@@ -224,11 +226,15 @@ class Repository:
         # Sizes first: an oversized blob must not be read at all.
         if not all(blob in self._sizes for blob in wanted):
             self._ask_sizes(wanted, request)
-        for blob in wanted:
+        for blob in wanted if not leave_out_larger else ():
             if self._sizes[blob] > limit:
                 raise ForgeError(
                     f"blob {blob[:12]} has {self._sizes[blob]} bytes, the limit is {limit}"
                 )
+        wanted = [blob for blob in wanted if self._sizes[blob] <= limit]
+        request = "".join(f"{blob}\n" for blob in wanted).encode("ascii")
+        if not wanted:
+            return {}
         contents = self._run("cat-file", "--batch", stdin=request).stdout
         result: dict[str, bytes] = {}
         at = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from pipeline.forge.answers import actor_of, moment_at, number_at, text_at, value_at
@@ -35,12 +36,13 @@ class BranchReader:
         """Returns the commit that *branch* is at; None where there is no such branch."""
         return tip_of(self._api, branch)
 
-    def pushes(self, branch: str) -> tuple[Push, ...]:
+    def pushes(self, branch: str, *, merged_since: datetime) -> tuple[Push, ...]:
         """Returns every commit that *branch* was set to within the last month, oldest first.
 
         https://docs.github.com/rest/repos/repos#list-repository-activities
-        The activity log can lack what came a moment ago; of that, merges are found among the pull
-        requests that were closed lately.
+        The activity log can lack what came a moment ago; of that, merges since *merged_since* are
+        found among the pull requests that were closed lately. Older ones are not looked for: the
+        log has them, in their order.
         """
         ref = ref_name(f"refs/heads/{branch}")
         # The whole organisation makes this list long, and nothing makes it shorter.
@@ -64,7 +66,10 @@ class BranchReader:
             Push(sha=pull.merge_commit_sha, at=pull.merged_at, by=None)
             for pull in map(pull_of, self.closed_lately())
             if pull.merged_at is not None
+            and pull.merged_at >= merged_since
             and pull.merge_commit_sha is not None
+            # A pull request counts as merged, too, when its head comes with another one.
+            and pull.merge_commit_sha != pull.head_sha
             and pull.base_ref == branch
             and pull.merge_commit_sha not in listed
         ]

@@ -60,6 +60,9 @@ class Run:
     main: str
     """Tip of the default branch that the run worked from."""
 
+    anchor: str | None = None
+    """The commit that is trusted without proof; None where none is set."""
+
 
 def batch(
     events: Sequence[AuditEvent], *, after: Tip, at: datetime, run: Run
@@ -82,7 +85,7 @@ def batch(
                 "prev": tip.digest,
                 "at": timestamp(at),
                 "kind": event.kind,
-                "run": {"actor": run.actor, "id": run.id},
+                "run": {"actor": run.actor, "id": run.id, "anchor": run.anchor},
                 "main": run.main,
             }
         )

@@ -1,13 +1,17 @@
 """Reads and verifies the record; `audit` says what form it has.
 
-Nothing on its branch is ever changed, so a break cannot be mended in place. The next run that
-writes begins a new *segment*: a line that follows the last one that held, and names every place
-where the record does not hold. What lies in between proves nothing. For example:
+Files count in the order in which they were added, and each line must follow the last one that
+held. What does not is a *break*: it is passed over, and hides nothing that follows the last good
+line. For example:
 
     00000001.jsonl    lines 1 and 2
     00000002.jsonl    line 3, then one that follows nothing    a break at 00000002:2
-    00000003.jsonl    lines that follow that one               skipped: a break at 00000003:1
-    00000004.jsonl    line 4, the segment: it follows line 3 and names both places
+    00000003.jsonl    a line that follows that one             a break at 00000003:1
+    00000004.jsonl    line 4, a segment: it follows line 3, and names what is broken so far
+
+Nothing on the branch is ever changed, so a break stays. The next run that writes begins a new
+*segment* with a line that names the breaks by number and digest: once told, they stop no later
+run. One more break is another digest, and is told again.
 """
 
 from __future__ import annotations
@@ -15,18 +19,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pipeline.reading.yaml_strict import visible
 from pipeline.record.audit import AuditEvent, Tip
-from pipeline.values.canonical import canonical
+from pipeline.values.canonical import canonical, digest
 
 SEGMENT = "segment"
 
-_FILE = re.compile(r"events/(?P<year>\d{4})/(?P<month>\d{2})/(?P<number>\d{8})\.jsonl")
+_FILE = re.compile(r"events/(?P<year>\d{4})/(?P<month>\d{2})/(?P<number>\d{8,15})\.jsonl")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MOST_CHARACTERS = 200
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -49,47 +56,64 @@ class Chain:
 
     events: tuple[Mapping[str, Any], ...]
     tip: Tip
-    broken: tuple[Break, ...]
-    """The breaks that no segment names, sorted: while there are any, nothing may be added but
-    the segment that names them."""
+    breaks: tuple[Break, ...]
+    """Every place that does not hold, in the order of addition."""
 
-    named: tuple[Break, ...] = ()
-    """The breaks that a segment names, sorted."""
+    named: int = 0
+    """The number of them, from the first one on, that a segment names."""
 
     digests: frozenset[str] = frozenset()
     """`Tip.short` of every line: what an anchor may name."""
 
+    @property
+    def broken(self) -> tuple[Break, ...]:
+        """The breaks that no segment names: nothing may be added but a segment."""
+        return self.breaks[self.named :]
+
+    @property
+    def segment(self) -> str | None:
+        """The commit at which the breaks were read that the last segment names."""
+        begun = [event["commit"] for event in self.events if event["kind"] == SEGMENT]
+        return begun[-1] if begun else None
+
+
+def is_chain_file(path: str) -> bool:
+    """Whether *path* is that of a file of the chain."""
+    return _FILE.fullmatch(path) is not None
+
 
 def read_chain(files: Mapping[str, bytes]) -> Chain:
-    """Reads and verifies a whole chain, given as path to content.
-
-    Stops adding events at a break, and goes on with the segment that names it.
-    """
-    strays: list[Break] = []
-    numbered: list[tuple[int, str]] = []
-    for path in files:
-        if match := _FILE.fullmatch(path):
-            numbered.append((int(match["number"]), path))
-        else:
-            strays.append(_break(path, 1, "not a file of the chain"))
-    numbered.sort()
+    """Reads and verifies a whole chain, given as path to content in the order of addition."""
     reading = _Reading()
-    for number, path in numbered:
-        reading.add(number, path, files[path])
-    breaks = sorted((*strays, *reading.breaks))
+    for path, content in files.items():
+        reading.add(path, content)
+    numbers = {int(match["number"]) for match in map(_FILE.fullmatch, files) if match}
     return Chain(
         events=tuple(reading.events),
-        tip=reading.tip_before_free({number for number, _ in numbered}),
-        broken=tuple(one for one in breaks if (one.file, one.line) not in reading.named),
-        named=tuple(one for one in breaks if (one.file, one.line) in reading.named),
+        tip=_before_a_free_number(reading.tip, numbers),
+        breaks=tuple(reading.breaks),
+        named=reading.named,
         digests=frozenset(reading.digests),
     )
 
 
+def by_number(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Returns *files* in the order of their numbers, as a copy does not say when each was added."""
+
+    def place(path: str) -> tuple[int, str]:
+        match = _FILE.fullmatch(path)
+        return (int(match["number"]) if match else 0, path)
+
+    return {path: files[path] for path in sorted(files, key=place)}
+
+
 def new_segment(chain: Chain, *, commit: str | None) -> AuditEvent:
     """Returns the event that goes on after the breaks of *chain*, which was read at *commit*."""
-    breaks = [{"file": one.file, "line": one.line, "what": one.what} for one in chain.broken]
-    return AuditEvent(kind=SEGMENT, data={"commit": commit, "breaks": breaks})
+    count, of = _summary(chain.breaks)
+    shown = [str(one) for one in chain.breaks[:_MOST_NAMED]]
+    return AuditEvent(
+        kind=SEGMENT, data={"commit": commit, "breaks": count, "digest": of, "first": shown}
+    )
 
 
 class _Reading:
@@ -100,81 +124,50 @@ class _Reading:
         self.digests: set[str] = set()
         self.tip = Tip()
         self.breaks: list[Break] = []
-        self.named: set[tuple[str, int]] = set()
-        """The places that segments name."""
+        self.named = 0
 
-        self._passed_over: set[int] = set()
-        """The numbers of whole files that segments name."""
-
-        self._lost = False
-        """Whether a break was met, and no segment since."""
-
-    def add(self, number: int, path: str, content: bytes) -> None:
-        """Reads the next file, in the order of numbers."""
-        if (visible(path), 1) in self.named:
-            # It was there when the segment was begun, under a number that comes later.
-            self.breaks.append(_break(path, 1, "it comes after a break"))
-            return
-        if self._lost:
-            if not self._resumes(path, content):
-                self.breaks.append(_break(path, 1, "it comes after a break"))
-                return
-            self._lost = False
-        elif number != (expected := self._next(self._passed_over)):
-            self._lose(path, 1, f"file {expected:08d} is missing before it")
+    def add(self, path: str, content: bytes) -> None:
+        """Reads the file that was added next."""
+        match = _FILE.fullmatch(path)
+        if match is None:
+            self._break(path, 1, "not a file of the chain")
             return
         lines = content.split(b"\n")
         if not content or lines.pop() != b"":
-            self._lose(path, len(lines) or 1, "cut short: no newline at its end")
+            self._break(path, len(lines) or 1, "cut short: no newline at its end")
             return
         for row, line in enumerate(lines, start=1):
             event, fault = _check(line, self.tip, path)
             if event is None:
-                self._lose(path, row, fault)
+                self._break(path, row, fault)
                 return
-            seq, digest = self.tip.seq + 1, hashlib.sha256(line).hexdigest()
-            self.tip = Tip(file=number, seq=seq, digest=digest)
+            seq, of = self.tip.seq + 1, hashlib.sha256(line).hexdigest()
+            self.tip = Tip(file=int(match["number"]), seq=seq, digest=of)
             self.digests.add(self.tip.short)
             self.events.append(event)
-            self._note(_places(event))
+            if event["kind"] == SEGMENT and _summary(self.breaks) == (
+                event["breaks"],
+                event["digest"],
+            ):
+                self.named = len(self.breaks)
 
-    def tip_before_free(self, taken: Collection[int]) -> Tip:
-        """Returns the tip with the number before that of the next file, which is a free one."""
-        return replace(self.tip, file=self._next(self._passed_over | set(taken)) - 1)
-
-    def _next(self, without: Collection[int]) -> int:
-        """Returns the first number after the last file that is not among *without*."""
-        number = self.tip.file + 1
-        while number in without:
-            number += 1
-        return number
-
-    def _note(self, places: set[tuple[str, int]]) -> None:
-        self.named |= places
-        for file, line in places:
-            if line == 1 and (match := _FILE.fullmatch(file)):
-                self._passed_over.add(int(match["number"]))
-
-    def _lose(self, path: str, line: int, what: str) -> None:
-        self.breaks.append(_break(path, line, what))
-        self._lost = True
-
-    def _resumes(self, path: str, content: bytes) -> bool:
-        """Whether a file begins with a segment that names every break before it."""
-        event, _ = _check(content.partition(b"\n")[0], self.tip, path)
-        if event is None or not content.endswith(b"\n"):
-            return False
-        return {(one.file, one.line) for one in self.breaks} <= self.named | _places(event)
+    def _break(self, path: str, line: int, what: str) -> None:
+        # Whoever pushes chooses the text: as it prints, and no more of it than a reader needs.
+        shown, said = (visible(text)[:_MOST_CHARACTERS] for text in (path, what))
+        self.breaks.append(Break(file=shown, line=line, what=said))
 
 
-def _places(event: Mapping[str, Any]) -> set[tuple[str, int]]:
-    """Returns the places that *event* names, where it is a segment."""
-    breaks = event["breaks"] if event["kind"] == SEGMENT else ()
-    return {(one["file"], one["line"]) for one in breaks}
+def _summary(breaks: Sequence[Break]) -> tuple[int, str]:
+    """Returns number and digest of *breaks*, by their places: words may change with a release."""
+    return len(breaks), digest([[one.file, one.line] for one in breaks])
 
 
-def _break(path: str, line: int, what: str) -> Break:
-    return Break(file=visible(path), line=line, what=what)
+def _before_a_free_number(tip: Tip, taken: set[int]) -> Tip:
+    """Returns *tip* with the number before the next one that no file has."""
+    number = tip.file
+    while number + 1 in taken:
+        number += 1
+    return replace(tip, file=number)
 
 
 def _check(line: bytes, tip: Tip, path: str) -> tuple[Mapping[str, Any] | None, str]:
@@ -190,9 +183,11 @@ def _check(line: bytes, tip: Tip, path: str) -> tuple[Mapping[str, Any] | None, 
         return None, f"its number is {event.get('seq')}, expected {tip.seq + 1}"
     if event.get("prev") != tip.digest:
         return None, "it does not follow the line before it"
-    at = event.get("at")
-    if not isinstance(at, str) or f"/{at[:4]}/{at[5:7]}/" not in path:
+    at = str(event.get("at"))
+    if not _moment(at) or f"/{at[:4]}/{at[5:7]}/" not in path:
         return None, "its time is not the month of its file"
+    if not isinstance(event.get("main"), str) or not _COMMIT.fullmatch(event["main"]):
+        return None, "it names no commit that its run worked from"
     if not isinstance(event.get("kind"), str):
         return None, "it has no kind"
     if wrong := _misshapen(event):
@@ -232,18 +227,13 @@ def _binding(value: object) -> bool:
     return (
         isinstance(value, dict)
         and all(_text(value.get(name)) for name in texts)
-        and all(name in value and _optional(value[name]) for name in ("start", "end"))
+        and all(name in value for name in ("start", "end"))
+        and all(value[name] is None or _moment(value[name]) for name in ("start", "end"))
     )
 
 
-def _breaks(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(one, dict)
-        and _text(one.get("file"))
-        and _number(one.get("line"))
-        and _text(one.get("what"))
-        for one in value
-    )
+def _binding_or_none(value: object) -> bool:
+    return value is None or _binding(value)
 
 
 def _named(value: object) -> bool:
@@ -252,14 +242,20 @@ def _named(value: object) -> bool:
     )
 
 
-_INTENT = {"plan": _text, "change": _text, "binding": _binding, "grants": _named}
+_INTENT = {
+    "plan": _text,
+    "change": _text,
+    "binding": _binding,
+    "before": _binding_or_none,
+    "grants": _named,
+}
 _FORMS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "intent": _INTENT,
     "outcome": {**_INTENT, "status": _text, "message": _text, "rollback": _flag},
     "grant": {"grant": _text, "life": _text, "state": _text},
     "alert": {"path": _text, "commit": _text, "reasons": _texts},
     "vanished": {"binding": _binding, "grants": _named},
-    SEGMENT: {"commit": _optional, "breaks": _breaks},
+    SEGMENT: {"commit": _optional, "breaks": _number, "digest": _text, "first": _texts},
     "proof": {
         "commit": _text,
         "pull": _number,

@@ -52,7 +52,7 @@ def read_whole(store: AuditStore) -> tuple[str | None, Chain]:
 def broken(chain: Chain) -> Denied:
     """Returns the error for a *chain* that does not hold."""
     return Denied(
-        f"the audit chain is broken: {chain.broken[0]}",
+        f"the audit chain is broken: {(chain.broken or chain.breaks)[0]}",
         hint="daypass audit verify shows every break; apply and expire begin a new segment of the "
         "record, and nothing is given before that",
     )
@@ -96,14 +96,15 @@ class AuditJournal:
 
         return _again_where_it_moved(append)
 
-    def begin_segment(self) -> None:
+    def begin_segment(self, *, anew: bool = False) -> None:
         """Begins a new segment of a chain that is broken, with an alert; see `chain`. Does
-        nothing where the chain holds. Raises when that could not be recorded."""
+        nothing where every break is named by a segment, unless *anew*: somebody else began that
+        one. Raises when it could not be recorded."""
 
         def append() -> Tip:
             head, files = self._store.load()
             chain = read_chain(files)
-            if not chain.broken:
+            if not chain.broken and not (anew and chain.breaks):
                 return chain.tip
             events = [new_segment(chain, commit=head), _alert(chain, head)]
             return self._append(events, "Begin a new segment after a break", head, chain)
@@ -203,7 +204,7 @@ def _again_where_it_moved(append: Callable[[], Tip]) -> Tip:
 
 def _alert(chain: Chain, head: str | None) -> AuditEvent:
     """Returns the alert of a *chain* that is broken, read at *head*."""
-    said = [str(one) for one in chain.broken]
+    said = [str(one) for one in chain.breaks]
     more = [f"and {len(said) - _MOST_REASONS} more"] if len(said) > _MOST_REASONS else []
     reasons = [*said[:_MOST_REASONS], *more]
     return AuditEvent(kind="alert", data={"path": BRANCH, "commit": head or "", "reasons": reasons})

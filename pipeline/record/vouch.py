@@ -47,9 +47,15 @@ def vouching(message: str, verified: str | None) -> str:
 
 
 def authentic(
-    history: Iterable[Signature], head: str, *, author: int, brought: Callable[[str], bool]
+    history: Iterable[Signature],
+    head: str,
+    *,
+    author: int,
+    brought: Callable[[str], bool],
+    since: str | None = None,
 ) -> bool:
-    """Whether every commit of a branch up to *head* is by the account *author* and signed.
+    """Whether every commit of a branch up to *head*, after *since* where one is given, is by the
+    account *author* and signed.
 
     *history* is read newest first, only as far as is needed: to a commit that one after it
     vouches for, or to the first. A merge, or a gap, is no. *brought* says whether merging a pull
@@ -62,7 +68,7 @@ def authentic(
     for commit in history:
         if wanted != (commit.sha,):
             return False
-        if commit.sha in vouched:
+        if commit.sha in vouched or commit.sha == since:
             wanted = ()
             break
         if not commit.by(author):

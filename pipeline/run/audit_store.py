@@ -9,6 +9,8 @@ from pipeline.forge.git import Repository
 from pipeline.forge.github import GitHubReader
 from pipeline.forge.github_write import GitHubWriter
 from pipeline.record.audit import BRANCH
+from pipeline.record.chain import is_chain_file
+from pipeline.values.commits import FILE_MODE
 
 _LOCAL = "refs/daypass/record"
 _RECORD = f"+refs/heads/{BRANCH}:{_LOCAL}"
@@ -66,9 +68,23 @@ class BranchStore:
         return head, self._cache[head]
 
     def _read(self, head: str) -> None:
-        entries = self._repository.tree(head)
-        contents = self._repository.read_many([e.blob for e in entries], limit=_FILE_LIMIT)
-        self._cache = {head: {entry.path: contents[entry.blob] for entry in entries}}
+        """Reads every file as it was added first, in the order of addition.
+
+        What changes or removes one later is an entry of its own, which is no file of the chain: it
+        hides nothing. So is what is no plain file, or is too large to be ours.
+        """
+        added: dict[str, str] = {}
+        for commit in self._repository.mainline(head):
+            for change in commit.changes:
+                plain = change.new_mode == FILE_MODE and is_chain_file(change.path)
+                blob = (plain and change.new_blob) or ""
+                if change.status == "A" and change.path not in added:
+                    added[change.path] = blob
+                else:
+                    added[f"{change.path} ({change.status} by {commit.sha[:12]})"] = ""
+        wanted = [blob for blob in added.values() if blob]
+        contents = self._repository.read_many(wanted, limit=_FILE_LIMIT, leave_out_larger=True)
+        self._cache = {head: {path: contents.get(blob, b"") for path, blob in added.items()}}
 
     def append(self, files: Mapping[str, str], message: str, *, parent: str | None) -> str:
         """See `AuditStore.append`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
 
@@ -44,6 +44,9 @@ from pipeline.run.workspace import Workspace
 from pipeline.values.catalogue import Target
 from pipeline.values.ids import Cloud, GrantId, TargetId
 from pipeline.values.pull_request import PullFile, Push
+
+_LOG_LAG = timedelta(hours=1)
+"""How long GitHub's activity log may lack a merge, at most; in truth it is seconds."""
 
 CHECK_NAME = "daypass"
 """Name of the check run that the ruleset requires, pinned to the checker App."""
@@ -96,7 +99,9 @@ class EstateRun:
         return AuditJournal(
             self.workspace.audit_store,
             clock=self.workspace.now,
-            run=Run(actor=settings.actor, id=settings.run, main=main),
+            run=Run(
+                actor=settings.actor, id=settings.run, main=main, anchor=settings.anchor or None
+            ),
         )
 
     @cached_property
@@ -104,7 +109,27 @@ class EstateRun:
         if self._broken is not None:
             # What is new about it is that somebody must look: the next run gives again.
             raise broken(self._broken)
-        return read_whole(self.workspace.audit_store)
+        head, chain = read_whole(self.workspace.audit_store)
+        if chain.breaks and not self._segment_is_ours(head, chain):
+            if self.removed is not None:
+                self._journal(_last_tip(chain) or self.tip).begin_segment(anew=True)
+            raise broken(chain)
+        return head, chain
+
+    def _segment_is_ours(self, head: str | None, chain: Chain) -> bool:
+        """Whether the App wrote the last segment and all after it. Somebody else could name what
+        is broken, so that nobody is told."""
+        keeper = self.workspace.settings.keeper_id
+        if keeper is None or head is None or chain.segment is None:
+            return False
+        reader = self.workspace.reader
+        return authentic(
+            reader.signatures(head),
+            head,
+            author=keeper,
+            brought=reader.merge_made,
+            since=chain.segment,
+        )
 
     @cached_property
     def chain(self) -> Chain:
@@ -118,20 +143,32 @@ class EstateRun:
         The record names what runs saw; GitHub's log also what came and was covered up since.
         """
         pushed = [push.sha for push in self._pushes]
+        recorded = _last_tip(self.chain)
+        if recorded and self._trusts_anew and not self._continues(recorded, self.workspace.anchor):
+            # Whoever chose another trusted commit since has settled what became of that tip.
+            recorded = None
         return branch_line(
             branch=self.workspace.settings.default_branch,
             anchor=self.workspace.anchor,
-            recorded=_last_tip(self.chain),
+            recorded=recorded,
             pushed=[sha for sha in pushed if sha in self._places or self._before(sha, self.tip)],
             tip=self.tip,
             continues=self._continues,
             trusted=self._trusted,
         )
 
+    @property
+    def _trusts_anew(self) -> bool:
+        """Whether another commit is trusted now than by the last run that recorded which."""
+        run = self.chain.events[-1].get("run")
+        before = run.get("anchor") if isinstance(run, dict) else None
+        return before is not None and before != self.workspace.settings.anchor
+
     @cached_property
     def _pushes(self) -> tuple[Push, ...]:
         """The tips that GitHub says the default branch had, oldest first."""
-        return self.workspace.reader.pushes(self.workspace.settings.default_branch)
+        branch = self.workspace.settings.default_branch
+        return self.workspace.reader.pushes(branch, merged_since=self.now - _LOG_LAG)
 
     def _pushed_by(self, sha: str) -> str | None:
         """Returns the login of whoever set the default branch to a commit first, where known."""

@@ -122,7 +122,9 @@ def take_away(parts: LaneParts) -> Removed:
     if parts.chain and parts.chain.broken:
         journal.begin_segment()
     made = [one for _, one in sorted(recorded.made.items())]
-    vanished = _vanished(made, before, targets, now=parts.now, needed=needed)
+    vanished = _vanished(
+        made, before, targets.keys() - _moved(parts, recorded_tip), now=parts.now, needed=needed
+    )
     if vanished:
         journal.vanished(vanished)
     plan = lane.plan()
@@ -210,6 +212,14 @@ def _targets(parts: LaneParts, recorded_tip: str | None) -> dict[TargetId, Targe
     return found
 
 
+def _moved(parts: LaneParts, recorded_tip: str | None) -> frozenset[TargetId]:
+    """Returns the targets that name another place now than at the last recorded tip: what is held
+    in the other one is not listed."""
+    before = parts.files.targets(recorded_tip) if recorded_tip else ()
+    now = {target.id: target for target in parts.files.targets(parts.tip)}
+    return frozenset(one.id for one in before if now.get(one.id, one).locator != one.locator)
+
+
 def _vanished(
     made: Iterable[Made],
     estate: Estate,
@@ -226,11 +236,14 @@ def _vanished(
     """
     listed = {(one.target, one.key) for one in estate.bindings}
     asked = set(targets) - dict(estate.unreachable).keys()
+    unmarked = [(one.target, f"/{one.handle}") for one in estate.foreign]
     return tuple(
         one
         for one in made
         if one.target in asked
         and (one.target, one.key) not in listed
+        # What lost its mark is no longer ours to take away, and not gone.
+        and not any(at == one.target and name.endswith(f"/{one.key}") for at, name in unmarked)
         and now - one.at >= LISTING_LAG
         and (one.end is None or now < one.end)
         and not any(map(needed, one.grants))

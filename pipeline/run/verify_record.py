@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import Denied, ForgeError
 from pipeline.output.markdown import ANCHOR
-from pipeline.record.chain import Chain, read_chain
+from pipeline.record.chain import Chain, by_number, read_chain
 from pipeline.run.workspace import Workspace
 
 
@@ -29,7 +29,7 @@ class Verified:
 
 def verify_copy(files: Mapping[str, bytes]) -> Verified:
     """Returns what can be said of the record's *files* alone: whether the chain holds."""
-    chain = read_chain(files)
+    chain = read_chain(by_number(files))
     return Verified(chain=chain, anchors=0, faults=tuple(_breaks(chain)))
 
 
@@ -47,9 +47,8 @@ def verify_record(workspace: Workspace) -> Verified:
 
 
 def _breaks(chain: Chain) -> list[str]:
-    """Returns every place where *chain* does not hold: a segment goes on after one, and mends
-    nothing."""
-    named = [f"{one}; a later segment goes on after it" for one in chain.named]
+    """Returns every place where *chain* does not hold: a segment mends nothing."""
+    named = [f"{one}; a segment names it" for one in chain.breaks[: chain.named]]
     return [*map(str, chain.broken), *named]
 
 

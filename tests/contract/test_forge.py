@@ -145,6 +145,10 @@ def founded(tmp_path: Path, *, lag: timedelta) -> Iterator[Estate]:
         yield Estate(sandbox, clock, tokens, keeper, checker)
 
 
+def pushes_of(estate: Estate, branch: str = "main") -> tuple[Push, ...]:
+    return estate.reader().pushes(branch, merged_since=NOW)
+
+
 @pytest.fixture
 def pull(estate: Estate) -> int:
     estate.push("alice/request", {GRANT: "subject: alice\n"})
@@ -259,7 +263,7 @@ def test_the_pushes_of_a_month_are_read_on_beyond_other_lists(
     pushed = {estate.push("main", {"README.md": f"{n}\n"}) for n in range(3)}
     monkeypatch.setattr(api_module, "PER_PAGE", 1)
     monkeypatch.setattr(api_module, "MOST_PAGES", 1)
-    assert pushed < {one.sha for one in estate.reader().pushes("main")}
+    assert pushed < {one.sha for one in pushes_of(estate)}
 
 
 def also_lists(estate: Estate, commit: str, branches: Sequence[str], *, merged: bool) -> list[int]:
@@ -980,13 +984,15 @@ def test_who_pushed_is_asked_again_while_there_is_time(tmp_path: Path) -> None:
 def test_a_merge_is_among_the_pushes_while_the_log_lacks_it(tmp_path: Path) -> None:
     with founded(tmp_path, lag=LAG) as estate:
         estate.clock.advance(LAG)
-        before = estate.reader().pushes("main")
+        before = pushes_of(estate)
         head = estate.push("alice/request", {GRANT: "subject: alice\n"})
         number = estate.open("alice/request")
         merged = estate.keeper.merge(number, sha=head, title="Grant")
-        found = estate.reader().pushes("main")
+        found = pushes_of(estate)
         assert [*before, Push(sha=merged, at=NOW + LAG, by=None)] == list(found)
-        assert estate.reader().pushes("other") == ()
+        assert pushes_of(estate, "other") == ()
+        later = estate.reader().pushes("main", merged_since=NOW + 2 * LAG)
+        assert list(later) == list(before)
         estate.clock.advance(LAG)
-        assert [push.sha for push in estate.reader().pushes("main")][-1] == merged
-        assert len(estate.reader().pushes("main")) == len(found)
+        assert [push.sha for push in pushes_of(estate)][-1] == merged
+        assert len(pushes_of(estate)) == len(found)

@@ -300,7 +300,7 @@ class Forge:
             raise self.fails
         return ()
 
-    def pushes(self, branch: str) -> tuple[Push, ...]:
+    def pushes(self, branch: str, *, merged_since: datetime) -> tuple[Push, ...]:
         if self.fails is not None:
             raise self.fails
         return tuple(Push(sha=sha, at=NOON, by=STRANGER) for sha in self.pushed)

@@ -73,7 +73,7 @@ def test_changing_any_one_byte_breaks_the_chain_or_its_tip(data: st.DataObject) 
 def test_a_removed_file_is_missed() -> None:
     files = chain(1, 1, 1)
     del files[sorted(files)[1]]
-    assert "missing before it" in str(read_chain(files).broken[0])
+    assert "its number is 3, expected 2" in str(read_chain(files).broken[0])
 
 
 def test_a_stranger_among_the_files_is_named() -> None:
@@ -116,7 +116,15 @@ def test_a_batch_records_at_least_one_event() -> None:
         (b'{"seq":2}', "expected 1"),
         (b'{"prev":"x","seq":1}', "does not follow"),
         (b'{"prev":"' + GENESIS.encode() + b'","seq":1}', "month"),
-        (b'{"at":"2026-11","prev":"' + GENESIS.encode() + b'","seq":1}', "kind"),
+        (b'{"at":"2026-11","prev":"' + GENESIS.encode() + b'","seq":1}', "month"),
+        (
+            b'{"at":"2026-11-01T00:00:00Z","main":"'
+            + b"a" * 40
+            + b'","prev":"'
+            + GENESIS.encode()
+            + b'","seq":1}',
+            "kind",
+        ),
         (b"[" * 100_000, "not JSON"),
     ],
 )

@@ -74,7 +74,7 @@ def test_an_event_says_who_when_and_from_which_commit() -> None:
     chain = journal(branch).chain()
     (event,) = chain.events
     assert (event["at"], event["main"]) == ("2026-11-20T12:00:00Z", "a" * 40)
-    assert event["run"] == {"actor": "keeper[bot]", "id": "7"}
+    assert event["run"] == {"actor": "keeper[bot]", "id": "7", "anchor": None}
     assert chain.tip == tip == journal(branch).tip
 
 
@@ -120,7 +120,7 @@ def test_a_segment_names_the_commit_and_every_break_and_raises_an_alert() -> Non
     journal(branch).begin_segment()
     segment, raised = journal(branch).chain().events
     assert (segment["kind"], segment["commit"], segment["seq"]) == ("segment", head, 1)
-    assert [one["file"] for one in segment["breaks"]] == sorted(branch.files)[:7]
+    assert (segment["breaks"], len(segment["first"])) == (7, 5)
     assert (raised["kind"], raised["path"], raised["commit"]) == ("alert", "daypass/audit", head)
     assert raised["reasons"][0].startswith(f"{first}:1: ")
     assert raised["reasons"][-1] == "and 2 more"

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.clouds.interface import Foreign
 from pipeline.errors import Denied, ForgeError
+from pipeline.record.audit import Run, batch
+from pipeline.record.chain import new_segment, read_chain
 from pipeline.values.ids import Cloud
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant
@@ -115,7 +118,8 @@ def test_a_record_that_is_broken_does_not_stop_the_lane_which_begins_its_next_se
     assert world.held == ["gcp/prod alice/x"]
     assert "the record is broken" in said.err
     (segment,), (alert,) = world.events("segment"), world.events("alert")
-    assert (segment["commit"], segment["breaks"][0]["file"]) == (head, name)
+    assert (segment["commit"], segment["breaks"]) == (head, 1)
+    assert name in segment["first"][0]
     assert (alert["path"], alert["commit"]) == ("daypass/audit", head)
     # What was done meanwhile follows in the same segment.
     assert causes(world) == {"alice/over": "its window is over"}
@@ -135,6 +139,53 @@ def test_a_run_that_finds_the_record_broken_gives_nothing_and_the_next_one_does(
     assert a_run(world, live=[X, Y]).command("apply").code == 0
     assert world.held == ["aws/prod alice/y", "gcp/prod alice/x"]
     assert len(world.events("segment")) == 1
+
+
+def test_a_segment_that_somebody_else_began_counts_for_nothing() -> None:
+    world = provisioned(X)
+    world.record.files["README.md"] = b"hello"
+    chain = read_chain(world.record.files)
+    forged = new_segment(chain, commit=world.record.head)
+    run = Run(actor="mallory", id="1", main=world.tip)
+    path, text, _ = batch([forged], after=chain.tip, at=world.now, run=run)
+    world.record.append({path: text}, "Forged", parent=world.record.head)
+    assert read_chain(world.record.files).broken == ()
+    world.forge.signed = False
+    said = a_run(world, live=[X, Y]).command("apply")
+    assert said.code == 1
+    assert "the audit chain is broken" in str(said.error)
+    assert world.held == ["gcp/prod alice/x"]
+    assert len(world.events("segment")) == 2
+    assert world.events("alert")[-1]["path"] == "daypass/audit"
+    # The next one is the App's, and so is all that follows it.
+    world.forge.signed = True
+    assert a_run(world, live=[X, Y]).command("apply").code == 0
+    assert len(world.events("segment")) == 2
+
+
+def test_what_lost_its_mark_is_not_recorded_as_gone() -> None:
+    world = provisioned(X)
+    world.say([])
+    world.now = NOON + timedelta(minutes=20)
+    (binding,) = world.clouds[Cloud.GCP].held.values()
+    world.clouds[Cloud.GCP].held.clear()
+    handle = f"arn:aws:iam::1:role/daypass/{binding.key}"
+    world.clouds[Cloud.GCP].foreign = (
+        Foreign(target=binding.target, handle=handle, why="no mark"),
+    )
+    a_run(world, files=False).command("apply")
+    assert world.events("vanished") == []
+
+
+def test_what_is_held_where_a_target_pointed_before_is_not_recorded_as_gone() -> None:
+    world = provisioned(X, Y)
+    world.say([Y])
+    path = "access/targets/gcp.yaml"
+    world.merge({path: CATALOGUE[path].replace("project: ", "project: other-")})
+    world.now = NOON + timedelta(minutes=20)
+    world.hides.add("gcp/prod")
+    a_run(world, live=[Y], files=False).command("apply")
+    assert world.events("vanished") == []
 
 
 def test_a_broken_record_that_cannot_be_written_does_not_stop_the_lane() -> None:
