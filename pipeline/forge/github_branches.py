@@ -62,7 +62,7 @@ class BranchReader:
             if text_at(item, "ref") == ref and text_at(item, "activity_type") in PUSHES
         ]
         listed = {push.sha for push in found}
-        found += [
+        merged = [
             Push(sha=pull.merge_commit_sha, at=pull.merged_at, by=None)
             for pull in map(pull_of, self.closed_lately())
             if pull.merged_at is not None
@@ -73,7 +73,8 @@ class BranchReader:
             and pull.base_ref == branch
             and pull.merge_commit_sha not in listed
         ]
-        return tuple(sorted(found, key=lambda push: push.at))
+        # Of one second, what the log lacks comes first: a push must not cover it up.
+        return tuple(sorted([*merged, *found], key=lambda push: push.at))
 
     def signatures(self, head: str) -> Iterator[Signature]:
         """Yields what GitHub says of the commit *head* and all before it, newest first; pages

@@ -108,14 +108,14 @@ def test_a_record_with_an_object_that_git_refuses_is_read(here: Here, server: Wo
     head = doubled_tree(server, server.head())
     server.git("checkout", "--quiet", "--detach", server.head())
     server.git("reset", "--quiet", "--soft", head)
-    server.write("1.jsonl", "a\n")
+    server.write("events/2026/11/00000001.jsonl", "a\n")
     head = server.commit("record")
     server.git("update-ref", "refs/heads/daypass/audit", head)
     reader: Any = SimpleNamespace(tip=lambda branch: head)
     writer: Any = None
     store = BranchStore(reader=reader, repository=here.repository, fetch=here.fetch, writer=writer)
     found, files = store.load()
-    assert (found, files["1.jsonl"]) == (head, b"a\n")
+    assert (found, files["events/2026/11/00000001.jsonl"]) == (head, b"a\n")
     assert "duplicateEntries" in here.told[0]
 
 

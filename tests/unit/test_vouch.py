@@ -16,9 +16,16 @@ APP, STRANGER, GITHUB = 99, 7, 19864447
 
 
 def authentic(
-    history: Iterator[Signature], head: str, *, author: int, squashed: Sequence[str] = ()
+    history: Iterator[Signature],
+    head: str,
+    *,
+    author: int,
+    squashed: Sequence[str] = (),
+    since: str | None = None,
 ) -> bool:
-    return vouch.authentic(history, head, author=author, brought=lambda one: one in squashed)
+    return vouch.authentic(
+        history, head, author=author, brought=lambda one: one in squashed, since=since
+    )
 
 
 def sha(number: int) -> str:
@@ -43,6 +50,15 @@ def line(*commits: Signature) -> Iterator[Signature]:
 
 def test_every_commit_up_to_the_head_is_the_app_s() -> None:
     assert authentic(line(commit(1), commit(2), commit(3)), sha(3), author=APP)
+
+
+@pytest.mark.parametrize("since, answer", [(2, True), (3, True), (1, False), (None, False)])
+def test_a_stranger_s_commit_counts_unless_it_came_no_later_than_a_given_one(
+    since: int | None, answer: bool
+) -> None:
+    history = line(commit(1), commit(2, author=STRANGER), commit(3), commit(4))
+    given_one = sha(since) if since else None
+    assert authentic(history, sha(4), author=APP, since=given_one) is answer
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
