@@ -1,8 +1,8 @@
-"""Proof of one commit of the default branch: that exactly one approved pull request brought it.
+"""Proof of one commit of the default branch: that an approved pull request brought it.
 
-A commit is proven when exactly one merged pull request brought it, its counting approvals satisfy
-the policies of the commit's first parent as of `merged_at`, and path, mode and blob on the branch
-are those at the approved head.
+A commit is proven when a merged pull request brought it whose counting approvals satisfy the
+policies of the commit's first parent as of `merged_at`, and path, mode and blob on the branch are
+those at the approved head.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ PATIENCE = timedelta(hours=1)
 """How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
 
 Sound = Callable[[Sequence[MainlineCommit], str], tuple[str, ...]]
+
+MOST_TWINS = 10
+"""Merged pull requests for one commit of which each is looked at."""
 
 MOST_OUTAGES = 3
 """Commits about which GitHub or git may fail to answer, before that is an outage for all."""
@@ -134,11 +137,39 @@ class CommitProver:
         ]
         # Whoever may push can have a commit of this branch merged into another one, too.
         merged = [pull for pull in merged if pull.base_ref == self._default_branch] or merged
-        if len(merged) != 1:
-            return self._no(commit, f"{len(merged)} merged pull requests brought it, expected one")
-        pull = self._pulls[commit.sha] = merged[0]
-        reasons = misshapen(commit, pull, self._default_branch)
-        if reasons:
+        if not 0 < len(merged) <= MOST_TWINS:
+            few = f"at most {MOST_TWINS} are looked at" if merged else "expected one"
+            return self._no(commit, f"{len(merged)} merged pull requests brought it, {few}")
+        self._pulls[commit.sha] = merged[0]
+        # GitHub counts a pull request as merged, too, whose head came with another one. One that
+        # proves the commit is enough, so a twin that somebody opens beside it holds up nothing.
+        reasons: list[str] = []
+        outage: ForgeError | None = None
+        for pull in merged:
+            try:
+                answer = self._try_pull(commit, pull, previous, commits, sound)
+            except ForgeError as error:
+                outage = outage or error
+                continue
+            if isinstance(answer, Proof):
+                self._pulls[commit.sha] = pull
+                return answer
+            called = f"#{pull.number}: " if len(merged) > 1 else ""
+            reasons.extend(f"{called}{reason}" for reason in answer.reasons)
+        if outage is not None:
+            raise outage
+        return self._no(commit, *reasons)
+
+    def _try_pull(
+        self,
+        commit: MainlineCommit,
+        pull: PullRequest,
+        previous: Mapping[str, Proven | None],
+        commits: Sequence[MainlineCommit],
+        sound: Sound,
+    ) -> Proof | Unproven:
+        """Returns the proof of *commit* by *pull*, or why it proves nothing."""
+        if reasons := misshapen(commit, pull, self._default_branch):
             return self._no(commit, *reasons)
         merged_at = pull.merged_at or commit.committed_at
         try:

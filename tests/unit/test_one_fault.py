@@ -139,12 +139,16 @@ def no_longer_a_writer(world: Organisation) -> Lift:
     return lambda: world.on.forge.writers.add(CAROL.id)
 
 
-def two_for_one(world: Organisation) -> Lift:
-    commit = world.on.forge.pulls[2].merge_commit_sha
-    assert commit is not None
-    twin = replace(world.on.forge.pulls[2], number=77)
-    world.on.forge.pulls[77] = twin
-    return lambda: (world.on.forge.pulls.pop(77), None)[1]
+def many_for_one(world: Organisation) -> Lift:
+    pulls = world.on.forge.pulls
+    twins = {number: replace(pulls[2], number=number) for number in range(70, 80)}
+    pulls.update(twins)
+
+    def lift() -> None:
+        for number in twins:
+            del pulls[number]
+
+    return lift
 
 
 def files_left_out(world: Organisation) -> Lift:
@@ -226,7 +230,7 @@ def cells() -> Iterator[Cell]:
         "its head may lag": (unfetchable(Incomplete("not there yet")), 3, "not there yet"),
         "its head is not answered": (unfetchable(ForgeError("502 of git")), 3, "502 of git"),
         "its files are left out": (files_left_out, 1, "in the commit only"),
-        "two brought it": (two_for_one, 1, "2 merged pull requests"),
+        "too many brought it": (many_for_one, 1, "11 merged pull requests"),
         "its author is gone": (pull_request(2, author=None), 1, "tables"),
         "it was merged elsewhere": (pull_request(2, base_ref="other"), 1, "merged into other"),
     }

@@ -24,7 +24,7 @@ from tests.unit.support_branch import (
     live,
     quarantined,
 )
-from tests.unit.support_memory import File
+from tests.unit.support_memory import File, Files
 from tests.unit.support_tiny_rules import BOB, LIMITS, MALLORY, RULES, START, TABLES, grant
 
 SECOND = timedelta(seconds=1)
@@ -123,17 +123,66 @@ def test_a_commit_pushed_without_a_pull_request_is_quarantined_alone(branch: Bra
     assert one.reasons == ("0 merged pull requests brought it, expected one",)
 
 
-def test_two_merged_pull_requests_for_one_commit_prove_nothing(branch: Branch) -> None:
-    number = branch.propose({PAYOUTS: grant()})
-    twin = branch.propose({PAYOUTS: grant()})
+def twins(branch: Branch, files: Files, *, approved: bool) -> tuple[int, int]:
+    """Merges a pull request, and lets GitHub call another one merged by the same commit; the
+    numbers of both. It is the first that may have its approval."""
+    number = branch.propose(files)
+    head = branch.forge.pulls[number].head_sha
+    twin = branch.propose(files, author=MALLORY)
     branch.show(number)
-    merged = branch.merge(number)
-    pull = replace(branch.forge.pulls[twin], merged_at=branch.now, merge_commit_sha=merged)
-    branch.forge.pulls[twin] = pull
-    assert branch.refusal() == "2 merged pull requests brought it, expected one"
-    # Whoever may push can merge it into a branch of their own as well.
-    branch.forge.pulls[twin] = replace(pull, base_ref="mine")
+    if approved:
+        branch.review(number, BOB)
+    merged = branch.merge(number, method="squash")
+    pull = branch.forge.pulls[twin]
+    branch.forge.pulls[twin] = replace(
+        pull, head_sha=head, state="closed", merged_at=branch.now, merge_commit_sha=merged
+    )
+    return number, twin
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_twin_of_a_pull_request_holds_up_nothing(branch: Branch, order: int) -> None:
+    number, twin = twins(branch, {PAYOUTS: TABLES}, approved=True)
+    pulls = branch.forge.pulls
+    if order < 0:
+        first, second = pulls[number], pulls[twin]
+        pulls[number], pulls[twin] = replace(second, number=number), replace(first, number=twin)
+        for kept in (branch.forge.submitted, branch.forge.listed):
+            kept[number], kept[twin] = kept.get(twin, ()), kept.get(number, ())  # type: ignore
+    found = branch.stand()
+    assert live(found) == ["alice/payouts"]
+    assert found.fresh[0].pull == (number if order > 0 else twin)
+
+
+def test_twins_that_nobody_approved_prove_nothing(branch: Branch) -> None:
+    number, twin = twins(branch, {PAYOUTS: TABLES}, approved=False)
+    refusal = branch.refusal()
+    assert f"#{number}: " in refusal
+    assert f"#{twin}: " in refusal
+
+
+def test_a_twin_about_which_github_does_not_answer_holds_up_nothing(branch: Branch) -> None:
+    _, twin = twins(branch, {PAYOUTS: TABLES}, approved=True)
+    branch.unfetchable[twin] = ForgeError("502")
     assert live(branch.stand()) == ["alice/payouts"]
+    branch.forge.submitted.clear()
+    assert undecided(branch).endswith("502")
+
+
+def test_more_twins_than_are_looked_at_prove_nothing(branch: Branch) -> None:
+    number, twin = twins(branch, {PAYOUTS: TABLES}, approved=True)
+    for more in range(100, 109):
+        branch.forge.pulls[more] = replace(branch.forge.pulls[twin], number=more)
+    assert branch.refusal() == "11 merged pull requests brought it, at most 10 are looked at"
+    assert number
+
+
+def test_a_twin_that_was_merged_into_another_branch_is_no_twin(branch: Branch) -> None:
+    number, twin = twins(branch, {PAYOUTS: TABLES}, approved=True)
+    pulls = branch.forge.pulls
+    pulls[twin] = replace(pulls[twin], base_ref="mine")
+    assert live(branch.stand()) == ["alice/payouts"]
+    assert branch.stand().fresh[0].pull == number
 
 
 def test_a_commit_that_was_merged_into_another_branch_only_is_unproven(branch: Branch) -> None:
