@@ -76,7 +76,7 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     ): "it is the only one",
     (
         "pipeline/proof/commit_prover.py",
-        "CommitProver._judge",
+        "CommitProver._try_pull",
         "pull.merged_at or commit.committed_at",
         "pull.merged_at or False",
     ): _NEVER_OPEN,
