@@ -10,6 +10,8 @@ from pipeline.output.markdown import ANCHOR
 from pipeline.record.chain import Chain, by_number, read_chain
 from pipeline.run.workspace import Workspace
 
+_MOST_BREAKS = 10
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
@@ -49,7 +51,10 @@ def verify_record(workspace: Workspace) -> Verified:
 def _breaks(chain: Chain) -> list[str]:
     """Returns every place where *chain* does not hold: a segment mends nothing."""
     named = [f"{one}; a segment names it" for one in chain.breaks[: chain.named]]
-    return [*map(str, chain.broken), *named]
+    said = [*map(str, chain.broken), *named]
+    # One altered line is followed by as many as came after it.
+    more = len(said) - _MOST_BREAKS
+    return said if more <= 0 else [*said[:_MOST_BREAKS], f"and {more} more places after these"]
 
 
 def _rewritten(workspace: Workspace, head: str) -> list[str]:

@@ -43,6 +43,20 @@ def test_a_copy_that_holds_says_how_much_there_is(
     assert capsys.readouterr().out.startswith(f"the record holds: {count}, 0 anchors, tip ")
 
 
+def test_a_copy_with_an_altered_line_shows_the_first_places_that_do_not_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = chain(*[1] * 15)
+    files[sorted(files)[1]] = b"{}\n"
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    assert run(["audit", "verify", "--copy", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert ("00000002.jsonl:1: " in lines[0], lines[10]) == (True, "and 4 more places after these")
+    assert lines[11].startswith("the record is BROKEN: 1 event, 0 anchors, tip ")
+
+
 def test_an_empty_branch_is_an_empty_chain() -> None:
     read = read_chain({})
     assert (read.events, read.broken, read.tip.digest) == ((), (), GENESIS)
