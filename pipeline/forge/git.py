@@ -226,15 +226,13 @@ class Repository:
         # Sizes first: an oversized blob must not be read at all.
         if not all(blob in self._sizes for blob in wanted):
             self._ask_sizes(wanted, request)
-        for blob in wanted if not leave_out_larger else ():
-            if self._sizes[blob] > limit:
-                raise ForgeError(
-                    f"blob {blob[:12]} has {self._sizes[blob]} bytes, the limit is {limit}"
-                )
-        wanted = [blob for blob in wanted if self._sizes[blob] <= limit]
-        request = "".join(f"{blob}\n" for blob in wanted).encode("ascii")
-        if not wanted:
-            return {}
+        larger = [blob for blob in wanted if self._sizes[blob] > limit]
+        if larger and leave_out_larger:
+            return self.read_many(set(wanted) - set(larger), limit=limit)
+        for blob in larger:
+            raise ForgeError(
+                f"blob {blob[:12]} has {self._sizes[blob]} bytes, the limit is {limit}"
+            )
         contents = self._run("cat-file", "--batch", stdin=request).stdout
         result: dict[str, bytes] = {}
         at = 0

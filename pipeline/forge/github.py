@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -90,13 +90,11 @@ class GitHubReader(BranchReader):
             f"{self._root}/commits/{object_id(sha)}/pulls",
             way_out="bring the change as a new commit",
         )
-        brought = {number_at(item, "number"): item for item in listed if merged_as(item, sha)}
-        if not brought:
-            brought = {
-                number_at(item, "number"): item
-                for item in self.closed_lately()
-                if merged_as(item, sha)
-            }
+
+        def merged(items: Iterable[Any]) -> dict[int, Any]:
+            return {number_at(item, "number"): item for item in items if merged_as(item, sha)}
+
+        brought = merged(listed) or merged(self.closed_lately())
         if len(brought) > _MOST_IN_FULL:
             return tuple(self._pull(brought[number]) for number in sorted(brought))
         # The list leaves out who merged, so each is read in full.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -103,11 +102,11 @@ class BranchReader:
         """
         listed = self._api.items(f"{self._root}/commits/{object_id(sha)}/pulls")
         try:
-            return any(
-                merged_as(item, sha) for item in itertools.chain(listed, self.closed_lately())
-            )
+            if any(merged_as(item, sha) for item in listed):
+                return True
         except Endless:
             return True
+        return any(merged_as(item, sha) for item in self.closed_lately())
 
     def closed_lately(self) -> list[Any]:
         """Returns a page of the pull requests that were closed or changed last, once per instance.

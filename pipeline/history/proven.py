@@ -40,7 +40,7 @@ class Proven(Previous):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Brought:
-    """Who brought a commit to the default branch, by login, as GitHub says."""
+    """The pull request and the logins that brought a commit to the default branch, by GitHub."""
 
     pull: int | None = None
     """None where no pull request did, or it is not known which."""

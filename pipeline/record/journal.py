@@ -118,15 +118,9 @@ class AuditJournal:
                 AuditEvent(
                     kind="vanished",
                     data={
-                        "binding": {
-                            "cloud": one.target.partition("/")[0],
-                            "target": one.target,
-                            "key": one.key,
-                            "principal": one.principal,
-                            "role": one.role,
-                            "start": timestamp(one.start) if one.start else None,
-                            "end": timestamp(one.end) if one.end else None,
-                        },
+                        "binding": _as_recorded(
+                            one, one.target.partition("/")[0], one.start, one.end
+                        ),
                         "grants": [{"id": grant} for grant in one.grants],
                     },
                 )
@@ -231,12 +225,19 @@ def _cause(
 
 def _binding(binding: Binding) -> dict[str, Any]:
     window = binding.window
+    start, end = (window.start, window.end) if window else (None, None)
+    return _as_recorded(binding, binding.cloud, start, end)
+
+
+def _as_recorded(
+    one: Binding | Made, cloud: str, start: datetime | None, end: datetime | None
+) -> dict[str, Any]:
     return {
-        "cloud": binding.cloud,
-        "target": binding.target,
-        "key": binding.key,
-        "principal": binding.principal,
-        "role": binding.role,
-        "start": timestamp(window.start) if window else None,
-        "end": timestamp(window.end) if window else None,
+        "cloud": cloud,
+        "target": one.target,
+        "key": one.key,
+        "principal": one.principal,
+        "role": one.role,
+        "start": timestamp(start) if start else None,
+        "end": timestamp(end) if end else None,
     }

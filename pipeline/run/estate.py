@@ -110,26 +110,22 @@ class EstateRun:
             # What is new about it is that somebody must look: the next run gives again.
             raise broken(self._broken)
         head, chain = read_whole(self.workspace.audit_store)
-        if chain.breaks and not self._segment_is_ours(head, chain):
+        # Somebody else could name what is broken, so that nobody is told.
+        if chain.breaks and not (chain.segment and self._is_by_the_app(head, since=chain.segment)):
             if self.removed is not None:
                 self._journal(_last_tip(chain) or self.tip).begin_segment(anew=True)
             raise broken(chain)
         return head, chain
 
-    def _segment_is_ours(self, head: str | None, chain: Chain) -> bool:
-        """Whether the App wrote the last segment and all after it. Somebody else could name what
-        is broken, so that nobody is told."""
+    def _is_by_the_app(self, head: str | None, *, since: str | None = None) -> bool:
+        """Whether GitHub signed every commit of the record up to *head*, after *since* where one
+        is given, for the keeper App."""
         keeper = self.workspace.settings.keeper_id
-        if keeper is None or head is None or chain.segment is None:
+        if keeper is None or head is None:
             return False
         reader = self.workspace.reader
-        return authentic(
-            reader.signatures(head),
-            head,
-            author=keeper,
-            brought=reader.merge_made,
-            since=chain.segment,
-        )
+        history = reader.signatures(head)
+        return authentic(history, head, author=keeper, brought=reader.merge_made, since=since)
 
     @cached_property
     def chain(self) -> Chain:
@@ -233,12 +229,8 @@ class EstateRun:
 
         What is appended vouches for it then, so that no later run asks about it again.
         """
-        keeper, head = self.workspace.settings.keeper_id, self._record[0]
-        if keeper is None or head is None:
-            return False
-        reader = self.workspace.reader
-        history = reader.signatures(head)
-        if not authentic(history, head, author=keeper, brought=reader.merge_made):
+        head = self._record[0]
+        if not self._is_by_the_app(head):
             return False
         self.journal.verified = head
         return True

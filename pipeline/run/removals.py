@@ -95,7 +95,7 @@ def take_away(parts: LaneParts) -> Removed:
     """Removes every binding that must go; see `pipeline.ending.removals` for which these are."""
     recorded_tip = _recorded_tip(parts)
     recorded = read_recorded(parts.chain.events if parts.chain else ())
-    targets = _targets(parts, recorded_tip)
+    targets, moved = _targets(parts, recorded_tip)
     clouds = parts.clouds(frozenset(target.cloud for target in targets.values()))
 
     def look(only: Collection[TargetId] | None = None) -> Estate:
@@ -122,9 +122,7 @@ def take_away(parts: LaneParts) -> Removed:
     if parts.chain and parts.chain.broken:
         journal.begin_segment()
     made = [one for _, one in sorted(recorded.made.items())]
-    vanished = _vanished(
-        made, before, targets.keys() - _moved(parts, recorded_tip), now=parts.now, needed=needed
-    )
+    vanished = _vanished(made, before, targets.keys() - moved, now=parts.now, needed=needed)
     if vanished:
         journal.vanished(vanished)
     plan = lane.plan()
@@ -202,22 +200,15 @@ def _recorded_tip(parts: LaneParts) -> str | None:
         return None
 
 
-def _targets(parts: LaneParts, recorded_tip: str | None) -> dict[TargetId, Target]:
+def _targets(
+    parts: LaneParts, recorded_tip: str | None
+) -> tuple[dict[TargetId, Target], frozenset[TargetId]]:
     """Returns every target that can be read of the catalogue now, and of that last recorded:
-    striking a target off must not hide what is held there."""
-    found: dict[TargetId, Target] = {}
-    for commit in filter(None, (parts.tip, recorded_tip)):
-        for target in parts.files.targets(commit):
-            found.setdefault(target.id, target)
-    return found
-
-
-def _moved(parts: LaneParts, recorded_tip: str | None) -> frozenset[TargetId]:
-    """Returns the targets that name another place now than at the last recorded tip: what is held
-    in the other one is not listed."""
+    striking a target off must not hide what is held there. Beside them the ids of those that name
+    another place now: what is held in the former one is not listed."""
     before = parts.files.targets(recorded_tip) if recorded_tip else ()
-    now = {target.id: target for target in parts.files.targets(parts.tip)}
-    return frozenset(one.id for one in before if now.get(one.id, one).locator != one.locator)
+    found = {target.id: target for target in (*before, *parts.files.targets(parts.tip))}
+    return found, frozenset(one.id for one in before if found[one.id].locator != one.locator)
 
 
 def _vanished(

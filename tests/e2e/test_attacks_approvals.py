@@ -175,6 +175,12 @@ def test_a_push_after_the_approval_undoes_it(acme: Acme) -> None:
     _does_not_count(acme, number, "head is")
 
 
+def _push_and_take_back(acme: Acme, login: str, approved: str) -> None:
+    """Pushes another commit to the request, and the approved one over it."""
+    acme.person(login).push("ask", {ONE: MEDIUM + "# more\n"}, "More")
+    acme.send(login, approved, "ask", force=True)
+
+
 def test_a_force_push_back_to_the_approved_commit_counts_unless_the_approver_pushed(
     acme: Acme,
 ) -> None:
@@ -185,8 +191,7 @@ def test_a_force_push_back_to_the_approved_commit_counts_unless_the_approver_pus
     acme.git("alice", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
     acme.send("alice", approved, "ask", force=True)
     assert acme.check(number).code == 0
-    acme.person("bob").push("ask", {ONE: MEDIUM + "# more\n"}, "More")
-    acme.send("bob", approved, "ask", force=True)
+    _push_and_take_back(acme, "bob", approved)
     acme.later(seconds=LAG.seconds)
     assert acme.check(number).said["verdict"] == "waiting"
 
@@ -198,8 +203,7 @@ def test_what_an_approver_pushed_a_moment_ago_gives_nothing_once_the_log_shows_i
     approved = acme.tip("ask")
     acme.approve(number, "bob")
     acme.later(seconds=LAG.seconds)
-    acme.person("bob").push("ask", {ONE: MEDIUM + "# more\n"}, "More")
-    acme.send("bob", approved, "ask", force=True)
+    _push_and_take_back(acme, "bob", approved)
     # The check cannot know it yet; the proof does.
     assert acme.check(number).code == 0
     acme.person("alice").merge(number)
