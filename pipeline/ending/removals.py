@@ -9,6 +9,7 @@ binding that grant *g* of *alice* has:
     alice's file is gone, or says `disabled: true`              goes, up to the surprising share
     g's file was cut down, and no line of it asks for this      goes, up to the surprising share
     g's file was shortened, and the shorter window is over      goes, up to the surprising share
+    g's file was shortened, and the shorter window lasts        ends with it, up to that share
     g's file stands there, unproven or with problems            stays
     g's file never stood at a tip that was recorded             stays: a newer run may have made it
                                                                 (no tip recorded: since the anchor)
@@ -24,11 +25,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pipeline.clouds.shortened import shortened
 from pipeline.provision.plan import Plan, is_alive, is_surprising
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.grant import Access, Grant
 from pipeline.values.grant_change import classify
-from pipeline.values.ids import GrantId
+from pipeline.values.ids import GrantId, TargetId
 
 
 class Cause(StrEnum):
@@ -38,14 +40,24 @@ class Cause(StrEnum):
     OFFBOARDED = "its person is no longer in the catalogue, or disabled"
     DELETED = "its grant's file is gone from the default branch"
     NARROWED = "its grant's file no longer asks for it"
+    SHORTENED = "its grant's file asks for a shorter window"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Removal:
-    """One binding that goes, and why."""
+    """One binding that goes or ends earlier, and why."""
 
     binding: Binding
     cause: Cause
+    until: Binding | None = None
+    """The same with an earlier end; None where it goes at once."""
+
+    @property
+    def change(self) -> BindingChange:
+        """The change that takes the access away."""
+        if self.until is None:
+            return BindingChange(kind=ChangeKind.DELETE, binding=self.binding)
+        return BindingChange(kind=ChangeKind.UPDATE, binding=self.until, before=self.binding)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +73,16 @@ class GrantFiles:
     provisioned: Mapping[GrantId, Grant]
     """The version of each grant that the record says was provisioned, where it can be read."""
 
-    roles: Mapping[tuple[str, str], str]
-    """Target and key of a binding that the record says we made, to its role's name."""
+    lines: Mapping[tuple[str, str], Access]
+    """Target and key of a binding that the record says we made, to the line that it is for."""
+
+    starts: Mapping[tuple[str, str], datetime]
+    """The same to the start of its one grant's window, where the record says it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanePlan:
-    """The bindings that the lane removes, and those that are too many at once."""
+    """The bindings that the lane removes or shortens, and those that are too many at once."""
 
     removals: tuple[Removal, ...]
     stopped: tuple[Removal, ...]
@@ -76,10 +91,10 @@ class LanePlan:
     alive: int
 
     def plan(self) -> Plan:
-        """Returns the deletions as a plan."""
+        """Returns the removals as a plan: none of its changes gives access."""
         changes = sorted(
-            (BindingChange(kind=ChangeKind.DELETE, binding=one.binding) for one in self.removals),
-            key=lambda change: (change.binding.identity, change.binding.handle),
+            (one.change for one in self.removals),
+            key=lambda change: (change.kind, change.binding.identity, change.binding.handle),
         )
         return Plan(changes=tuple(changes), alive=self.alive)
 
@@ -98,9 +113,9 @@ def plan_removals(
     """
     held = list(bindings)
     found = [
-        Removal(binding=binding, cause=cause)
+        removal
         for binding in held
-        if (cause := _cause(binding, files, now=now, offboarded=offboarded)) is not None
+        if (removal := _removal(binding, files, now=now, offboarded=offboarded)) is not None
     ]
     alive = sum(1 for binding in held if is_alive(binding, now))
     asked = [one for one in found if one.cause is not Cause.OVER]
@@ -110,42 +125,47 @@ def plan_removals(
     return LanePlan(removals=tuple(found), stopped=(), alive=alive)
 
 
-def _cause(
+def _removal(
     binding: Binding,
     files: GrantFiles,
     *,
     now: datetime,
     offboarded: Callable[[str], bool],
-) -> Cause | None:
+) -> Removal | None:
     if not is_alive(binding, now):
-        return Cause.OVER
+        return Removal(binding=binding, cause=Cause.OVER)
     if not binding.grants:
         return None
     if all(offboarded(grant.partition("/")[0]) for grant in binding.grants):
-        return Cause.OFFBOARDED
-    causes = [_cause_of(grant, binding, files, now=now) for grant in binding.grants]
+        return Removal(binding=binding, cause=Cause.OFFBOARDED)
+    found = [_removal_for(grant, binding, files, now=now) for grant in binding.grants]
     # Where one grant still needs it, the rest of the run takes the others out.
-    return None if None in causes else causes[0]
+    return None if None in found else found[0]
 
 
-def _cause_of(
+def _removal_for(
     grant: GrantId, binding: Binding, files: GrantFiles, *, now: datetime
-) -> Cause | None:
+) -> Removal | None:
     if grant not in files.present:
-        return Cause.DELETED if grant in files.known else None
+        return Removal(binding=binding, cause=Cause.DELETED) if grant in files.known else None
     new, old = files.present[grant], files.provisioned.get(grant)
     if new is None or old is None or classify(old, new) != "narrow":
         return None
-    if not any(_serves(binding, line, files) for line in new.access):
-        return Cause.NARROWED
+    place = (binding.target, binding.key)
+    if not any(_serves(files.lines.get(place), line, binding.target) for line in new.access):
+        return Removal(binding=binding, cause=Cause.NARROWED)
     # A window that several grants share tells nothing about one of them.
     if binding.window is None or len(binding.grants) > 1:
         return None
-    end = binding.window.start + timedelta(seconds=new.duration)
-    return Cause.NARROWED if end <= now else None
+    # Azure lists the moment of provisioning as the start.
+    start = files.starts.get(place, binding.window.start)
+    end = start + timedelta(seconds=new.duration)
+    if end <= now:
+        return Removal(binding=binding, cause=Cause.NARROWED)
+    until = shortened(binding, end)
+    return None if until is None else Removal(binding=binding, cause=Cause.SHORTENED, until=until)
 
 
-def _serves(binding: Binding, line: Access, files: GrantFiles) -> bool:
-    """Whether *line* may be what *binding* is for; in doubt it is."""
-    role = files.roles.get((binding.target, binding.key))
-    return line.target == binding.target and role in (None, line.role)
+def _serves(made_for: Access | None, line: Access, target: TargetId) -> bool:
+    """Whether a binding on *target* may be there for *line*; in doubt it is."""
+    return line.target == target and made_for in (None, line)

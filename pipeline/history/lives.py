@@ -94,6 +94,11 @@ class Life:
         """Whether the file is still there."""
         return self.steps[-1].change.status != "D"
 
+    def blob_after(self, commit: str) -> str | None:
+        """Returns the file's blob after *commit*, one of this life's; None where it is another's
+        or removed the file."""
+        return next((s.change.new_blob for s in self.steps if s.commit.sha == commit), None)
+
 
 class Lives:
     """The lives of grants, told step by step, oldest first.

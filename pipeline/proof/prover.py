@@ -256,7 +256,7 @@ class Prover:
         return tuple(tainted[path] for path in sorted(tainted))
 
     def _live(self, life: Life, commits: Sequence[MainlineCommit]) -> _Judged:
-        """Folds the steps of a life: what is proven stands, what is not changes nothing."""
+        """Folds the steps of a life: what is proven stands, what is not gives nothing."""
         previous: Proven | None = None
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
@@ -321,10 +321,27 @@ class Prover:
             # It is again what was proven last: as with what governs, that heals.
             quarantined = [one for one in quarantined if one.undecided]
         return _Judged(
-            grant=previous.live if previous else None,
+            grant=self._left_of(previous, life) if previous else None,
             previous=previous,
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
+        )
+
+    def _left_of(self, previous: Proven, life: Life) -> LiveGrant:
+        """Returns what the file of *life* leaves of its last proven version.
+
+        Less access waits for no proof: what was cut off by nobody with a say is told, and is not
+        given again.
+        """
+        last = life.steps[-1]
+        parsed = self._sources.grant_after(last.commit.sha, last.change)
+        grant = parsed.grant if parsed else None
+        if grant is None or classify(previous.grant, grant) != "narrow":
+            return previous.live
+        return LiveGrant(
+            grant=grant,
+            window=window_of(grant, merged_at=previous.window.start),
+            entitlements=previous.left_by(grant),
         )
 
     def _judged_while(self, commit: MainlineCommit, tainted: frozenset[str]) -> Unproven:

@@ -226,7 +226,10 @@ def _cause(
 def _binding(binding: Binding) -> dict[str, Any]:
     window = binding.window
     start, end = (window.start, window.end) if window else (None, None)
-    return _as_recorded(binding, binding.cloud, start, end)
+    found = _as_recorded(binding, binding.cloud, start, end)
+    if binding.parameters is None:
+        return found
+    return {**found, "parameters": [list(pair) for pair in binding.parameters]}
 
 
 def _as_recorded(

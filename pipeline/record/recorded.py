@@ -11,6 +11,7 @@ from pipeline.history.proofs import Proof
 from pipeline.record.audit import unanswered_intents
 from pipeline.values.binding import ChangeKind
 from pipeline.values.canonical import timestamp
+from pipeline.values.grant import Access
 from pipeline.values.ids import GrantId, TargetId
 
 PROVISIONED = "provisioned"
@@ -62,8 +63,9 @@ class Recorded:
     commits: Mapping[GrantId, str] = field(default_factory=dict)
     """The commit that brought that version."""
 
-    roles: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Target and key of every binding that was made, to the name of its role."""
+    lines: Mapping[tuple[str, str], Access] = field(default_factory=dict)
+    """Target and key of every binding that was made, to the grant's line that it is for. Those
+    made by a release that did not record it are left out."""
 
     refusals: Mapping[tuple[GrantId, str], Refusals] = field(default_factory=dict)
     """(grant, commit of its version) to how often that could not be made in full."""
@@ -83,7 +85,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     untold: dict[tuple[str, str], bool] = {}
     blobs: dict[GrantId, str] = {}
     commits: dict[GrantId, str] = {}
-    roles: dict[tuple[str, str], str] = {}
+    lines: dict[tuple[str, str], Access] = {}
     refusals: dict[tuple[GrantId, str], Refusals] = {}
     made: dict[tuple[str, str], Made] = {}
     for event in events:
@@ -99,7 +101,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
             alerts.add((event.get("path", ""), event.get("commit", "")))
         elif event["kind"] == "outcome" and _made(event):
             binding = event["binding"]
-            roles[binding["target"], binding["key"]] = binding["role"]
+            lines.update(_line(binding))
             for one in event["grants"]:
                 if isinstance(one.get("blob"), str) and isinstance(one.get("commit"), str):
                     blobs[GrantId(one["id"])] = one["blob"]
@@ -115,7 +117,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         untold=frozenset(key for key, still in untold.items() if still),
         blobs=blobs,
         commits=commits,
-        roles=roles,
+        lines=lines,
         refusals=refusals,
         made=made,
         unanswered=unanswered_intents(events),
@@ -126,6 +128,19 @@ def _made(event: Mapping[str, Any]) -> bool:
     """Whether an outcome says that a binding was made or altered."""
     given = event["change"] != ChangeKind.DELETE and not event["rollback"]
     return given and event["status"] in ("done", "pending")
+
+
+def _line(binding: Mapping[str, Any]) -> dict[tuple[str, str], Access]:
+    """Returns the line that *binding* is for, by its target and key; empty where it is unsaid."""
+    if "parameters" not in binding:
+        return {}
+    return {
+        (binding["target"], binding["key"]): Access(
+            target=TargetId(binding["target"]),
+            role=binding["role"],
+            parameters=tuple((name, value) for name, value in binding["parameters"]),
+        )
+    }
 
 
 def _note(event: Mapping[str, Any], made: dict[tuple[str, str], Made]) -> None:

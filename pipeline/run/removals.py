@@ -132,6 +132,8 @@ def take_away(parts: LaneParts) -> Removed:
         journal,
         clock=parts.clock,
         without=lambda _: (),
+        # What cannot be shortened stays as it is: nothing that was given is taken back here.
+        established=frozenset(grant for change in plan.changes for grant in change.grants),
         progress=lambda result: parts.progress(
             f"{result.change.kind} {result.change.binding.target}: {result.status}"
         ),
@@ -256,7 +258,12 @@ def _grant_files(parts: LaneParts, recorded: Recorded, recorded_tip: str | None)
         },
         known=before | made,
         provisioned=dict(_versions(parts, changed)),
-        roles=recorded.roles,
+        lines=recorded.lines,
+        starts={
+            place: made.start
+            for place, made in recorded.made.items()
+            if made.start is not None and len(made.grants) == 1
+        },
     )
 
 

@@ -219,7 +219,7 @@ class Situation:
             last = proofs[-1]
             life = self.branch.lives[grant]
             facts[grant] = {
-                "blob": life.steps[-1].change.new_blob,
+                "blob": life.blob_after(last.commit),
                 "pull": last.pull,
                 "commit": last.commit,
                 "approvers": list(last.approvers),

@@ -40,6 +40,9 @@ class Binding:
     document: str
     """Canonical JSON of what the cloud object says, without what the cloud itself adds."""
 
+    parameters: tuple[tuple[str, str], ...] | None = field(default=None, compare=False)
+    """Those of the grant's line that it is for; None as observed, where they are not known."""
+
     handle: str = field(default="", compare=False)
     """As observed: how its cloud names it (ARN, schedule id), for people and deletes."""
 

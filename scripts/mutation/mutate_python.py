@@ -55,14 +55,14 @@ _NEVER_OPEN = "only merged pull requests come here, and they have that time"
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     (
         "pipeline/ending/removals.py",
-        "_cause",
-        "causes[0]",
-        "causes[-1]",
+        "_removal",
+        "found[0]",
+        "found[-1]",
     ): "each of them says why it goes",
     **{
         (
             "pipeline/ending/removals.py",
-            "_cause_of",
+            "_removal_for",
             "new is None or old is None or classify(old, new) != 'narrow'",
             f"{left} or classify(old, new) != 'narrow'",
         ): "what is none on one side is no narrowing"

@@ -48,6 +48,27 @@ def test_access_holds_until_its_last_second_and_ends_with_nothing_running(
     assert not acme.may("alice", *place)
 
 
+def test_a_window_that_is_cut_short_ends_earlier_in_the_cloud_though_nobody_proved_it(
+    acme: Acme, unhurried: None
+) -> None:
+    number = acme.landed("alice", "alice/one", everywhere(duration="4h"))
+    sooner = acme.merged_at(number) + timedelta(hours=2)
+    assert acme.apply().code == 0
+    acme.bypass()
+    acme.push("bob", {path_of("alice/one"): everywhere(duration="2h")})
+    applied = acme.apply()
+    assert applied.code == 1, applied
+    assert applied.said["removals"]["causes"] == [
+        {**one, "cause": "shortened"} for one in applied.said["removals"]["causes"]
+    ]
+    assert len(applied.said["removals"]["results"]) == len(PLACES)
+    acme.world.stop()
+    acme.world.clock.advance(sooner - SECOND - acme.world.clock.now())
+    assert may_all(acme) == ALL
+    acme.later(seconds=1)
+    assert may_all(acme) == NONE
+
+
 def strip_dates(acme: Acme, cloud: str) -> None:
     """Takes away, from what a cloud stored, what ends the access."""
     world = acme.world

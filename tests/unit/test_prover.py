@@ -413,12 +413,15 @@ def test_what_is_undecided_about_one_commit_holds_up_no_other(branch: Branch) ->
         branch.last_proven()
 
 
-def test_an_edit_that_is_undecided_leaves_the_version_before(branch: Branch) -> None:
+@pytest.mark.parametrize("asked,left", [("3h", 2), ("1h", 1)])
+def test_an_edit_that_is_undecided_gives_nothing_beyond_the_version_before(
+    branch: Branch, asked: str, left: int
+) -> None:
     branch.bring({PAYOUTS: grant()})
-    branch.bring({PAYOUTS: grant(duration="1h")})
+    branch.bring({PAYOUTS: grant(duration=asked)})
     branch.unfetchable[2] = ForgeError("git fetch failed")
     found = branch.stand()
-    assert [one.grant.duration for one in found.live] == [2 * 3600]
+    assert [one.grant.duration for one in found.live] == [left * 3600]
     assert found.undecided.keys() == {"alice/payouts"}
 
 

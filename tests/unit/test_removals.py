@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from pipeline.clouds.desired import render_bindings
 from pipeline.ending.removals import Cause, GrantFiles, LanePlan, plan_removals
 from pipeline.provision.plan import SURPRISING_CHANGES
 from pipeline.values.binding import Binding
-from pipeline.values.grant import Grant
+from pipeline.values.grant import Access, Grant, Window
 from pipeline.values.ids import GrantId, TargetId
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant
@@ -33,6 +35,7 @@ def lane(
     unreadable: Collection[str] = (),
     known: Collection[str] = (),
     provisioned: Collection[LiveGrant] = (),
+    starts: Mapping[tuple[str, str], datetime] | None = None,
     offboarded: Collection[str] = (),
 ) -> LanePlan:
     found = GrantFiles(
@@ -42,7 +45,12 @@ def lane(
         },
         known=frozenset(map(GrantId, known)),
         provisioned={one.grant.id: one.grant for one in provisioned},
-        roles={(one.target, one.key): one.role for one in held_by(*provisioned)},
+        lines={
+            (binding.target, binding.key): line
+            for one in provisioned
+            for line, binding in zip(one.grant.access, held_by(one), strict=True)
+        },
+        starts=starts or {},
     )
     return plan_removals(bindings, found, now=NOON, offboarded=lambda name: name in offboarded)
 
@@ -101,20 +109,45 @@ def test_a_cut_that_also_asks_for_something_is_no_cut(edit: dict[str, object]) -
     assert gone(lane(held_by(X), present=[cut], known=["alice/x"], provisioned=[X])) == {}
 
 
-def test_a_shorter_duration_takes_effect_when_it_is_over() -> None:
+def test_a_shorter_duration_ends_earlier_or_at_once_where_it_is_over() -> None:
     began = a_grant("x", held=window(-2, 4))
-    hours = {
-        hour: gone(
-            lane(
-                held_by(began),
-                present=[replace(began.grant, duration=hour * 3600)],
-                known=["alice/x"],
-                provisioned=[began],
-            )
+    plans = {
+        hour: lane(
+            held_by(began),
+            present=[replace(began.grant, duration=hour * 3600)],
+            known=["alice/x"],
+            provisioned=[began],
         )
-        for hour in (1, 2, 3)
+        for hour in (1, 2, 3, 6)
     }
-    assert hours == {1: {"gcp/prod": Cause.NARROWED}, 2: {"gcp/prod": Cause.NARROWED}, 3: {}}
+    assert {hour: gone(plan) for hour, plan in plans.items()} == {
+        1: {"gcp/prod": Cause.NARROWED},
+        2: {"gcp/prod": Cause.NARROWED},
+        3: {"gcp/prod": Cause.SHORTENED},
+        6: {},
+    }
+    (change,) = plans[3].plan().changes
+    (wanted,) = held_by(a_grant("x", held=window(-2, 1)))
+    assert (change.kind, change.binding, change.before) == ("update", wanted, *held_by(began))
+    assert change.narrows(now=NOON)
+
+
+def test_a_shorter_duration_counts_from_the_start_that_the_record_says() -> None:
+    began, shorter = (a_grant("x", "azure/prod", held=window(-2, end)) for end in (4, 1))
+    (desired,) = held_by(began)
+    assert desired.window is not None
+    # Azure says that it began when it was provisioned.
+    late = Window(start=desired.window.start + HOUR / 10, end=desired.window.end)
+    found = lane(
+        [replace(desired, window=late)],
+        present=[replace(began.grant, duration=shorter.grant.duration)],
+        known=["alice/x"],
+        provisioned=[began],
+        starts={("azure/prod", desired.key): desired.window.start},
+    )
+    (removal,) = found.removals
+    assert removal.until is not None
+    assert removal.until.window == Window(start=late.start, end=NOON + HOUR)
 
 
 def test_a_binding_that_another_grant_needs_stays() -> None:
@@ -140,37 +173,35 @@ def test_a_window_that_several_grants_share_or_that_cannot_be_read_is_left_to_th
         assert gone(found) == {}
 
 
-def test_a_role_that_is_no_longer_asked_for_on_a_target_goes() -> None:
+@pytest.mark.parametrize("other", [{"role": "writer"}, {"parameters": (("resource", "i-0"),)}])
+def test_a_line_that_is_cut_off_beside_another_on_its_target_goes_where_the_record_tells_them_apart(
+    other: dict[str, Any],
+) -> None:
     (binding,) = held_by(a_grant("x"))
     line = a_grant("x").grant.access[0]
-    writer = replace(line, role="writer")
-    old = replace(a_grant("x"), grant=replace(a_grant("x").grant, access=(line, writer)))
-    new = replace(old.grant, access=(writer,))
-    found = GrantFiles(
-        present={new.id: new},
-        known=frozenset(),
-        provisioned={old.grant.id: old.grant},
-        roles={(binding.target, binding.key): "reader"},
-    )
-    plan = plan_removals([binding], found, now=NOON, offboarded=lambda _: False)
-    assert gone(plan) == {"gcp/prod": Cause.NARROWED}
-    unknown = plan_removals(
-        [binding], replace(found, roles={}), now=NOON, offboarded=lambda _: False
-    )
-    assert gone(unknown) == {}
+    stays = replace(line, **other)
+    old = replace(a_grant("x").grant, access=(line, stays))
+    new = replace(old, access=(stays,))
+
+    def found(lines: Mapping[tuple[str, str], Access]) -> Mapping[str, Cause]:
+        files = GrantFiles(
+            present={new.id: new},
+            known=frozenset(),
+            provisioned={old.id: old},
+            lines=lines,
+            starts={},
+        )
+        return gone(plan_removals([binding], files, now=NOON, offboarded=lambda _: False))
+
+    place = (binding.target, binding.key)
+    assert found({place: line}) == {"gcp/prod": Cause.NARROWED}
+    assert found({place: stays}) == {}
+    assert found({}) == {}, "an older release did not record it: the plan takes it away"
 
 
 def test_a_binding_that_names_no_grant_is_left_to_the_plan() -> None:
     (one,) = held_by(a_grant("x"))
     assert gone(lane([replace(one, grants=())], offboarded=["alice"])) == {}
-
-
-def test_two_lines_of_one_role_on_one_target_are_left_to_the_plan() -> None:
-    other = replace(X.grant.access[1], parameters=(("resource", "i-0"),))
-    twice = replace(X, grant=replace(X.grant, access=(*X.grant.access, other)))
-    cut = replace(twice.grant, access=(X.grant.access[0], other))
-    found = lane(held_by(X), present=[cut], known=["alice/x"], provisioned=[twice])
-    assert gone(found) == {}
 
 
 def crowd(size: int) -> list[LiveGrant]:

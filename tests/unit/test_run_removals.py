@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.clouds.desired import render_bindings
 from pipeline.clouds.interface import Foreign
 from pipeline.errors import Denied, ForgeError
 from pipeline.record.audit import Run, batch
 from pipeline.record.chain import new_segment, read_chain
+from pipeline.values.catalogue import AwsPermissions
 from pipeline.values.ids import Cloud
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant
 from tests.unit.support_run import World, a_run
-from tests.unit.support_values import NOON, window
+from tests.unit.support_values import HOUR, NOON, window
 
 ROOT = Path(__file__).parents[2]
 X, Y = a_grant("x"), a_grant("y", "aws/prod")
@@ -107,6 +110,101 @@ def test_a_line_that_is_cut_off_goes_though_nothing_can_be_proven() -> None:
     world.forge.fails = ForgeError("502")
     a_run(world, proving=True, files=False).command("apply")
     assert world.held == ["gcp/prod alice/x"]
+
+
+def on_machines(*machines: str) -> LiveGrant:
+    """A grant of one role on one target, with a line for each of *machines*."""
+    one = a_grant("x", "aws/prod")
+    (line,), (found,) = one.grant.access, one.entitlements
+    role = replace(
+        found.role,
+        parameters=(("resource", "i-[0-9]+"),),
+        permissions=AwsPermissions(
+            actions=("ec2:StopInstances",),
+            resources=("arn:aws:ec2:*:{account}:instance/{resource}",),
+        ),
+    )
+    given = [(("resource", machine),) for machine in machines]
+    return replace(
+        one,
+        grant=replace(one.grant, access=tuple(replace(line, parameters=each) for each in given)),
+        entitlements=tuple(replace(found, role=role, parameters=each) for each in given),
+    )
+
+
+def test_of_two_lines_of_one_role_the_one_that_is_cut_off_goes() -> None:
+    world = provisioned(on_machines("i-1", "i-2"))
+    (kept,) = render_bindings(on_machines("i-2"), now=NOON)
+    assert len(world.held) == 2
+    world.say([on_machines("i-2")])
+    world.forge.fails = ForgeError("502")
+    a_run(world, proving=True, files=False).command("apply")
+    assert [one.key for one in world.clouds[Cloud.AWS].held.values()] == [kept.key]
+
+
+def shorter(hours: int) -> LiveGrant:
+    one = a_grant("x", held=window(0, hours))
+    return replace(one, grant=replace(one.grant, duration=hours * 3600))
+
+
+def ends(world: World) -> list[datetime]:
+    return [
+        one.window.end
+        for cloud in world.clouds.values()
+        for one in cloud.held.values()
+        if one.window is not None
+    ]
+
+
+def test_a_window_that_is_shortened_ends_earlier_though_nothing_can_be_proven() -> None:
+    world = provisioned(shorter(4))
+    world.say([shorter(2)])
+    world.forge.fails = ForgeError("502")
+    for _ in range(2):
+        assert a_run(world, proving=True, files=False).command("apply").code == 3
+        assert ends(world) == [NOON + 2 * HOUR]
+    assert causes(world) == {"alice/x": "its grant's file asks for a shorter window"}
+    assert [line for line in world.done if "alice" in line] == ["update gcp/prod alice/x"]
+
+
+def test_a_window_that_cannot_be_shortened_is_taken_back_by_nothing() -> None:
+    world = provisioned(shorter(4))
+    world.say([shorter(2)])
+    world.refuses["gcp/prod"] = "the policy is too large"
+    world.forge.fails = ForgeError("502")
+    assert a_run(world, proving=True, files=False).command("apply").code == 3
+    assert ends(world) == [NOON + 4 * HOUR]
+
+
+@pytest.mark.parametrize(
+    "before, after, left",
+    [
+        (
+            a_grant("x", "gcp/prod", "aws/prod", held=window(0, 2)),
+            a_grant("x", "gcp/prod", held=window(0, 2)),
+            "delete aws/prod alice/x",
+        ),
+        (shorter(4), shorter(2), "update gcp/prod alice/x"),
+    ],
+    ids=["a line", "its window"],
+)
+def test_what_nobody_with_a_say_took_off_a_grant_is_told_and_not_given_again(
+    before: LiveGrant, after: LiveGrant, left: str
+) -> None:
+    world = provisioned(before)
+    world.say([after])
+    for _ in range(2):
+        said = a_run(world, proving=True, files=False).command("apply")
+        assert said.code == 1
+        assert "0 merged pull requests brought it" in said.err
+    assert [line for line in world.done if "alice" in line] == [left]
+    (alert,) = world.events("alert")
+    assert (alert["path"], alert["commit"]) == (before.grant.path, world.tip)
+    # Put back as it was, it is what was proven.
+    world.say([before])
+    a_run(world, proving=True, files=False).command("apply")
+    assert len(world.held) == len(before.grant.access)
+    assert ends(world) == [before.window.end] * len(before.grant.access)
 
 
 def test_a_record_that_is_broken_does_not_stop_the_lane_which_begins_its_next_segment() -> None:

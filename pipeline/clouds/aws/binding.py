@@ -83,6 +83,7 @@ def binding(entitlement: Entitlement, *, window: Window) -> Binding:
         principal=entitlement.principal.name,
         role=entitlement.role.name,
         window=window,
+        parameters=entitlement.parameters,
         document=canonical(document),
     )
 

@@ -122,6 +122,25 @@ def read_window(trust: Any, inline: Mapping[str, Any]) -> Window | None:
     return window
 
 
+def until(held: Binding, end: datetime) -> str | None:
+    """Returns the document of a role that is *held*, with another end of its window; None where
+    the role is not one that `binding` renders, or its two policies do not agree."""
+    document = json.loads(held.document)
+    if set(document["inline"]) != {POLICY_NAME}:
+        return None
+    (assume,) = _statements(document["trust"])
+    allow, _, over = _statements(document["inline"][POLICY_NAME])
+    if _dated(assume) != held.window:
+        return None
+    for statement, operator in (
+        (assume, "DateLessThan"),
+        (allow, "DateLessThan"),
+        (over, "DateGreaterThanEquals"),
+    ):
+        statement["Condition"][operator]["aws:CurrentTime"] = timestamp(end)
+    return canonical(document)
+
+
 def _statements(policy: Any) -> list[Any]:
     statements = policy.get("Statement") if isinstance(policy, dict) else None
     return statements if isinstance(statements, list) else []

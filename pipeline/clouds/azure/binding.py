@@ -7,6 +7,7 @@ by itself. Grants for the same access therefore share one assignment.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,7 @@ def binding(
         principal=entitlement.principal.name,
         role=entitlement.role.name,
         window=window,
+        parameters=entitlement.parameters,
         document=document(
             locator=locator,
             principal_id=principal_id,
@@ -95,6 +97,11 @@ def binding(
             now=now,
         ),
     )
+
+
+def until(held: Binding, end: datetime) -> str:
+    """Returns the document of an assignment that is *held*, with another end."""
+    return canonical(json.loads(held.document) | {"endDateTime": _moment(end)})
 
 
 def document(

@@ -6,6 +6,7 @@ Sources: Resource Manager v3 `Policy`, `Binding` and `Expr`; "Overview of IAM Co
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,7 @@ def binding(entitlement: Entitlement, *, window: Window) -> Binding:
         principal=entitlement.principal.name,
         role=entitlement.role.name,
         window=narrowed,
+        parameters=entitlement.parameters,
         document=canonical(
             {
                 "role": role,
@@ -93,6 +95,16 @@ def binding(entitlement: Entitlement, *, window: Window) -> Binding:
             }
         ),
     )
+
+
+def until(held: Binding, window: Window) -> str | None:
+    """Returns the document of a project binding that is *held*, with another *window*; None where
+    it is not one entry for one member."""
+    document = json.loads(held.document)
+    if "member" not in document:
+        return None
+    document["condition"]["expression"] = expression(window)
+    return canonical(document)
 
 
 def expression(window: Window) -> str:
