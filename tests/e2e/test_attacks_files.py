@@ -14,41 +14,39 @@ FILE, EXECUTABLE, LINK, MODULE = "100644", "100755", "120000", "160000"
 FOLDER = "access/grants"
 
 ODD = [
-    pytest.param(f"{FOLDER}/mallory/one.yaml", EXECUTABLE, TEXT, id="executable"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", LINK, "../alice/one.yaml", id="symlink"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", MODULE, "a" * 40, id="submodule"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", FILE, "# big\n" * 400_000 + TEXT, id="huge"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", FILE, "subject: [", id="no YAML"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", FILE, "", id="empty"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", FILE, TEXT + "more: 1\n", id="unknown key"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml", FILE, "[" * 20_000, id="deep"),
-    pytest.param(f"{FOLDER}/alice/two.yaml", FILE, TEXT, id="another's folder"),
-    pytest.param(f"{FOLDER}/Mallory/one.yaml", FILE, TEXT, id="case"),
-    pytest.param(f"{FOLDER}/m\N{CYRILLIC SMALL LETTER A}llory/one.yaml", FILE, TEXT, id="letter"),
-    pytest.param(f"{FOLDER}/one.yaml", FILE, TEXT, id="no folder"),
-    pytest.param(f"{FOLDER}/mallory/deep/one.yaml", FILE, TEXT, id="folder below"),
-    pytest.param(f"{FOLDER}/mallory/one\x07\x1b[2J.yaml", FILE, TEXT, id="control characters"),
-    pytest.param(f"{FOLDER}/mallory/a b\ttab.yaml", FILE, TEXT, id="white space"),
-    pytest.param(f"{FOLDER}/mallory/line\nbreak.yaml", FILE, TEXT, id="line break"),
-    pytest.param(f"{FOLDER}/mallory/back\\slash.yaml", FILE, TEXT, id="backslash"),
-    pytest.param(f"{FOLDER}/mallory/:(glob)*.yaml", FILE, TEXT, id="pathspec"),
-    pytest.param(f"{FOLDER}/mallory/-x.yaml", FILE, TEXT, id="option"),
-    pytest.param(f"{FOLDER}/mallory/\udcff.yaml", FILE, TEXT, id="bytes"),
-    pytest.param(f"{FOLDER}/mallory/one.yaml/two.yaml", FILE, TEXT, id="folder named as a file"),
+    (f"{FOLDER}/mallory/executable.yaml", EXECUTABLE, TEXT),
+    (f"{FOLDER}/mallory/link.yaml", LINK, "../alice/one.yaml"),
+    (f"{FOLDER}/mallory/module.yaml", MODULE, "a" * 40),
+    (f"{FOLDER}/mallory/huge.yaml", FILE, "# big\n" * 400_000 + TEXT),
+    (f"{FOLDER}/mallory/broken.yaml", FILE, "subject: ["),
+    (f"{FOLDER}/mallory/empty.yaml", FILE, ""),
+    (f"{FOLDER}/mallory/unknown-key.yaml", FILE, TEXT + "more: 1\n"),
+    (f"{FOLDER}/mallory/nested.yaml", FILE, "[" * 20_000),
+    (f"{FOLDER}/alice/two.yaml", FILE, TEXT),
+    (f"{FOLDER}/Mallory/one.yaml", FILE, TEXT),
+    (f"{FOLDER}/m\N{CYRILLIC SMALL LETTER A}llory/one.yaml", FILE, TEXT),
+    (f"{FOLDER}/one.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/deep/one.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/one\x07\x1b[2J.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/a b\ttab.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/line\nbreak.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/back\\slash.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/:(glob)*.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/-x.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/\udcff.yaml", FILE, TEXT),
+    (f"{FOLDER}/mallory/file.yaml/two.yaml", FILE, TEXT),
 ]
 
 
-@pytest.mark.parametrize("path,mode,content", ODD)
-def test_an_odd_file_on_the_default_branch_harms_nothing_but_itself(
-    acme: Acme, path: str, mode: str, content: str
-) -> None:
+def test_odd_files_on_the_default_branch_harm_nothing_but_themselves(acme: Acme) -> None:
     acme.landed("alice", "alice/one", grant())
     acme.bypass()
-    made = acme.commit("mallory", {path: (mode, content)}, parents=[acme.tip()])
-    acme.send("mallory", made)
+    for path, mode, content in ODD:
+        made = acme.commit("mallory", {path: (mode, content)}, parents=[acme.tip()])
+        acme.send("mallory", made)
     applied = acme.apply()
     assert applied.code == 1, applied
-    assert list(acme.quarantined(applied)) == [visible(path)]
+    assert sorted(acme.quarantined(applied)) == sorted(visible(path) for path, *_ in ODD)
     assert acme.may("alice", *LOGS)
     assert not acme.may("mallory", *LOGS)
     assert acme.daypass("expire", "--json").code in (0, 1)
@@ -57,16 +55,14 @@ def test_an_odd_file_on_the_default_branch_harms_nothing_but_itself(
     assert acme.daypass("audit", "log").code == 0
 
 
-@pytest.mark.parametrize("path,mode,content", ODD)
-def test_an_odd_file_is_refused_by_the_check(
-    acme: Acme, path: str, mode: str, content: str
-) -> None:
-    made = acme.commit("mallory", {path: (mode, content)}, parents=[acme.tip()])
-    acme.send("mallory", made, "odd")
-    number = acme.person("mallory").open("odd", "Odd")
-    checked = acme.check(number)
-    assert checked.code in (1, 2), checked
-    assert not checked.said.get("merged")
+def test_each_odd_file_is_refused_by_the_check(acme: Acme) -> None:
+    for place, (path, mode, content) in enumerate(ODD):
+        made = acme.commit("mallory", {path: (mode, content)}, parents=[acme.tip()])
+        acme.send("mallory", made, f"odd-{place}")
+        number = acme.person("mallory").open(f"odd-{place}", "Odd")
+        checked = acme.check(number)
+        assert checked.code in (1, 2), (path, checked)
+        assert not checked.said.get("merged"), path
 
 
 def test_a_file_that_is_no_grant_can_be_deleted_again(acme: Acme) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from pipeline.record.chain import read_chain
@@ -139,14 +137,12 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("event", ODD, ids=lambda event: json.dumps(event)[:40])
-def test_a_strangers_malformed_event_is_told_and_ends_no_run_in_a_crash(
-    acme: Acme, event: dict[str, object]
-) -> None:
-    files = _recorded(acme)
-    forged = _line(acme, files, **event)
-    acme.send("mallory", acme.commit("mallory", forged, parents=[acme.tip(RECORD)]), RECORD)
-    assert acme.apply().code in (0, 1)
+def test_a_strangers_malformed_events_are_told_and_end_no_run_in_a_crash(acme: Acme) -> None:
+    _recorded(acme)
+    for event in ODD:
+        forged = _line(acme, _files(acme), **event)
+        acme.send("mallory", acme.commit("mallory", forged, parents=[acme.tip(RECORD)]), RECORD)
+        assert acme.apply().code in (0, 1), event
     assert acme.daypass("audit", "verify").code == 1
     log = acme.daypass("audit", "log")
     assert log.code in (0, 1)

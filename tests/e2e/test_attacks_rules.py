@@ -57,34 +57,43 @@ def test_grants_and_rules_in_one_pull_request_are_refused(acme: Acme) -> None:
     assert not acme.may("mallory", *TABLES)
 
 
+LIMITS = "policies/settings/limits/data.yaml"
+BOB = "access/principals/bob.yaml"
+# That each alone counts is for `unit/test_prover_governance.py`.
 TAMPERED = [
-    pytest.param(REVIEWERS, _lenient(), id="settings"),
-    pytest.param("policies/access/rules/free/free.rego", "package access.rules.free\n", id="rule"),
-    pytest.param("policies/access/decision/decision.rego", "package x\nnot rego", id="broken"),
-    pytest.param("policies/settings/limits/data.yaml", "max_duration: 1\n" * 90000, id="huge"),
-    pytest.param("policies/settings/limits/data.yaml", "a: [", id="unparsable"),
+    pytest.param({REVIEWERS: _lenient()}, id="settings"),
     pytest.param(
-        "access/principals/bob.yaml",
-        "github: mallory\ngithub_id: 1006\nkind: person\n",
-        id="person",
+        {
+            "policies/access/rules/free/free.rego": "package access.rules.free\n",
+            "policies/access/decision/decision.rego": "package x\nnot rego",
+            LIMITS: "max_duration: 1\n" * 90000,
+            BOB: "kind: [",
+            "access/roles/gcp.yaml": "# more\n" * 500000,
+        },
+        id="what cannot be read",
     ),
-    pytest.param("access/principals/bob.yaml", "kind: [", id="catalogue"),
-    pytest.param("access/roles/gcp.yaml", "# more\n" * 500000, id="huge-catalogue"),
-    pytest.param(".github/workflows/apply.yml", "on: push\n", id="workflow"),
-    pytest.param("pipeline/judge/decide.py", "raise SystemExit(0)\n", id="code"),
+    pytest.param(
+        {
+            LIMITS: "a: [",
+            BOB: "github: mallory\ngithub_id: 1006\nkind: person\n",
+            ".github/workflows/apply.yml": "on: push\n",
+            "pipeline/judge/decide.py": "raise SystemExit(0)\n",
+        },
+        id="a person, workflows and code",
+    ),
 ]
 
 
-@pytest.mark.parametrize("path,text", TAMPERED)
+@pytest.mark.parametrize("files", TAMPERED)
 def test_while_something_that_decides_is_unproven_nothing_is_added_and_removals_go_on(
-    acme: Acme, path: str, text: str
+    acme: Acme, files: dict[str, str | None]
 ) -> None:
     acme.landed("alice", "alice/one", grant())
     acme.landed("alice", "alice/two", grant(access=["azure/sandbox-dev reader"]))
     assert acme.apply().code == 0
     acme.bypass()
-    good = acme.git("mallory", "show", f"{acme.tip()}:{path}") if _there(acme, path) else None
-    acme.push("mallory", {path: text})
+    good = {path: _text(acme, path) for path in files}
+    acme.push("mallory", files)
     number = acme.request("mallory", "ask", {MINE: TABLES_GRANT})
     acme.check(number)
     acme.approve(number, "bob")
@@ -93,12 +102,12 @@ def test_while_something_that_decides_is_unproven_nothing_is_added_and_removals_
     acme.push("alice", {ONE: None}, "Give it back")
     applied = acme.apply()
     assert applied.code == 1, applied
-    assert {path, MINE} <= set(acme.quarantined(applied))
+    assert {*files, MINE} <= set(acme.quarantined(applied))
     assert not acme.may("mallory", *TABLES)
     assert not acme.may("alice", *LOGS)
     assert acme.may("alice", "azure/sandbox-dev", "reader")
     # Exactly what was proven heals, whoever puts it back; what was judged meanwhile does not.
-    acme.push("carol", {path: None if good is None else good + "\n"}, "Restore")
+    acme.push("carol", good, "Restore")
     healed = acme.apply()
     assert set(acme.quarantined(healed)) == {MINE}
     acme.landed("bob", "bob/one", grant("bob"))
@@ -107,9 +116,12 @@ def test_while_something_that_decides_is_unproven_nothing_is_added_and_removals_
     assert not acme.may("mallory", *TABLES)
 
 
-def _there(acme: Acme, path: str) -> bool:
+def _text(acme: Acme, path: str) -> str | None:
+    """Returns the file at *path* on the default branch; None where there is none."""
     acme.git("mallory", "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
-    return bool(acme.git("mallory", "ls-tree", acme.tip(), "--", path))
+    if not acme.git("mallory", "ls-tree", acme.tip(), "--", path):
+        return None
+    return acme.git("mallory", "show", f"{acme.tip()}:{path}") + "\n"
 
 
 def test_restoring_policies_through_a_pull_request_heals(acme: Acme) -> None:

@@ -8,6 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,26 +52,108 @@ def sdks_without_sockets() -> None:
     """Nothing, in place of what other files have: the story goes over the wire."""
 
 
-def told(root: Path) -> list[StoryStep]:
-    with World(root, now=START, policies=_policies()) as world:
-        return list(Story(world=world, daypass=_runner(world)).steps())
+@dataclass(kw_only=True)
+class Alone:
+    """The story on the embedded engine alone, with everything that was said watched."""
+
+    steps: list[StoryStep]
+    github: OpenApiObserver
+    google: Contract
+    aws_violations: Sequence[object]
+    azure_log: Sequence[Any]
+    roles: dict[str, tuple[datetime, list[dict[str, Any]]]]
+    """What AWS stored at some steps, and when."""
+
+    alice: Any
 
 
-def test_every_step_holds_on_the_embedded_engine_alone(tmp_path: Path) -> None:
-    assert shutil.which("opa") is None
-    steps = told(tmp_path)
-    assert [step.step for step in steps] == STEPS
-    assert [step.step for step in steps if not step.ok] == []
+@pytest.fixture
+def alone(tmp_path: Path) -> Alone:
+    """Told once, by the first test that asks, as clouds are to work in order for each."""
+    if not _TOLD:
+        _TOLD.append(_told_alone(tmp_path / "alone"))
+    return _TOLD[0]
+
+
+_TOLD: list[Alone] = []
+
+
+def _told_alone(root: Path) -> Alone:
+    root.mkdir()
+    github, google = OpenApiObserver(), Contract()
+    steps, roles = [], {}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        World(root, now=START, policies=_policies()) as world,
+    ):
+        patch.setenv("PATH", _without_opa())
+        assert shutil.which("opa") is None
+        world.github.observe(github)
+        world.gcp.observe(google)
+        alice = world.aws.caller(world.aws.person("alice@example.com", home=HOME_ACCOUNT))
+        for step in Story(world=world, daypass=_runner(world)).steps():
+            steps.append(step)
+            if step.step in ("allowed", "ended"):
+                roles[step.step] = (
+                    world.clock.now(),
+                    copy.deepcopy(world.aws.authorization_details(ACCOUNT)),
+                )
+        return Alone(
+            steps=steps,
+            github=github,
+            google=google,
+            aws_violations=world.aws.violations,
+            azure_log=world.azure.log,
+            roles=roles,
+            alice=alice,
+        )
+
+
+def _without_opa() -> str:
+    folders = os.environ["PATH"].split(os.pathsep)  # noqa: TID251 - what commands will see
+    return os.pathsep.join(one for one in folders if not shutil.which("opa", path=one))
+
+
+def test_every_step_holds_on_the_embedded_engine_alone(alone: Alone) -> None:
+    assert [step.step for step in alone.steps] == STEPS
+    assert [(step.step, step.evidence) for step in alone.steps if not step.ok] == []
+
+
+def test_every_exchange_is_as_the_vendors_describe(alone: Alone) -> None:
+    assert alone.aws_violations == []
+    for contract in contracts():
+        for call in alone.azure_log:
+            contract.check(call)
+    alone.github.assert_faithful()
+    assert alone.google.violations == []
+    assert alone.google.judged > 0
+
+
+@pytest.mark.node
+def test_an_evaluator_that_is_not_ours_says_of_aws_what_the_story_says(alone: Alone) -> None:
+    with IamSimulate() as simulate:
+
+        def allows(now: datetime, roles: list[dict[str, Any]]) -> bool:
+            return any(
+                simulate.assumable(role, caller=alone.alice, at=now)
+                and simulate.acts(role, action="rds:DescribeDBInstances", resource=LEDGER, at=now)
+                for role in roles
+                if role["Path"] == "/daypass/"
+            )
+
+        answers = {step: allows(*stored) for step, stored in alone.roles.items()}
+        # The evaluator can still say yes: without their dates the same policies would give
+        # access for ever.
+        now, roles = alone.roles["ended"]
+        assert any(role["Path"] == "/daypass/" for role in roles)
+        answers["undated"] = allows(now, [_undated(role) for role in roles])
+    assert answers == {"allowed": True, "ended": False, "undated": True}
 
 
 def test_both_engines_tell_the_same_story(
-    tmp_path: Path, opa_binary: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, opa_binary: Path, monkeypatch: pytest.MonkeyPatch, alone: Alone
 ) -> None:
     asked: list[str] = []
-
-    def evidence(folder: str) -> list[dict[str, Any]]:
-        return [step.evidence for step in told(tmp_path / folder)]
-
     from pipeline.policy.opa import OpaEngine
 
     decide = OpaEngine.decide
@@ -78,54 +163,12 @@ def test_both_engines_tell_the_same_story(
         return decide(self, document)
 
     monkeypatch.setattr(OpaEngine, "decide", counted)
-    both = evidence("both")
+    both_engines = tmp_path / "both"
+    both_engines.mkdir()
+    with World(both_engines, now=START, policies=_policies()) as world:
+        both = [step.evidence for step in Story(world=world, daypass=_runner(world)).steps()]
     assert asked
-    asked.clear()
-    folders = os.environ["PATH"].split(os.pathsep)  # noqa: TID251 - what commands will see
-    kept = [folder for folder in folders if Path(folder) != opa_binary.parent]
-    monkeypatch.setenv("PATH", os.pathsep.join(kept))
-    assert shutil.which("opa") is None
-    alone = evidence("alone")
-    assert asked == []
-    assert both == alone
-
-
-@pytest.mark.node
-def test_the_clouds_answer_and_every_exchange_is_as_the_vendors_describe(tmp_path: Path) -> None:
-    github, google = OpenApiObserver(), Contract()
-    with World(tmp_path, now=START, policies=_policies()) as world, IamSimulate() as simulate:
-        world.github.observe(github)
-        world.gcp.observe(google)
-        alice = world.aws.caller(world.aws.person("alice@example.com", home=HOME_ACCOUNT))
-
-        def aws_allows(roles: list[dict[str, Any]]) -> bool:
-            now = world.clock.now()
-            return any(
-                simulate.assumable(role, caller=alice, at=now)
-                and simulate.acts(role, action="rds:DescribeDBInstances", resource=LEDGER, at=now)
-                for role in roles
-                if role["Path"] == "/daypass/"
-            )
-
-        answers = {}
-        for step in Story(world=world, daypass=_runner(world)).steps():
-            assert step.ok, (step.step, step.evidence)
-            if step.step in ("allowed", "ended"):
-                roles = world.aws.authorization_details(ACCOUNT)
-                assert any(role["Path"] == "/daypass/" for role in roles)
-                answers[step.step] = aws_allows(roles)
-                if step.step == "ended":
-                    # The evaluator can still say yes: without their dates the same policies
-                    # would give access for ever.
-                    answers["undated"] = aws_allows([_undated(role) for role in roles])
-        assert answers == {"allowed": True, "ended": False, "undated": True}
-        assert world.aws.violations == []
-        for contract in contracts():
-            for call in world.azure.log:
-                contract.check(call)
-    github.assert_faithful()
-    assert google.violations == []
-    assert google.judged > 0
+    assert both == [step.evidence for step in alone.steps]
 
 
 def _undated(role: dict[str, Any]) -> dict[str, Any]:
