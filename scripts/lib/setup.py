@@ -99,7 +99,9 @@ def install(lock: str, run: Runner, uv: str | None) -> None:
     if uv:
         pip = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)]
     else:
-        pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # Python compiles what it imports, which is less than half.
+        quick = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+        pip = [str(PYTHON), "-I", "-m", "pip", "install", *quick]
     for arguments in (
         ["--require-hashes", "--only-binary", ":all:", "-r", requirements],
         ["--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT)],

@@ -114,12 +114,12 @@ def _without_opa() -> str:
     return os.pathsep.join(one for one in folders if not shutil.which("opa", path=one))
 
 
-def test_every_step_holds_on_the_embedded_engine_alone(alone: Alone) -> None:
+@pytest.mark.node
+def test_every_step_holds_on_the_embedded_engine_alone_and_every_exchange_as_the_vendors_describe(
+    alone: Alone,
+) -> None:
     assert [step.step for step in alone.steps] == STEPS
     assert [(step.step, step.evidence) for step in alone.steps if not step.ok] == []
-
-
-def test_every_exchange_is_as_the_vendors_describe(alone: Alone) -> None:
     assert alone.aws_violations == []
     for contract in contracts():
         for call in alone.azure_log:
@@ -127,10 +127,7 @@ def test_every_exchange_is_as_the_vendors_describe(alone: Alone) -> None:
     alone.github.assert_faithful()
     assert alone.google.violations == []
     assert alone.google.judged > 0
-
-
-@pytest.mark.node
-def test_an_evaluator_that_is_not_ours_says_of_aws_what_the_story_says(alone: Alone) -> None:
+    # An evaluator that is not ours says the same of AWS.
     with IamSimulate() as simulate:
 
         def allows(now: datetime, roles: list[dict[str, Any]]) -> bool:
@@ -142,8 +139,7 @@ def test_an_evaluator_that_is_not_ours_says_of_aws_what_the_story_says(alone: Al
             )
 
         answers = {step: allows(*stored) for step, stored in alone.roles.items()}
-        # The evaluator can still say yes: without their dates the same policies would give
-        # access for ever.
+        # It can still say yes: without their dates the same policies would give access for ever.
         now, roles = alone.roles["ended"]
         assert any(role["Path"] == "/daypass/" for role in roles)
         answers["undated"] = allows(now, [_undated(role) for role in roles])

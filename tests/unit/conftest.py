@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 
 from pipeline.cli.main import run
@@ -17,6 +18,19 @@ def compiling_policies_once() -> Iterator[None]:
     """Compiles each set of policies once."""
     with compiling_once():
         yield
+
+
+@pytest.fixture(autouse=True)
+def counting_lines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lets coverage rest during tests that are `uncounted`: it takes as long as they do."""
+    measuring = (
+        coverage.Coverage.current() if request.node.get_closest_marker("uncounted") else None
+    )
+    if measuring is not None:
+        measuring.stop()
+    yield
+    if measuring is not None:
+        measuring.start()
 
 
 @pytest.fixture

@@ -29,12 +29,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline.values.canonical import canonical, digest
 from tests.unit.support_golden import Court
 from tests.unit.support_golden_kinds import Case
 from tests.unit.support_golden_offline import damaged, offline_cases
 from tests.unit.support_golden_pulls import pull_cases
 from tests.unit.support_golden_records import Record
+
+pytestmark = pytest.mark.uncounted
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "decisions.json"
 PARTS = ("question", "evaluation", "bindings", "decision")

@@ -28,6 +28,8 @@ from tests.unit.support_tiny_rules import (
     grant,
 )
 
+pytestmark = pytest.mark.uncounted
+
 BOBS = "access/grants/bob/given-up.yaml"
 CAROLS = "access/grants/carol/new.yaml"
 ALICES = "access/grants/alice/tables.yaml"

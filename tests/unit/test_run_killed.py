@@ -17,6 +17,8 @@ from tests.unit.support_run import OneRun, World, a_run
 from tests.unit.support_values import NOON, window
 from tests.unit.support_world import Killed
 
+pytestmark = pytest.mark.uncounted
+
 CLOUDS = ("aws/prod", "azure/prod", "gcp/prod")
 ONE, TWO = a_grant("one", *CLOUDS), a_grant("two", *CLOUDS, subject="bob")
 OVER = a_grant("over", *CLOUDS, held=window(-2, 0))
