@@ -132,14 +132,17 @@ def tally(
     at: datetime,
     merged_at: datetime | None = None,
     max_age: timedelta = MAX_AGE,
+    base_changed: datetime | None = None,
     none_required: bool = False,
 ) -> Approvals:
     """Returns which *reviews* count for the commit *head* and what is missing.
 
     *electorate* is by GitHub id: a reviewer without an entry is unknown and does not count.
     *excluded* says by GitHub id why someone may not approve here ("opened the pull
-    request"). Of each person only the last review that is not a comment speaks. After the
-    merge, the count is as of *merged_at*: later reviews are as if they were not there.
+    request"). *base_changed* is when the pull request was last given another base branch: only
+    what was approved after that second counts, as it is what the head changes of its base. Of
+    each person only the last review that is not a comment speaks. After the merge, the count is
+    as of *merged_at*: later reviews are as if they were not there.
     One person fills one place in one step, and so does one authority: somebody who stands
     for another leaves no place to them. A place of a higher order is filled by an approval
     given after all steps of lower orders were complete; approving again takes nothing
@@ -167,7 +170,7 @@ def tally(
             blocking.append(Rejected(review, f"{_name(review)} asks for changes"))
             rejected.append(blocking[-1])
             continue
-        why = bar or _fault(review, head, moment, max_age)
+        why = bar or _fault(review, head, moment, max_age, base_changed)
         principal = _principal(review, electorate)
         if why is None and principal in counted:
             why = f"{_name(review)} is {principal}, who has approved with another account"
@@ -175,7 +178,7 @@ def tally(
             rejected.append(Rejected(review, why or f"{_name(review)} is unknown"))
             continue
         counted[principal] = Counted(review, principal)
-        approved[principal] = _unbroken(words, head)
+        approved[principal] = _unbroken(words, head, base_changed)
     people = {
         name: electorate[one.review.author.id]
         for name, one in sorted(counted.items())
@@ -224,10 +227,23 @@ def _spoken(
     return sorted(spoken.values(), key=lambda words: _order(words[-1])), ignored
 
 
-def _unbroken(words: Sequence[Review], head: str) -> tuple[Moment, ...]:
-    """When this account approved *head*, since the last time that it said anything else."""
-    run = takewhile(lambda one: one.state == "APPROVED" and one.commit == head, reversed(words))
+def _unbroken(
+    words: Sequence[Review], head: str, base_changed: datetime | None
+) -> tuple[Moment, ...]:
+    """When this account approved *head* on its present base, since the last time that it said
+    anything else."""
+    run = takewhile(
+        lambda one: (
+            one.state == "APPROVED" and one.commit == head and not _stale(one, base_changed)
+        ),
+        reversed(words),
+    )
     return tuple(sorted(_order(one) for one in run))
+
+
+def _stale(review: Review, base_changed: datetime | None) -> bool:
+    # GitHub's times are whole seconds: within one, nobody knows which came first.
+    return base_changed is not None and review.submitted_at <= base_changed
 
 
 def _bar(
@@ -259,14 +275,22 @@ def _is_unknown(
     return author is not None and author.id not in electorate and author.id not in excluded
 
 
-def _fault(review: Review, head: str, moment: datetime, max_age: timedelta) -> str | None:
-    """Why this review is no approval of *head*."""
+def _fault(
+    review: Review,
+    head: str,
+    moment: datetime,
+    max_age: timedelta,
+    base_changed: datetime | None,
+) -> str | None:
+    """Why this review is no approval of *head* on its present base."""
     name = _name(review)
     if review.state != "APPROVED":
         return f"{name}'s last review says {review.state.lower().replace('_', ' ')}"
     if review.commit != head:
         seen = review.commit[:7] if review.commit else "a commit that is gone"
         return f"{name} approved {seen}, head is {head[:7]}"
+    if _stale(review, base_changed):
+        return f"{name} approved before the pull request got another base branch: approve again"
     if moment - review.submitted_at > max_age:
         hours = max_age / timedelta(hours=1)
         return f"{name} approved more than {hours:g} hours ago"

@@ -6,6 +6,7 @@ Whom they may stand for is asked too: who lends a right must have it now.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,7 +14,14 @@ from pipeline.approvals.membership import Membership
 from pipeline.approvals.tally import Authority, Requirement, Voter
 from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
-from pipeline.values.pull_request import Actor, ForgeReader, PullRequest, Review
+from pipeline.values.pull_request import (
+    Actor,
+    Dismissal,
+    ForgeReader,
+    PullEvents,
+    PullRequest,
+    Review,
+)
 
 _DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
@@ -24,6 +32,8 @@ class Gathered(NamedTuple):
     reviews: tuple[Review, ...]
     electorate: Mapping[int, Voter]
     excluded: Mapping[int, str]
+    base_changed: datetime | None = None
+    """When the pull request's base was changed last; None where it never was."""
 
 
 def gather(
@@ -61,6 +71,10 @@ def gather(
     for actor in reader.pushers(pull.head_ref, until=pull.merged_at):
         excluded.setdefault(actor.id, "pushed to its branch")
     reviews = reader.reviews(pull.number)
+    # Nothing that happened changes what nobody said.
+    events = reader.events(pull.number) if reviews else PullEvents()
+    if pull.merged_at is not None:
+        reviews = as_of_merge(reviews, events.dismissals, merged_at=pull.merged_at)
     if membership is None:
         membership = Membership(reader, catalogue.teams)
     named = {team for requirement in required for team in requirement.teams}
@@ -81,7 +95,18 @@ def gather(
         for number, actor in sorted(authors.items())
         if number not in excluded
     }
-    return Gathered(reviews, electorate, excluded)
+    return Gathered(reviews, electorate, excluded, max(events.base_changes, default=None))
+
+
+def as_of_merge(
+    reviews: Sequence[Review], dismissals: Sequence[Dismissal], *, merged_at: datetime
+) -> tuple[Review, ...]:
+    """Returns *reviews* as they stood at the merge: what was dismissed later had counted."""
+    later = {one.review: one.state for one in dismissals if one.at > merged_at}
+    return tuple(
+        replace(one, state=later[one.id]) if one.state == "DISMISSED" and one.id in later else one
+        for one in reviews
+    )
 
 
 def _voter(

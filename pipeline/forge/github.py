@@ -14,7 +14,15 @@ from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of
 from pipeline.forge.github_branches import PUSHES, BranchReader, merged_as, pull_of
 from pipeline.forge.plumbing import object_id, ref_name
 from pipeline.values.catalogue import Team
-from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
+from pipeline.values.pull_request import (
+    Actor,
+    CheckRun,
+    Dismissal,
+    PullEvents,
+    PullFile,
+    PullRequest,
+    Review,
+)
 
 T = TypeVar("T")
 
@@ -26,6 +34,9 @@ RUNS_CAP = 1000
 
 _MOST_PAGES_OF_PULLS = 1_000
 _MOST_IN_FULL = 10
+# https://docs.github.com/rest/using-the-rest-api/issue-event-types: by hand, and by GitHub where
+# the base branch was deleted after its own merge.
+_BASE_CHANGES = frozenset({"base_ref_changed", "automatic_base_change_succeeded"})
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _WRITERS = frozenset({"admin", "maintain", "write"})
 
@@ -148,6 +159,34 @@ class GitHubReader(BranchReader):
             if text_at(item, "state") != "PENDING"
         ]
         return tuple(sorted(found, key=lambda review: (review.submitted_at, review.id)))
+
+    def events(self, number: int) -> PullEvents:
+        """See `ForgeReader.events`.
+
+        https://docs.github.com/rest/issues/timeline#list-timeline-events-for-an-issue
+        """
+        items = self._api.pages(
+            f"{self._root}/issues/{number:d}/timeline", way_out="open another pull request"
+        )
+        return PullEvents(
+            base_changes=tuple(
+                sorted(
+                    moment_at(item, "created_at")
+                    for item in items
+                    # Not every kind of event says which it is.
+                    if item.get("event") in _BASE_CHANGES
+                )
+            ),
+            dismissals=tuple(
+                Dismissal(
+                    review=number_at(item, "dismissed_review", "review_id"),
+                    at=moment_at(item, "created_at"),
+                    state=text_at(item, "dismissed_review", "state").upper(),
+                )
+                for item in items
+                if item.get("event") == "review_dismissed"
+            ),
+        )
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         """See `ForgeReader.pushers`.

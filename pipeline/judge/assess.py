@@ -325,6 +325,7 @@ class Assessor:
             excluded=gathered.excluded,
             at=now,
             merged_at=pull.merged_at,
+            base_changed=gathered.base_changed,
         )
         counted = [one.principal for one in approvals.counted]
         # Asked again with the names of those who approved: a rule may object to them, and

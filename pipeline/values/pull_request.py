@@ -86,6 +86,28 @@ class Review:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Dismissal:
+    """One time that a review was dismissed, by whoever may write."""
+
+    review: int
+    """The review's id."""
+
+    at: datetime
+    state: str
+    """The review's state before: `APPROVED` or `CHANGES_REQUESTED`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullEvents:
+    """The events of a pull request that bear on what its reviews are about."""
+
+    base_changes: tuple[datetime, ...] = ()
+    """When its base branch was changed, oldest first."""
+
+    dismissals: tuple[Dismissal, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CheckRun:
     """A finished check run on one commit."""
 
@@ -128,6 +150,10 @@ class ForgeReader(Protocol):
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Returns every submitted review, oldest first. Raises `Denied` where there are too
         many to be read."""
+
+    def events(self, number: int) -> PullEvents:
+        """Returns what became of the pull request's base and of its reviews. Raises `Denied`
+        where there are too many events to be read."""
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         """Returns everyone who pushed to, created or force-pushed *branch* (activity API).

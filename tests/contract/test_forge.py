@@ -30,7 +30,7 @@ from pipeline.forge.github_write import (
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import GitHubSandbox
 from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, ForgeReader, Push
+from pipeline.values.pull_request import Actor, Dismissal, ForgeReader, PullEvents, Push
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 REPO = "acme/access"
@@ -328,6 +328,45 @@ def test_reviews_are_bound_to_the_commit_reviewed(estate: Estate, pull: int) -> 
         (estate.actor("bob"), "APPROVED", first, NOW),
         (estate.actor("carol"), "COMMENTED", second, NOW + timedelta(minutes=1)),
     ]
+
+
+def test_changes_of_the_base_and_dismissals_are_told_with_their_times(
+    estate: Estate, pull: int
+) -> None:
+    estate.push("scratch", {"a.txt": "x\n"})
+    estate.review(pull, "bob")
+    (given,) = estate.reader().reviews(pull)
+    api = estate.api("bob")
+    api.send("POST", f"/repos/{REPO}/issues/{pull}/comments", {"body": "hello"})
+    for base in ("scratch", "main"):
+        estate.clock.advance(timedelta(minutes=1))
+        api.send("PATCH", f"/repos/{REPO}/pulls/{pull}", {"base": base, "title": "Renamed"})
+    estate.clock.advance(timedelta(minutes=1))
+    path = f"/repos/{REPO}/pulls/{pull}/reviews/{given.id}/dismissals"
+    api.send("PUT", path, {"message": "stale"})
+    moments = [NOW + timedelta(minutes=number) for number in (1, 2, 3)]
+    assert estate.reader().events(pull) == PullEvents(
+        base_changes=tuple(moments[:2]),
+        dismissals=(Dismissal(review=given.id, at=moments[2], state="APPROVED"),),
+    )
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_base_that_github_changes_by_itself_is_told_too(estate: Estate, merged: bool) -> None:
+    estate.push("below", {"a.txt": "x\n"})
+    estate.push("above", {GRANT: "subject: alice\n"})
+    api, root = estate.api("alice"), f"/repos/{REPO}"
+    below = estate.open("below")
+    body = {"title": "Above", "head": "above", "base": "below"}
+    above = api.send("POST", f"{root}/pulls", body)["number"]
+    if merged:
+        api.send("PUT", f"{root}/pulls/{below}/merge", {"merge_method": "squash"})
+    estate.clock.advance(timedelta(minutes=1))
+    api.send("DELETE", f"{root}/git/refs/heads/below", {})
+    found = estate.reader().pull(above)
+    assert (found.base_ref, found.state) == (("main", "open") if merged else ("below", "closed"))
+    changes = (NOW + timedelta(minutes=1),) if merged else ()
+    assert estate.reader().events(above).base_changes == changes
 
 
 def test_a_deleted_reviewer_has_no_account(estate: Estate, pull: int) -> None:

@@ -139,9 +139,14 @@ def _pull(scene: Scene, head: str) -> int:
     body = {"message": "stale", "event": "DISMISS"}
     ask(scene, 200, "root", "PUT", f"{pull}/reviews/{review}/dismissals", body)
     issue = f"issues/{number}"
+    made = ask(scene, 200, "root", "GET", "git/ref/heads/main")["object"]["sha"]
+    ask(scene, 201, "root", "POST", "git/refs", {"ref": "refs/heads/other", "sha": made})
+    ask(scene, 200, "root", "PATCH", pull, {"base": "other"})
+    ask(scene, 200, "root", "PATCH", pull, {"base": "main"})
     comment = ask(scene, 201, "root", "POST", f"{issue}/comments", {"body": "c"})["id"]
     ask(scene, 200, "root", "GET", f"{issue}/comments", since="2026-01-01T00:00:00Z")
     ask(scene, 200, "root", "GET", f"issues/comments/{comment}")
+    ask(scene, 200, "root", "GET", f"{issue}/timeline", per_page=10)
     ask(scene, 200, "root", "PATCH", f"issues/comments/{comment}", {"body": "d"})
     ask(scene, 204, "root", "DELETE", f"issues/comments/{comment}")
     ask(scene, 200, "root", "POST", f"{issue}/labels", {"labels": ["access", {"name": "low"}]})

@@ -48,6 +48,69 @@ def test_the_subjects_approval_does_not_count(acme: Acme) -> None:
     _does_not_count(acme, number, "bob would get the access", "bob")
 
 
+def _retarget(acme: Acme, number: int, base: str) -> None:
+    acme.later(seconds=1)
+    acme.ask("alice", "PATCH", f"/pulls/{number}", {"base": base})
+    acme.later(seconds=1)
+
+
+def test_an_approval_of_a_harmless_difference_from_another_branch_does_not_count(
+    acme: Acme,
+) -> None:
+    # What a reviewer sees is one letter: the rest lies on the branch that it is compared with.
+    acme.person("alice").push("scratch", {ONE: MEDIUM}, "Start")
+    shorter = MEDIUM.replace("duration: 2h", "duration: 1h")
+    acme.person("alice").push("ask", {ONE: shorter}, "Shorten", start="scratch")
+    number = acme.person("alice").open("ask", "Shorten", base="scratch")
+    acme.approve(number, "bob")
+    _retarget(acme, number, "main")
+    _does_not_count(acme, number, "approved before the pull request got another base branch")
+
+
+def test_an_approval_given_while_the_base_was_another_does_not_count_when_it_is_back(
+    acme: Acme,
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    assert acme.check(number).said["verdict"] == "waiting"
+    acme.person("alice").push("scratch", {"notes.txt": "x\n"}, "Notes")
+    _retarget(acme, number, "scratch")
+    acme.approve(number, "bob")
+    _retarget(acme, number, "main")
+    _does_not_count(acme, number, "approved before the pull request got another base branch")
+
+
+def test_an_approval_after_the_last_change_of_the_base_counts(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.person("alice").push("scratch", {"notes.txt": "x\n"}, "Notes")
+    for base in ("scratch", "main"):
+        _retarget(acme, number, base)
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    assert _merged_anyway(acme, number).code == 0
+    assert acme.may("alice", *TABLES)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_dismissal_before_the_merge_counts_and_one_after_it_does_not(
+    acme: Acme, late: bool
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    acme.bypass()
+    acme.later(minutes=1)
+    (review,) = acme.ask("alice", "GET", f"/pulls/{number}/reviews")
+    path = f"/pulls/{number}/reviews/{review['id']}/dismissals"
+    if late:
+        acme.person("alice").merge(number)
+        acme.later(seconds=1)
+    acme.ask("mallory", "PUT", path, {"message": "stale"})
+    if not late:
+        acme.person("alice").merge(number)
+    assert acme.apply().code == (0 if late else 1)
+    assert acme.may("alice", *TABLES) is late
+
+
 def test_a_team_that_somebody_made_anew_approves_nothing(acme: Acme) -> None:
     acme.world.github.delete_team("acme", "payments-leads")
     acme.world.github.create_team("acme", "payments-leads", ["mallory"])

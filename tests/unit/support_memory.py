@@ -18,7 +18,14 @@ from pipeline.values.commits import (
     TreeChange,
     TreeEntry,
 )
-from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
+from pipeline.values.pull_request import (
+    Actor,
+    CheckRun,
+    PullEvents,
+    PullFile,
+    PullRequest,
+    Review,
+)
 from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, DAN, MALLORY
 
 
@@ -196,6 +203,7 @@ class Forge:
         self.failures: dict[str, PipelineError] = {}
         """What asking raises, by the method's name."""
 
+        self.happened: dict[int, PullEvents] = {}
         self.asked: list[str] = []
 
     def pull(self, number: int) -> PullRequest:
@@ -218,6 +226,10 @@ class Forge:
     def reviews(self, number: int) -> tuple[Review, ...]:
         self._ask("reviews")
         return tuple(self.submitted.get(number, ()))
+
+    def events(self, number: int) -> PullEvents:
+        self._ask("events")
+        return self.happened.get(number, PullEvents())
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         self._ask("pushers")

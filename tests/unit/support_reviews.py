@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import ForgeError
 from pipeline.values.catalogue import Principal, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, PullFile, PullRequest, Review
+from pipeline.values.pull_request import Actor, PullEvents, PullFile, PullRequest, Review
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HEAD = "def5678" + "0" * 33
@@ -46,7 +46,9 @@ class Desk:
         writers: set[int] | None = None,
         accounts: Sequence[Actor] = (),
         hidden: Collection[str] = (),
+        events: PullEvents | None = None,
     ) -> None:
+        self._events = events or PullEvents()
         self._reviews = tuple(reviews)
         self._pushers = tuple(pushers)
         self._members = members or {}
@@ -66,6 +68,9 @@ class Desk:
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         return self._reviews
+
+    def events(self, number: int) -> PullEvents:
+        return self._events
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         return self._pushers

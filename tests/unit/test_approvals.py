@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pipeline.approvals.membership import Membership
 from pipeline.approvals.tally import Approvals, Requirement, Voter, tally
-from pipeline.approvals.voters import gather
+from pipeline.approvals.voters import as_of_merge, gather
 from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, PullRequest, Review
+from pipeline.values.pull_request import Actor, Dismissal, PullEvents, PullRequest, Review
 from tests.unit.support_reviews import (
     ALICE,
     BOB,
@@ -45,6 +45,7 @@ def count(
     electorate: Mapping[int, Voter] = ELECTORATE,
     excluded: Mapping[int, str] | None = None,
     merged_at: datetime | None = None,
+    base_changed: datetime | None = None,
     none_required: bool = False,
 ) -> Approvals:
     return tally(
@@ -55,6 +56,7 @@ def count(
         excluded={1: "opened the pull request"} if excluded is None else excluded,
         at=NOW,
         merged_at=merged_at,
+        base_changed=base_changed,
         none_required=none_required,
     )
 
@@ -145,6 +147,60 @@ def test_a_later_comment_leaves_the_approval_standing() -> None:
         review(state="COMMENTED", id=2, minutes_ago=5),
         review(state="PENDING", id=3, minutes_ago=4),
     ).complete
+
+
+@pytest.mark.parametrize("minutes,counts", [(11, True), (10, False), (9, False)])
+def test_an_approval_counts_only_after_the_last_change_of_the_base(
+    minutes: float, counts: bool
+) -> None:
+    approvals = count(review(), base_changed=NOW - timedelta(minutes=minutes))
+    assert approvals.complete is counts
+    if not counts:
+        (why,) = [one.why for one in approvals.rejected]
+        assert why == (
+            "bob approved before the pull request got another base branch: approve again"
+        )
+
+
+def test_an_approval_before_a_change_of_the_base_fills_no_place_in_an_order() -> None:
+    later = replace(SECURITY, order=2)
+    early, again = review(minutes_ago=30), review(id=3, minutes_ago=5)
+    middle = review(CAROL, id=2, minutes_ago=10)
+    changed = NOW - timedelta(minutes=20)
+    required = (OWNER, later)
+    assert count(early, middle, again, required=required).complete
+    moved = count(early, middle, again, required=required, base_changed=changed)
+    assert not moved.complete
+
+
+def test_a_request_for_changes_outlives_a_change_of_the_base() -> None:
+    objection = review(CAROL, "CHANGES_REQUESTED", id=2, minutes_ago=20)
+    assert not count(objection, review(), base_changed=NOW - timedelta(minutes=15)).complete
+
+
+@pytest.mark.parametrize("minutes,state", [(-1, "DISMISSED"), (0, "DISMISSED"), (1, "APPROVED")])
+def test_a_dismissal_after_the_merge_takes_nothing_away(minutes: float, state: str) -> None:
+    dismissed = Dismissal(review=1, at=NOW + timedelta(minutes=minutes), state="APPROVED")
+    gone, other = review(state="DISMISSED"), review(CAROL, "DISMISSED", id=2)
+    found = as_of_merge([gone, other], [dismissed], merged_at=NOW)
+    assert [one.state for one in found] == [state, "DISMISSED"]
+
+
+def test_what_happened_to_a_pull_request_is_asked_where_somebody_reviewed_it() -> None:
+    changed = NOW - timedelta(minutes=15)
+    events = PullEvents(base_changes=(changed - timedelta(hours=1), changed))
+    assert gather(Desk([review()], events=events), PULL, PEOPLE, [OWNER]).base_changed == changed
+    assert gather(Desk([], events=events), PULL, PEOPLE, [OWNER]).base_changed is None
+
+
+def test_reviews_of_an_open_pull_request_are_as_they_are_now() -> None:
+    late = Dismissal(review=1, at=NOW + timedelta(minutes=1), state="APPROVED")
+    desk = Desk([review(state="DISMISSED")], events=PullEvents(dismissals=(late,)))
+    (found,) = gather(desk, PULL, PEOPLE, [OWNER]).reviews
+    assert found.state == "DISMISSED"
+    merged = replace(PULL, merged_at=NOW)
+    (found,) = gather(desk, merged, PEOPLE, [OWNER]).reviews
+    assert found.state == "APPROVED"
 
 
 @pytest.mark.parametrize("state", ["CHANGES_REQUESTED", "DISMISSED"])

@@ -6,7 +6,7 @@ import zlib
 
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
-from pipeline.sandbox.github.state import Pull, StoredComment
+from pipeline.sandbox.github.state import Pull, PullEvent, StoredComment
 from pipeline.sandbox.github.wire import (
     Body,
     Json,
@@ -130,6 +130,54 @@ def delete_comment(call: GitHubCall) -> Response:
     return Response(status=204)
 
 
+def note(call: GitHubCall, pull: Pull, kind: str, dismissed: Json | None = None) -> None:
+    """Adds an event to a pull request's timeline."""
+    pull.events.append(
+        PullEvent(
+            id=call.world.next_id(),
+            kind=kind,
+            actor=call.actor,
+            at=call.now,
+            dismissed=dismissed,
+        )
+    )
+
+
+def _event_json(call: GitHubCall, event: PullEvent) -> Json:
+    shown: Json = {
+        "id": event.id,
+        "node_id": node_id("IssueEvent", event.id),
+        "url": call.repo_url("issues", "events", event.id),
+        "actor": shapes.user_or_null(call, event.actor),
+        "event": event.kind,
+        "commit_id": None,
+        "commit_url": None,
+        "created_at": timestamp(event.at),
+        "performed_via_github_app": None,
+    }
+    return shown if event.dismissed is None else {**shown, "dismissed_review": event.dismissed}
+
+
+def list_timeline(call: GitHubCall) -> Response:
+    """The events of a pull request, oldest first, comments among them.
+
+    https://docs.github.com/rest/using-the-rest-api/issue-event-types
+    """
+    pull = _issue(call)
+    comments = [row for row in call.repository.comments.values() if row.issue == pull.number]
+    rows: list[StoredComment | PullEvent] = [*comments, *pull.events]
+    rows.sort(key=lambda row: (row.at if isinstance(row, PullEvent) else row.created_at, row.id))
+    shown, links = page(call.here, call.request, rows, lambda row: _timeline_json(call, row))
+    return as_json(shown, headers=links)
+
+
+def _timeline_json(call: GitHubCall, row: StoredComment | PullEvent) -> Json:
+    if isinstance(row, PullEvent):
+        return _event_json(call, row)
+    actor = shapes.user_or_null(call, row.author)
+    return {**_comment_json(call, row), "event": "commented", "actor": actor}
+
+
 def list_labels(call: GitHubCall) -> Response:
     """The labels of one issue or pull request."""
     rows = _issue(call).labels
@@ -177,6 +225,8 @@ ROUTES = (
           handler=update_comment, app=_APP, level="write"),
     Route(method="DELETE", template=_COMMENT, operation="issues/delete-comment",
           handler=delete_comment, app=_APP, level="write"),
+    Route(method="GET", template=f"{_ISSUE}/timeline", operation="issues/list-events-for-timeline",
+          handler=list_timeline, app=_APP),
     Route(method="GET", template=f"{_ISSUE}/labels", operation="issues/list-labels-on-issue",
           handler=list_labels, app=_APP),
     Route(method="POST", template=f"{_ISSUE}/labels", operation="issues/add-labels",

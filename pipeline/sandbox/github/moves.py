@@ -13,7 +13,14 @@ from datetime import timedelta
 from pipeline.sandbox.github import shapes
 from pipeline.sandbox.github.gitvalues import ZERO
 from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
-from pipeline.sandbox.github.state import Account, Activity, GitHubState, HostedRepository, Pull
+from pipeline.sandbox.github.state import (
+    Account,
+    Activity,
+    GitHubState,
+    HostedRepository,
+    Pull,
+    PullEvent,
+)
 from pipeline.sandbox.github.wire import (
     Json,
     Response,
@@ -40,7 +47,7 @@ def move(
     """Moves refs (None deletes) and records who did it, all in one git transaction."""
     before = dict(repository.git.refs())
     after = {ref: sha for ref, sha in {**before, **changes}.items() if sha is not None}
-    followers = _follow(world, repository, before, after)
+    followers = _follow(world, repository, actor, before, after)
     repository.git.set_refs({**changes, **followers})
     _record(world, repository, actor, before, after, merging=merging)
 
@@ -51,7 +58,7 @@ def pushed(
     """Records what a push, already done by git, has moved since *before*."""
     repository.git.forget_refs()
     after = dict(repository.git.refs())
-    followers = _follow(world, repository, before, after)
+    followers = _follow(world, repository, actor, before, after)
     if followers:
         repository.git.set_refs(followers)
     _record(world, repository, actor, before, after, merging=False)
@@ -71,12 +78,15 @@ def _moved(
 def _follow(
     world: GitHubState,
     repository: HostedRepository,
+    actor: Account,
     before: Mapping[str, str],
     after: Mapping[str, str],
 ) -> dict[str, str | None]:
     """Updates open pull requests whose branch moved; returns their own refs to move."""
     refs: dict[str, str | None] = {}
     for ref, _, new in _moved(before, after):
+        if new is None:
+            _leave_base(world, repository, actor, ref.removeprefix(_HEADS), after)
         for pull in repository.pulls.values():
             if pull.state != "open" or pull.head_ref != ref.removeprefix(_HEADS):
                 continue
@@ -88,6 +98,39 @@ def _follow(
                 follow_head(pull, new, after.get(_HEADS + pull.base_ref))
                 refs[f"refs/pull/{pull.number}/head"] = new
     return refs
+
+
+def _leave_base(
+    world: GitHubState,
+    repository: HostedRepository,
+    actor: Account,
+    gone: str,
+    after: Mapping[str, str],
+) -> None:
+    """Moves open pull requests off a base branch that is deleted: to where it was merged, if it
+    was; else they are closed.
+
+    https://docs.github.com/pull-requests/collaborating-with-pull-requests/incorporating-changes-from-a-pull-request/merging-a-pull-request
+    """
+    merged = [p for p in repository.pulls.values() if p.head_ref == gone and p.merged_at]
+    for pull in repository.pulls.values():
+        if pull.state != "open" or pull.base_ref != gone:
+            continue
+        pull.updated_at = world.clock.now()
+        tip = after.get(_HEADS + merged[-1].base_ref) if merged else None
+        if tip is None:
+            pull.state = "closed"
+            pull.closed_at = world.clock.now()
+            continue
+        pull.base_ref, pull.base_sha = merged[-1].base_ref, tip
+        pull.events.append(
+            PullEvent(
+                id=world.next_id(),
+                kind="automatic_base_change_succeeded",
+                actor=actor,
+                at=world.clock.now(),
+            )
+        )
 
 
 def follow_head(pull: Pull, head: str, base: str | None) -> None:

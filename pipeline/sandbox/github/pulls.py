@@ -281,6 +281,7 @@ def update_pull(call: GitHubCall) -> Response:
     if "body" in body:
         pull.body = body.optional("body")
     if base != pull.base_ref:
+        issues.note(call, pull, "base_ref_changed")
         pull.base_ref, pull.base_sha = base, repository.git.head(base) or pull.base_sha
     pull.updated_at = call.now
     return as_json(full_json(call, pull))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.sandbox.github import shapes
+from pipeline.sandbox.github.issues import note
 from pipeline.sandbox.github.pulls import commits_of, find
 from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
 from pipeline.sandbox.github.state import Pull, StoredReview
@@ -113,6 +114,12 @@ def dismiss_review(call: GitHubCall) -> Response:
         raise unprocessable("A message is required to dismiss a review")
     if review.state not in ("APPROVED", "CHANGES_REQUESTED"):
         raise unprocessable(f"Can not dismiss a {review.state.lower()} pull request review")
+    dismissed = {
+        "state": review.state.lower(),
+        "review_id": review.id,
+        "dismissal_message": message,
+    }
+    note(call, pull, "review_dismissed", dismissed)
     review.state = "DISMISSED"
     return as_json(_review_json(call, pull, review))
 

@@ -129,6 +129,18 @@ class StoredReview:
     submitted_at: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullEvent:
+    """Something that happened to a pull request, as its timeline keeps it."""
+
+    id: int
+    kind: str
+    actor: Account
+    at: datetime
+    dismissed: Json | None = None
+    """Of a dismissed review: its former state, id and the message."""
+
+
 @dataclass(kw_only=True, slots=True, eq=False)
 class StoredComment:
     """A comment on an issue or a pull request."""
@@ -165,6 +177,7 @@ class Pull:
     merge_commit_sha: str | None = None
     maintainer_can_modify: bool = False
     reviews: list[StoredReview] = field(default_factory=list)
+    events: list[PullEvent] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     known_heads: set[str] = field(default_factory=set)
     landed: set[str] = field(default_factory=set)
