@@ -172,6 +172,7 @@ class Assessor:
             approvals=findings.approvals,
             problems=tuple(sorted(set(problems))),
             decision=_decision(problems, findings),
+            changes=tuple(changes),
             policies=policies,
             requester=requester,
             empty_teams=empty,

@@ -11,6 +11,7 @@ from pipeline.policy.answer import Evaluation
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import digest
 from pipeline.values.catalogue import Entitlement
+from pipeline.values.commits import TreeChange
 from pipeline.values.grant import Grant, Window
 from pipeline.values.grant_change import GrantChange
 from pipeline.values.problem import Problem
@@ -49,6 +50,9 @@ class Assessment:
     approvals: Approvals | None
     problems: tuple[Problem, ...]
     decision: Decision
+    changes: tuple[TreeChange, ...]
+    """The files that the head changes of its base; empty where it could not be looked into."""
+
     policies: str
     """Digest of the policies that judged it."""
 
@@ -68,13 +72,20 @@ class Assessment:
 
     @property
     def offer(self) -> str:
-        """SHA-256 of what the pull request is shown to do: bindings and durations.
+        """SHA-256 of what the pull request is shown to do: its base branch, head, changed files,
+        bindings with their permissions, and durations.
 
         What is applied later must be what reviewers were shown, whatever became of the
         catalogue in between. No moment takes part, as none is known before the merge.
         """
         return digest(
             {
+                "pull": self.pull.number,
+                "base": self.pull.base_ref,
+                "head": self.pull.head_sha,
+                "changes": sorted(
+                    [one.path, one.new_mode, one.new_blob or ""] for one in self.changes
+                ),
                 "kind": self.kind,
                 "items": [
                     {
@@ -96,6 +107,11 @@ class Assessment:
         )
 
     @property
+    def external_id(self) -> str:
+        """The name of the check run that shows this offer; see `shows`."""
+        return f"{self.pull.number}:{self.offer}"
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the decision: policies, what they said, and whose approval counted, for
         whom."""
@@ -108,3 +124,11 @@ class Assessment:
                 "reasons": self.decision.reasons,
             }
         )
+
+
+def shows(external_id: str, number: int) -> bool:
+    """Whether a check run so named shows an offer of the pull request *number*.
+
+    Check runs belong to commits, and one commit can be the head of several pull requests.
+    """
+    return external_id.startswith(f"{number}:")

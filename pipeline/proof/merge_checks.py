@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
-from pipeline.judge.assessment import Assessment
+from pipeline.judge.assessment import Assessment, shows
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.pull_request import ForgeReader, PullRequest
 
@@ -69,10 +69,13 @@ def unshown(
     shown = [
         run
         for run in forge.check_runs(pull.head_sha, name=name, app=app)
-        if run.completed_at <= merged_at
+        if run.completed_at <= merged_at and shows(run.external_id, pull.number)
     ]
     if not shown:
-        return f"no check of ours ran on {head} before the merge: nobody saw what it gives"
-    if shown[-1].external_id != assessment.offer:
+        return (
+            f"no check of ours ran on {head} for #{pull.number} before the merge: nobody saw what "
+            "it gives"
+        )
+    if shown[-1].external_id != assessment.external_id:
         return f"what the check showed on {head} is not what it would give: ask again"
     return ""

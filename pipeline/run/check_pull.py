@@ -109,6 +109,7 @@ def _denied(pull: PullRequest, base: str, reason: str) -> Assessment:
         approvals=None,
         problems=(),
         decision=Decision(verdict=Verdict.DENIED, reasons=(reason,)),
+        changes=(),
         policies="",
     )
 
@@ -128,7 +129,7 @@ def post_check(workspace: Workspace, assessment: Assessment) -> None:
         conclusion="success" if decision.allowed else "failure",
         title=decision.reasons[0] if decision.reasons else "Allowed",
         summary=body,
-        external_id=assessment.offer,
+        external_id=assessment.external_id,
         annotations=[
             Annotation(
                 path=one.path,

@@ -149,7 +149,7 @@ class Branch:
         run = CheckRun(
             id=len(self.forge.posted) + 1,
             conclusion="success",
-            external_id=shown,
+            external_id=f"{number}:{shown}",
             completed_at=at or self.now,
         )
         self.forge.posted.append((self.forge.pulls[number].head_sha, *checker, run))

@@ -70,6 +70,7 @@ def assessed(*reviews: Review, excluded: Mapping[int, str] | None = None) -> Ass
             verdict=Verdict.ALLOWED if approvals.complete else Verdict.WAITING,
             reasons=approvals.missing,
         ),
+        changes=(),
         policies="c" * 64,
     )
 

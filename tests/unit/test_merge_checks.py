@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -239,7 +240,7 @@ def test_without_a_check_run_of_ours_nothing_was_shown(
     if checker:
         shown.show(1, checker=checker)
     head = shown.forge.pulls[1].head_sha[:7]
-    assert missing(shown) == f"no check of ours ran on {head} before the merge: " + (
+    assert missing(shown) == f"no check of ours ran on {head} for #1 before the merge: " + (
         "nobody saw what it gives"
     )
 
@@ -291,7 +292,42 @@ def test_check_runs_that_cannot_be_read_are_no_answer(
         missing(shown)
 
 
+def test_a_check_run_of_another_pull_request_on_the_same_commit_shows_nothing(
+    shown: Branch,
+) -> None:
+    head = shown.forge.pulls[1].head_sha
+    offer = shown.show(1)
+    assert missing(shown) == ""
+    (posted,) = shown.forge.posted
+    for other in (2, 11):
+        run = replace(posted[-1], external_id=f"{other}:{offer}")
+        shown.forge.posted[:] = [(*posted[:-1], run)]
+        assert missing(shown).startswith(f"no check of ours ran on {head[:7]} for #1")
+    # Nor does a later one of another hide what this one showed.
+    shown.forge.posted[:] = [posted, (*posted[:-1], run)]
+    assert missing(shown) == ""
+
+
 # What an offer is
+
+
+@pytest.mark.parametrize(
+    "change", [{"number": 2}, {"base_ref": "scratch"}, {"head_sha": "f" * 40}], ids=str
+)
+def test_an_offer_is_another_for_another_pull_request_base_or_head(change: dict[str, Any]) -> None:
+    branch = Branch()
+    found = branch.assess(branch.propose({PAYOUTS: grant()}))
+    other = replace(found, pull=replace(found.pull, **change))
+    assert other.offer != found.offer
+
+
+def test_an_offer_is_another_for_another_content_of_the_same_meaning() -> None:
+    branch = Branch()
+    found = branch.assess(branch.propose({PAYOUTS: grant()}))
+    (one,) = found.changes
+    assert replace(found, changes=(replace(one, new_blob="e" * 40),)).offer != found.offer
+    assert replace(found, changes=(replace(one, new_mode="100755"),)).offer != found.offer
+    assert replace(found, changes=()).offer != found.offer
 
 
 def test_an_offer_is_the_same_at_every_moment_and_another_for_another_duration() -> None:

@@ -149,6 +149,11 @@ def test_a_twin_of_a_pull_request_holds_up_nothing(branch: Branch, order: int) -
         pulls[number], pulls[twin] = replace(second, number=number), replace(first, number=twin)
         for kept in (branch.forge.submitted, branch.forge.listed):
             kept[number], kept[twin] = kept.get(twin, ()), kept.get(number, ())  # type: ignore
+        # Shown, too, is now the other one.
+        (posted,) = branch.forge.posted
+        assert posted[-1].external_id.startswith(f"{number}:")
+        offer = branch.assess(twin).external_id
+        branch.forge.posted[:] = [(*posted[:-1], replace(posted[-1], external_id=offer))]
     found = branch.stand()
     assert live(found) == ["alice/payouts"]
     assert found.fresh[0].pull == (number if order > 0 else twin)
