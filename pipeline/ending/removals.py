@@ -159,7 +159,11 @@ def _removal_for(
         return None
     # Azure lists the moment of provisioning as the start.
     start = files.starts.get(place, binding.window.start)
-    end = start + timedelta(seconds=new.duration)
+    try:
+        end = start + timedelta(seconds=new.duration)
+    except OverflowError:
+        # Somebody wrote that date by hand.
+        return None
     if end <= now:
         return Removal(binding=binding, cause=Cause.NARROWED)
     until = shortened(binding, end)

@@ -229,6 +229,14 @@ def _binding(value: object) -> bool:
         and all(_text(value.get(name)) for name in texts)
         and all(name in value for name in ("start", "end"))
         and all(value[name] is None or _moment(value[name]) for name in ("start", "end"))
+        # Older releases did not record them, nor does any of what a cloud lists.
+        and _pairs(value.get("parameters", []))
+    )
+
+
+def _pairs(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 2 and _texts(one) for one in value
     )
 
 

@@ -226,6 +226,20 @@ def test_a_binding_without_a_real_end_is_a_break(files: Files, where: str, end: 
     assert read_chain(files).broken[0].what == f"it is no intent: {where}"
 
 
+@pytest.mark.parametrize(
+    "parameters", [5, None, "i-0", [["resource"]], [["resource", 5]], ["ab"], {"resource": "i-0"}]
+)
+def test_a_binding_with_odd_parameters_is_a_break(files: Files, parameters: object) -> None:
+    def said(value: object) -> dict[str, Any]:
+        binding = {**BINDING, "parameters": value}
+        made = {"plan": "p", "change": "create", "grants": [], "binding": binding, "before": None}
+        return {of(5): forged(read_chain(files), kind="intent", **made)}
+
+    assert read_chain({**files, **said([["resource", "i-0"]])}).breaks == ()
+    broken = read_chain({**files, **said(parameters)}).broken
+    assert broken[0].what == "it is no intent: binding"
+
+
 def test_a_copy_is_read_by_number(files: Files) -> None:
     shuffled = dict(sorted(files.items(), reverse=True))
     assert read_chain(shuffled).breaks != ()

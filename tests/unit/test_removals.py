@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -148,6 +148,19 @@ def test_a_shorter_duration_counts_from_the_start_that_the_record_says() -> None
     (removal,) = found.removals
     assert removal.until is not None
     assert removal.until.window == Window(start=late.start, end=NOON + HOUR)
+
+
+def test_a_start_that_somebody_wrote_by_hand_ends_no_run() -> None:
+    began = a_grant("x", held=window(-2, 4))
+    (binding,) = held_by(began)
+    plan = lane(
+        [binding],
+        present=[replace(began.grant, duration=3600)],
+        known=["alice/x"],
+        provisioned=[began],
+        starts={("gcp/prod", binding.key): datetime.max.replace(tzinfo=UTC)},
+    )
+    assert plan.removals == ()
 
 
 def test_a_binding_that_another_grant_needs_stays() -> None:
