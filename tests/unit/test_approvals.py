@@ -292,6 +292,21 @@ def test_two_accounts_of_one_principal_are_one_person() -> None:
     approvals = count(review(), review(CAROL, id=2), required=(two,), electorate=electorate)
     assert approvals.steps[0].people == ("bob",)
     assert not approvals.complete
+    assert [one.why for one in approvals.rejected] == [
+        "carol is bob, who has approved with another account"
+    ]
+    # Whichever of them spoke first counts, by the last word of each.
+    late = review(id=3, minutes_ago=1)
+    again = count(review(), late, review(CAROL, id=2), required=(two,), electorate=electorate)
+    assert [one.review.author for one in again.counted] == [CAROL]
+
+
+def test_each_request_for_changes_is_told_once() -> None:
+    objections = [review(who, "CHANGES_REQUESTED", id=who.id) for who in (BOB, CAROL)]
+    approvals = count(*objections)
+    whys = ["bob asks for changes", "carol asks for changes"]
+    assert [one.why for one in approvals.rejected] == whys
+    assert [one.why for one in approvals.blocking] == whys
 
 
 def test_a_scarce_reviewer_is_seated_where_needed() -> None:
@@ -342,16 +357,17 @@ def test_a_huge_count_is_only_a_large_number_missing() -> None:
     assert count(review(), required=(huge,)).steps[0].missing == 10**9 - 1
 
 
-def test_naive_times_are_refused() -> None:
+@pytest.mark.parametrize(
+    "at,merged_at",
+    [
+        (NOW.replace(tzinfo=None), None),
+        (NOW.replace(tzinfo=None), NOW),
+        (NOW, NOW.replace(tzinfo=None)),
+    ],
+)
+def test_naive_times_are_refused(at: datetime, merged_at: datetime | None) -> None:
     with pytest.raises(ValueError, match="offset"):
-        tally(
-            [],
-            head=HEAD,
-            required=[OWNER],
-            electorate={},
-            excluded={},
-            at=NOW.replace(tzinfo=None),
-        )
+        tally([], head=HEAD, required=[], electorate={}, excluded={}, at=at, merged_at=merged_at)
 
 
 TEAMS = ("red", "green", "blue")
