@@ -207,7 +207,9 @@ def test_a_line_that_is_cut_off_beside_another_on_its_target_goes_where_the_reco
         return gone(plan_removals([binding], files, now=NOON, offboarded=lambda _: False))
 
     place = (binding.target, binding.key)
-    assert found({place: line}) == {"gcp/prod": Cause.NARROWED}
+    beside = ("gcp/prod", "another key")
+    assert found({place: line, beside: stays}) == {"gcp/prod": Cause.NARROWED}
+    assert found({place: line}) == {}, "one object of Azure stands for roles of one definition"
     assert found({place: stays}) == {}
     assert found({}) == {}, "an older release did not record it: the plan takes it away"
 

@@ -16,7 +16,7 @@ from pipeline.errors import Denied, ForgeError
 from pipeline.record.audit import Run, batch
 from pipeline.record.chain import new_segment, read_chain
 from pipeline.values.catalogue import AwsPermissions
-from pipeline.values.ids import Cloud
+from pipeline.values.ids import Cloud, RoleId
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant
 from tests.unit.support_run import World, a_run
@@ -140,6 +140,29 @@ def test_of_two_lines_of_one_role_the_one_that_is_cut_off_goes() -> None:
     world.forge.fails = ForgeError("502")
     a_run(world, proving=True, files=False).command("apply")
     assert [one.key for one in world.clouds[Cloud.AWS].held.values()] == [kept.key]
+
+
+def named(*roles: str) -> LiveGrant:
+    """A grant of roles that have one definition in Azure."""
+    one = a_grant("x", "azure/prod")
+    (line,), (found,) = one.grant.access, one.entitlements
+    return replace(
+        one,
+        grant=replace(one.grant, access=tuple(replace(line, role=role) for role in roles)),
+        entitlements=tuple(
+            replace(found, role=replace(found.role, name=role, id=RoleId(f"azure/{role}")))
+            for role in roles
+        ),
+    )
+
+
+def test_an_assignment_that_stands_for_two_roles_stays_while_one_of_them_is_asked_for() -> None:
+    world = provisioned(named("reader", "viewer"))
+    assert world.held == ["azure/prod alice/x"]
+    world.say([named("viewer")])
+    world.forge.fails = ForgeError("502")
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == ["azure/prod alice/x"]
 
 
 def shorter(hours: int) -> LiveGrant:
