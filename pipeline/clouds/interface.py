@@ -81,6 +81,8 @@ class CloudWriter(Protocol):
 
     Each is repeatable: creating what is there alike and deleting what is gone succeed. A
     create or update whose window has ended at the moment of the write fails and writes nothing.
+    So does an update that only takes access away (`BindingChange.narrows`), where what it would
+    alter is gone: made anew, it would give access without a proof.
     """
 
     cloud: Cloud
@@ -90,6 +92,9 @@ class CloudWriter(Protocol):
     ) -> tuple[Result, ...]:
         """Returns one result per change, in the order given; raises nothing for a failed one."""
 
+
+WENT = "it went since it was listed; nothing was written, and the next run looks again"
+"""Why an update that only takes access away has failed."""
 
 CLOSED = (
     "give the pipeline its role there; of an account that is closed for good, take the target "

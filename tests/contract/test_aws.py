@@ -109,6 +109,19 @@ def test_an_update_of_what_somebody_deleted_creates_it(estate: Estate) -> None:
     assert estate.observe().bindings == (wanted(),)
 
 
+def test_an_update_that_only_takes_away_makes_nothing_anew(estate: Estate) -> None:
+    longer, shorter = wanted(window=extended()), wanted()
+    less = BindingChange(kind=ChangeKind.UPDATE, binding=shorter, before=longer)
+    (result,) = estate.writer.write([less], clock=estate.clock.now)
+    assert result.status is Status.FAILED
+    assert "it went since it was listed" in result.message
+    assert roles(estate) == {}
+    estate.write(ChangeKind.CREATE, longer)
+    (result,) = estate.writer.write([less], clock=estate.clock.now)
+    assert result.status is Status.DONE
+    assert estate.observe().bindings == (shorter,)
+
+
 def test_accounts_are_listed_once_whatever_the_number_of_bindings(estate: Estate) -> None:
     made = [wanted(replace(ENTITLEMENT, grant=GrantId(f"alice/{n}"))) for n in range(3)]
     made.append(wanted(replace(for_bob(), target=IDENTITY)))

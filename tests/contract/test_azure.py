@@ -272,6 +272,23 @@ def test_an_update_that_azure_finds_gone_assigns_anew(world: World) -> None:
     assert world.only().document == longer.document
 
 
+@pytest.mark.parametrize("gone", ["in the listing", "in the answer"])
+def test_an_update_that_only_takes_away_assigns_nothing_anew(world: World, gone: str) -> None:
+    world.create(world.wanted())
+    world.clock.advance(timedelta(minutes=6))
+    before, sooner = world.only(), world.wanted(end=END - timedelta(hours=1))
+    less = BindingChange(kind=ChangeKind.UPDATE, binding=sooner, before=before)
+    if gone == "in the listing":
+        assert world.delete(before).status is Status.DONE
+    else:
+        world.sandbox.fail_next(CREATE, code="RoleAssignmentDoesNotExist", status=400)
+    requests = world.sandbox.counts[CREATE]
+    (result,) = world.write(less)
+    assert result.status is Status.FAILED
+    assert world.sandbox.counts[CREATE] - requests == (0 if gone == "in the listing" else 1)
+    assert world.active(world.clock.now()) == (gone == "in the answer")
+
+
 def test_an_azure_that_contradicts_itself_is_not_asked_for_ever(world: World) -> None:
     world.create(world.wanted())
     world.sandbox.fail_next(CREATE, code="RoleAssignmentDoesNotExist", status=400, times=9)

@@ -222,6 +222,20 @@ class TestRepeatable:
         assert statuses(writer.write([change(ChangeKind.UPDATE)], clock=clock.now)) == [Status.DONE]
         assert may(cloud, START)
 
+    def test_an_update_that_only_takes_away_makes_nothing_anew(
+        self, cloud: GcpSandbox, writer: GcpWriter, clock: Clock
+    ) -> None:
+        held_before, sooner = change(), Window(start=START, end=END - timedelta(minutes=30))
+        less = replace(change(ChangeKind.UPDATE, window=sooner), before=held_before.binding)
+        (result,) = writer.write([less], clock=clock.now)
+        assert result.status is Status.FAILED
+        assert "it went since it was listed" in result.message
+        assert held(cloud) == []
+        writer.write([held_before], clock=clock.now)
+        assert statuses(writer.write([less], clock=clock.now)) == [Status.DONE]
+        assert may(cloud, START)
+        assert not may(cloud, sooner.end)
+
     def test_an_account_that_google_spells_otherwise_is_no_difference(
         self, cloud: GcpSandbox, reader: GcpReader, writer: GcpWriter, clock: Clock
     ) -> None:

@@ -377,6 +377,9 @@ def test_a_window_is_read_only_where_every_statement_is_of_our_form() -> None:
     assert window(**policy_with(0, Condition={})) is None
     assert window(**policy_with(2, Effect="Allow")) is None
     assert window(**policy_with(1, NotAction="x")) is None
+    # It lies after the last year that there is, once the offset is taken off.
+    last = made.document.replace("2026-11-20T18:00:00Z", "9999-12-31T23:59:59-01:00")
+    assert window(trust=json.loads(last)["trust"], inline={}) is None
 
 
 _ANY = st.text(max_size=12)

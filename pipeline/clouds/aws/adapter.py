@@ -13,7 +13,15 @@ from typing import Any
 
 from pipeline.clouds.aws.binding import PATH, POLICY_NAME, session_seconds
 from pipeline.clouds.aws.observed import not_ours, observed, read_window
-from pipeline.clouds.interface import CLOSED, Foreign, Observation, Result, Status, unforeseen
+from pipeline.clouds.interface import (
+    CLOSED,
+    WENT,
+    Foreign,
+    Observation,
+    Result,
+    Status,
+    unforeseen,
+)
 from pipeline.errors import CloudError, CloudRefused
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import canonical
@@ -273,18 +281,23 @@ class AwsWriter:
             _delete(iam, binding.key)
             return
         # Before every try: a window may end while IAM catches up.
-        if binding.window is None or binding.window.ended(clock()):
+        now = clock()
+        if binding.window is None or binding.window.ended(now):
             raise CloudError("its window has ended; nothing was written")
-        self._put(iam, binding, fresh=change.kind is ChangeKind.CREATE)
+        fresh, gives = change.kind is ChangeKind.CREATE, not change.narrows(now=now)
+        self._put(iam, binding, fresh=fresh, gives=gives)
 
-    def _put(self, iam: Any, binding: Binding, *, fresh: bool) -> None:
-        """Makes the role what *binding* says, whatever there is of it already."""
+    def _put(self, iam: Any, binding: Binding, *, fresh: bool, gives: bool) -> None:
+        """Makes the role what *binding* says, whatever there is of it already; with nothing there
+        only where that *gives* access."""
         document = json.loads(binding.document)
         name, own = binding.key, document["inline"].get(POLICY_NAME)
         if own is None or read_window(document["trust"], document["inline"]) != binding.window:
             raise CloudError("its document does not carry its window; nothing was written")
         policy = canonical(own)
         role = None if fresh else _ours(iam, name)
+        if role is None and not gives:
+            raise CloudError(WENT)
         if role is None:
             if self._create(iam, binding, document):
                 # Without this second call the role may be assumed and allows nothing; a run

@@ -154,5 +154,5 @@ def _dated(statement: Any) -> Window | None:
             for operator in ("DateGreaterThanEquals", "DateLessThan")
         )
         return Window(start=start.astimezone(UTC), end=end.astimezone(UTC))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None

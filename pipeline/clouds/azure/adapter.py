@@ -27,7 +27,7 @@ from pipeline.clouds.azure.api import (
 )
 from pipeline.clouds.azure.mark import AzureMark, mark, request_name, ticket_number
 from pipeline.clouds.azure.observed import ASSIGN, REMOVE, UPDATE, Held, ScheduleRequest, State
-from pipeline.clouds.interface import Foreign, Observation, Result, Status
+from pipeline.clouds.interface import WENT, Foreign, Observation, Result, Status
 from pipeline.errors import CloudError
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import timestamp
@@ -196,9 +196,10 @@ class _Assigner:
         """Makes the assignment as desired, from whatever stands there."""
         state = self.known or self.refresh()
         held = state.current(change.binding.key, now=now)
-        if held is None:
-            return self.assign(change, now)
-        return self.adjust(change, state, held, now)
+        gives = not change.narrows(now=now)
+        if held is not None:
+            return self.adjust(change, state, held, now, renew=gives)
+        return self.assign(change, now) if gives else _failed(change, WENT)
 
     def adjust(
         self, change: BindingChange, state: State, held: Held, now: datetime, *, renew: bool = True

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.clouds.gcp.binding import claims_to_be_ours, observed, owner, same_account, window_in
+from pipeline.clouds.interface import WENT
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.ids import TargetId
 
@@ -84,8 +85,9 @@ def edit(
 
     A create or update puts one binding in the place of all that carry its title, so that no
     undated twin remains; a delete removes them all. Refused are windows that have ended at
-    *now*, documents that do not state their binding's end, and what would pass a limit of
-    Google's. *exempted* counts principals in audit-logging exemptions, which share a limit.
+    *now*, documents that do not state their binding's end, what would pass a limit of Google's,
+    and updates that only take access away where what they alter is gone (see `CloudWriter`).
+    *exempted* counts principals in audit-logging exemptions, which share a limit.
     """
     entries: list[Entry] = list(bindings)
     refused: dict[int, str] = {}
@@ -94,6 +96,9 @@ def edit(
             entries = [entry for entry in entries if _mark(entry) != change.binding.key]
             continue
         reason = _unfit(change.binding, now=now)
+        if not reason and change.narrows(now=now):
+            there = any(_mark(entry) == change.binding.key for entry in entries)
+            reason = "" if there else WENT
         if not reason and not holds(entries, change):
             after = _put(entries, change.binding)
             reason = _over_limit(entries, after, change, exempted=exempted)
