@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.history.lives import Life, grant_id, is_grant
 from pipeline.history.proofs import LifeKey, Proof
 from pipeline.policy.question import Previous
 from pipeline.reading.yaml_strict import visible
 from pipeline.values.catalogue import Entitlement
-from pipeline.values.grant import Grant
+from pipeline.values.grant import Grant, window_of
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proven(Previous):
-    """The last proven version of a grant, and what it gives."""
+    """The last proven version of a grant, less what was taken off since, and what it gives."""
 
     commit: str
-    """The one that brought it."""
+    """The one that brought it, or took off the last of it."""
 
     entitlements: tuple[Entitlement, ...]
     """One for each line of access, in its order: as the catalogue had it when access was last
@@ -31,6 +31,16 @@ class Proven(Previous):
     def live(self) -> LiveGrant:
         """The grant as it is while its window lasts."""
         return LiveGrant(grant=self.grant, window=self.window, entitlements=self.entitlements)
+
+    def narrowed(self, grant: Grant, *, commit: str) -> Proven:
+        """Returns what is left of this version after *commit*, which made it *grant*."""
+        return replace(
+            self,
+            commit=commit,
+            grant=grant,
+            window=window_of(grant, merged_at=self.window.start),
+            entitlements=self.left_by(grant),
+        )
 
     def left_by(self, grant: Grant) -> tuple[Entitlement, ...]:
         """Returns those that *grant*, which narrows this version, leaves."""
@@ -110,6 +120,10 @@ class BranchState:
 
     lives: Mapping[GrantId, Life] = field(default_factory=dict)
     """The present life of every grant on the branch."""
+
+    asked: Mapping[GrantId, LiveGrant] = field(default_factory=dict)
+    """Of each live grant that nobody with a say cut down: what somebody with a say last asked for.
+    """
 
     @property
     def unproven(self) -> tuple[Quarantine, ...]:

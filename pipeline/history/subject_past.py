@@ -220,21 +220,23 @@ def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
     """When each line of access was or will be held, over all versions of *life*.
 
     What was narrowed or taken back was held up to then. Any other new version takes nothing
-    away here: without its proof the one before it may stand.
+    away here: without its proof the one before it may stand, so that only what is less than both
+    counts as less.
     """
     ends: dict[tuple[Access, datetime], datetime] = {}
-    last: Grant | None = None
+    may_stand: list[Grant] = []
     start = life.added.committed_at
     for step in life.steps:
         parsed = sources.grant_after(step.commit.sha, step.change)
         new = parsed.grant if parsed else None
         if parsed and new is None:
             continue
-        if classify(last, new) in LESS:
+        if all(classify(one, new) in LESS for one in may_stand):
             ends = {key: min(end, step.commit.committed_at) for key, end in ends.items()}
+            may_stand.clear()
         if new is None:
             continue
-        last = new
+        may_stand.append(new)
         # Leaving `start` out of an edit keeps the one there was.
         window = window_of(new, merged_at=start)
         start = window.start

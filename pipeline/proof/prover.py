@@ -13,9 +13,11 @@ from datetime import datetime
 
 from pipeline.errors import InvalidInput, Undecided
 from pipeline.grants.catalogue import entitlements
+from pipeline.grants.parse import Parsed
 from pipeline.history.lives import (
     GRANTS,
     Life,
+    LifeStep,
     governing,
     is_governed,
     is_grant,
@@ -29,7 +31,7 @@ from pipeline.judge.grant_changes import takes_away
 from pipeline.proof.commit_prover import CommitProver
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit
-from pipeline.values.grant import window_of
+from pipeline.values.grant import Grant, window_of
 from pipeline.values.grant_change import classify
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
@@ -68,6 +70,7 @@ class Prover:
         lapsed: list[Life] = []
         quarantined: list[Quarantine] = []
         proofs: dict[GrantId, tuple[Proof, ...]] = {}
+        asked: dict[GrantId, LiveGrant] = {}
         on_branch = [
             entry for entry in self._sources.objects.tree(tip, GRANTS) if is_grant(entry.path)
         ]
@@ -97,6 +100,8 @@ class Prover:
                 lapsed.append(life)
                 continue
             proofs[life.id] = one.proofs
+            if one.asked is not None:
+                asked[life.id] = one.asked.live
             # An older version pushed over a person's file must not bring the person back.
             if any(
                 self._sources.offboarded(sha, one.grant.grant.subject) for sha in {tip, last_proven}
@@ -122,6 +127,7 @@ class Prover:
             proofs=proofs,
             fresh=tuple(self._commits.fresh),
             lives=present,
+            asked=asked,
         )
 
     def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
@@ -256,8 +262,20 @@ class Prover:
         return tuple(tainted[path] for path in sorted(tainted))
 
     def _live(self, life: Life, commits: Sequence[MainlineCommit]) -> _Judged:
-        """Folds the steps of a life: what is proven stands, what is not gives nothing."""
+        """Folds the steps of a life: what is proven stands, what is not gives nothing.
+
+        What takes access away waits for no proof, and what it took stays off until it is asked
+        for again. For example, of a grant that was proven with four hours:
+
+            one hour, proven                one hour
+            one hour, pushed                one hour, and it is told
+            ... then four hours, pushed     one hour: that would be more
+            ... then four hours, proven     four hours, by the approvals that more access takes
+            eight hours, pushed             four hours, and it is told
+            ... then four hours, pushed     four hours: it is what was proven, so nothing is told
+        """
         previous: Proven | None = None
+        asked: Proven | None = None
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
         good: tuple[str, str | None] | None = None
@@ -281,67 +299,50 @@ class Prover:
             else:
                 answer = self._prove(step.commit, before, commits)
             parsed = self._sources.grant_after(step.commit.sha, step.change)
-            if isinstance(answer, Unproven):
-                reasons = answer.reasons
-            elif parsed is None or parsed.grant is None:
-                reasons = tuple(str(problem) for problem in parsed.problems) if parsed else ()
-            else:
-                start = previous.window.start if previous else answer.merged_at
-                narrows = previous and classify(previous.grant, parsed.grant) == "narrow"
-                previous = Proven(
-                    commit=step.commit.sha,
-                    grant=parsed.grant,
-                    window=window_of(parsed.grant, merged_at=start),
-                    # Who asked first keeps the say: an edit must not take it over.
-                    requester=previous.requester if previous else answer.requester,
-                    first_duration=(previous.first_duration if previous else parsed.grant.duration),
-                    entitlements=previous.left_by(parsed.grant)
-                    if previous and narrows
-                    else entitlements(parsed.grant, self._catalogue(parent)),
-                )
+            grant = parsed.grant if parsed else None
+            narrows = previous and grant and classify(previous.grant, grant) == "narrow"
+            after = (step.change.new_mode, step.change.new_blob)
+            if isinstance(answer, Proof) and grant is not None:
+                if previous is not None and narrows:
+                    previous = previous.narrowed(grant, commit=step.commit.sha)
+                else:
+                    previous = self._given(step, grant, answer, previous, base=parent)
+                asked, good = previous, after
                 proofs.append(answer)
-                good = (step.change.new_mode, step.change.new_blob)
+                # What came before no longer says anything about what is on the branch.
+                quarantined = [one for one in quarantined if one.undecided]
                 continue
-            undecided = isinstance(answer, Unproven) and answer.undecided
-            quarantined.append(
-                Quarantine(
-                    path=life.path,
-                    commit=step.commit.sha,
-                    reasons=reasons,
-                    undecided=undecided,
-                    brought=answer.brought if isinstance(answer, Unproven) else None,
-                )
-            )
+            if after == good:
+                # It is again what was proven last: as with what governs, that heals.
+                quarantined = [one for one in quarantined if one.undecided]
+                continue
+            quarantined.append(_quarantine(life.path, step.commit, answer, parsed))
             if previous is None:
                 # Without a proven beginning there is no window that a later step could keep.
                 break
-        last = life.steps[-1]
-        put_back = quarantined and quarantined[-1].commit == last.commit.sha
-        if put_back and good == (last.change.new_mode, last.change.new_blob):
-            # It is again what was proven last: as with what governs, that heals.
-            quarantined = [one for one in quarantined if one.undecided]
+            if grant is not None and narrows:
+                previous, good = previous.narrowed(grant, commit=step.commit.sha), None
         return _Judged(
-            grant=self._left_of(previous, life) if previous else None,
+            grant=previous.live if previous else None,
             previous=previous,
+            asked=asked if asked is not previous else None,
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
         )
 
-    def _left_of(self, previous: Proven, life: Life) -> LiveGrant:
-        """Returns what the file of *life* leaves of its last proven version.
-
-        Less access waits for no proof: what was cut off by nobody with a say is told, and is not
-        given again.
-        """
-        last = life.steps[-1]
-        parsed = self._sources.grant_after(last.commit.sha, last.change)
-        grant = parsed.grant if parsed else None
-        if grant is None or classify(previous.grant, grant) != "narrow":
-            return previous.live
-        return LiveGrant(
+    def _given(
+        self, step: LifeStep, grant: Grant, proof: Proof, previous: Proven | None, *, base: str
+    ) -> Proven:
+        """Returns what *grant*, which *step* brought on *base*, gives by its *proof*."""
+        start = previous.window.start if previous else proof.merged_at
+        return Proven(
+            commit=step.commit.sha,
             grant=grant,
-            window=window_of(grant, merged_at=previous.window.start),
-            entitlements=previous.left_by(grant),
+            window=window_of(grant, merged_at=start),
+            # Who asked first keeps the say: an edit must not take it over.
+            requester=previous.requester if previous else proof.requester,
+            first_duration=previous.first_duration if previous else grant.duration,
+            entitlements=entitlements(grant, self._catalogue(base)),
         )
 
     def _judged_while(self, commit: MainlineCommit, tainted: frozenset[str]) -> Unproven:
@@ -360,5 +361,24 @@ class Prover:
 class _Judged:
     grant: LiveGrant | None
     previous: Proven | None
+    asked: Proven | None
+    """What was proven last, where nobody with a say cut it down since."""
+
     proofs: tuple[Proof, ...]
     quarantined: tuple[Quarantine, ...]
+
+
+def _quarantine(
+    path: str, commit: MainlineCommit, answer: Proof | Unproven, parsed: Parsed | None
+) -> Quarantine:
+    """Returns why *commit* gives nothing: it is not proven, or what it brought is no grant."""
+    if isinstance(answer, Proof):
+        problems = parsed.problems if parsed else ()
+        return Quarantine(path=path, commit=commit.sha, reasons=tuple(map(str, problems)))
+    return Quarantine(
+        path=path,
+        commit=commit.sha,
+        reasons=answer.reasons,
+        undecided=answer.undecided,
+        brought=answer.brought,
+    )

@@ -92,6 +92,18 @@ def test_what_was_narrowed_was_held_until_then() -> None:
     }
 
 
+def test_only_what_is_less_than_all_that_may_stand_counts_as_less() -> None:
+    """Another reason is a new request: until it is proven, the one before it may stand."""
+    texts = {
+        "1": text("4h"),
+        "2": text("4h").replace(b"deploy", b"crash"),
+        "3": text("1h").replace(b"deploy", b"crash"),
+    }
+    steps = [commit(n, change(OTHER, "A" if n == 1 else "M", blob=str(n))) for n in (1, 2, 3)]
+    (told,) = seen(*steps, texts=texts).lives
+    assert told.window.end - told.window.start == 4 * HOUR
+
+
 def test_what_was_narrowed_before_it_began_was_not_held() -> None:
     later = text("2h") + b"start: 2026-11-20T18:00:00Z\n"
     found = seen(

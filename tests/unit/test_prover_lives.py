@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import ForgeError
 from pipeline.history.proofs import Proof
+from pipeline.history.proven import BranchState
 from pipeline.values.catalogue import GcpPermissions
 from pipeline.values.commits import SYMLINK_MODE
 from pipeline.values.grant import Window
@@ -362,6 +363,59 @@ def test_what_was_proven_and_is_put_back_is_no_longer_quarantined(branch: Branch
     branch.push({PAYOUTS: grant()})
     found = branch.stand()
     assert (live(found), found.quarantined) == (["alice/payouts"], ())
+
+
+def lasts(found: BranchState) -> list[float]:
+    """The hours of every live grant."""
+    return [(one.window.end - one.window.start) / HOUR for one in found.live]
+
+
+def test_what_was_shortened_by_a_push_comes_back_only_by_being_asked_for(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.push({PAYOUTS: grant(duration="1h")})
+    found = branch.stand()
+    assert (lasts(found), PAYOUTS in quarantined(found)) == ([1], True)
+    (wide,) = found.asked.values()
+    assert wide.grant.duration == 2 * 3600
+    branch.push({PAYOUTS: grant()})
+    found = branch.stand()
+    assert (lasts(found), PAYOUTS in quarantined(found)) == ([1], True)
+    # What is asked for is judged as more than what is left, and its proof heals.
+    branch.push({PAYOUTS: grant(duration="1h")})
+    asked = branch.bring({PAYOUTS: grant()}, approved_by=[BOB])
+    found = branch.stand()
+    assert (lasts(found), found.quarantined, found.asked) == ([2], (), {})
+    assert [one.commit for one in found.proofs[found.live[0].grant.id]][1:] == [asked]
+
+
+def test_what_is_shortened_again_is_held_against_what_is_left(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant(duration="3h")})
+    pushed = branch.push({PAYOUTS: grant(duration="1h")})
+    wider = branch.bring({PAYOUTS: grant(duration="2h")}, approved_by=[BOB])
+    found = branch.stand()
+    assert (lasts(found), found.quarantined) == ([2], ())
+    assert found.fresh[-1].commit == wider
+    assert found.fresh[-1].previous == pushed
+
+
+def test_a_line_that_was_pushed_away_does_not_come_back_in_place_of_another(
+    branch: Branch,
+) -> None:
+    branch.bring({PAYOUTS: BOTH}, approved_by=[BOB])
+    branch.push({PAYOUTS: grant()})
+    branch.push({PAYOUTS: TABLES})
+    (one,) = branch.stand().live
+    assert [line.role for line in one.grant.access] == ["log-viewer"]
+    assert [found.role.name for found in one.entitlements] == ["log-viewer"]
+
+
+def test_what_is_over_since_it_was_shortened_lapses_and_stays_over(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant(duration="3h")})
+    branch.push({PAYOUTS: grant(duration="1h")})
+    branch.now += 90 * MINUTE
+    branch.push({PAYOUTS: grant(duration="3h")})
+    found = branch.stand()
+    assert (found.live, [life.path for life in found.lapsed]) == ((), [PAYOUTS])
 
 
 # A trusted commit that moved

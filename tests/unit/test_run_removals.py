@@ -223,11 +223,27 @@ def test_what_nobody_with_a_say_took_off_a_grant_is_told_and_not_given_again(
     assert [line for line in world.done if "alice" in line] == [left]
     (alert,) = world.events("alert")
     assert (alert["path"], alert["commit"]) == (before.grant.path, world.tip)
-    # Put back as it was, it is what was proven.
+    # Nobody brings it back without asking, not by the old text either.
+    world.done.clear()
     world.say([before])
-    a_run(world, proving=True, files=False).command("apply")
+    assert a_run(world, proving=True, files=False).command("apply").code == 1
+    assert [line for line in world.done if "alice" in line] == []
+    # What is asked for and proven heals.
+    assert a_run(world, live=[before]).command("apply").code == 0
     assert len(world.held) == len(before.grant.access)
     assert ends(world) == [before.window.end] * len(before.grant.access)
+
+
+def test_what_ended_early_does_not_come_back_by_the_old_text() -> None:
+    world = provisioned(shorter(4))
+    world.say([shorter(1)])
+    a_run(world, proving=True, files=False).command("apply")
+    world.now = NOON + 2 * HOUR
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.recorded()[-1][:2] == ("alice/x", "ended")
+    world.say([shorter(4)])
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == []
 
 
 def test_a_record_that_is_broken_does_not_stop_the_lane_which_begins_its_next_segment() -> None:
