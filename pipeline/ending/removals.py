@@ -15,22 +15,30 @@ binding that grant *g* of *alice* has:
                                                                 (no tip recorded: since the anchor)
 
 Which of these were asked for by somebody with a say is found out later, by proof. Until then
-only so much of what is alive may go that a mistake, or an attack, is no disaster.
+only so much of what is alive may go that a mistake, or an attack, is no disaster. Whoever takes
+away much of their own holds up nobody else: what is offboarded, what is gone or cut off, and what
+is shortened are counted apart, and a person who alone has too many of them stops alone. For
+example, with 40 bindings alive, of which up to 12 may go:
+
+    alice's 13 files are gone; bob's one is gone    bob's goes, alice's stop
+    alice's 13 are shortened; bob is offboarded     bob's go, alice's stay as they are
+    7 of alice's and 7 of bob's are gone            all 14 stop
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.clouds.shortened import shortened
 from pipeline.provision.plan import Plan, is_alive, is_surprising
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
-from pipeline.values.grant import Access, Grant
+from pipeline.values.grant import Access, Grant, Window
 from pipeline.values.grant_change import classify
-from pipeline.values.ids import GrantId, TargetId
+from pipeline.values.ids import Cloud, GrantId, TargetId
 
 
 class Cause(StrEnum):
@@ -41,6 +49,13 @@ class Cause(StrEnum):
     DELETED = "its grant's file is gone from the default branch"
     NARROWED = "its grant's file no longer asks for it"
     SHORTENED = "its grant's file asks for a shorter window"
+
+
+_COUNTED_TOGETHER = (
+    (Cause.OFFBOARDED,),
+    (Cause.DELETED, Cause.NARROWED),
+    (Cause.SHORTENED,),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +88,12 @@ class GrantFiles:
     provisioned: Mapping[GrantId, Grant]
     """The version of each grant that the record says was provisioned, where it can be read."""
 
-    lines: Mapping[tuple[str, str], Access]
-    """Target and key of a binding that the record says we made, to the line that it is for."""
+    lines: Mapping[GrantId, Mapping[tuple[str, str], Access]]
+    """Of each grant: target and key of a binding that the record says we made, to the line that it
+    is for."""
 
-    starts: Mapping[tuple[str, str], datetime]
-    """The same to the start of its one grant's window, where the record says it."""
+    windows: Mapping[tuple[str, str], Window]
+    """Target and key of one to the window that was asked for it, where it is for one grant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,11 +134,28 @@ def plan_removals(
         if (removal := _removal(binding, files, now=now, offboarded=offboarded)) is not None
     ]
     alive = sum(1 for binding in held if is_alive(binding, now))
-    asked = [one for one in found if one.cause is not Cause.OVER]
-    if is_surprising(len(asked), alive=alive):
-        over = [one for one in found if one.cause is Cause.OVER]
-        return LanePlan(removals=tuple(over), stopped=tuple(asked), alive=alive)
-    return LanePlan(removals=tuple(found), stopped=(), alive=alive)
+    going = [one for one in found if one.cause is Cause.OVER]
+    stopped: list[Removal] = []
+    for causes in _COUNTED_TOGETHER:
+        some = [one for one in found if one.cause in causes]
+        stops = _who_stops(some, alive=alive)
+        for one in some:
+            (stopped if _person(one) in stops else going).append(one)
+    return LanePlan(removals=tuple(going), stopped=tuple(stopped), alive=alive)
+
+
+def _who_stops(found: Sequence[Removal], *, alive: int) -> Collection[str]:
+    """Returns the persons of whom nothing goes, as *found* is a surprising share of what is
+    *alive*: those who have so many alone, or all where the others have too many as well."""
+    counts = Counter(map(_person, found))
+    alone = {who for who, count in counts.items() if is_surprising(count, alive=alive)}
+    others = sum(count for who, count in counts.items() if who not in alone)
+    return counts.keys() if is_surprising(others, alive=alive) else alone
+
+
+def _person(removal: Removal) -> str:
+    # Grants that share a binding are of one person.
+    return removal.binding.grants[0].partition("/")[0]
 
 
 def _removal(
@@ -138,6 +171,9 @@ def _removal(
         return None
     if all(offboarded(grant.partition("/")[0]) for grant in binding.grants):
         return Removal(binding=binding, cause=Cause.OFFBOARDED)
+    if binding.unlisted:
+        # Nothing is known of those that its mark does not name: they may need it.
+        return None
     found = [_removal_for(grant, binding, files, now=now) for grant in binding.grants]
     # Where one grant still needs it, the rest of the run takes the others out.
     return None if None in found else found[0]
@@ -152,28 +188,53 @@ def _removal_for(
     if new is None or old is None or classify(old, new) != "narrow":
         return None
     place = (binding.target, binding.key)
-    if not any(_serves(place, line, files.lines) for line in new.access):
+    lines = files.lines.get(grant, {})
+    if not any(_serves(place, line, lines) for line in new.access):
         return Removal(binding=binding, cause=Cause.NARROWED)
     # A window that several grants share tells nothing about one of them.
     if binding.window is None or len(binding.grants) > 1:
         return None
-    # Azure lists the moment of provisioning as the start.
-    start = files.starts.get(place, binding.window.start)
+    start = _start(binding.window, files.windows.get(place), binding.cloud)
+    # Google lists no name that the role has in the catalogue.
+    role = lines[place].role if place in lines else binding.role
+    return _shortened(binding, start, new.duration, now=now, role=role)
+
+
+def _shortened(
+    binding: Binding, start: datetime, duration: int, *, now: datetime, role: str
+) -> Removal | None:
+    """Returns what makes *binding* last *duration* seconds from *start*; None where it ends no
+    later, or is not of the form that is made."""
     try:
-        end = start + timedelta(seconds=new.duration)
+        window = Window(start=start, end=start + timedelta(seconds=duration))
     except OverflowError:
         # Somebody wrote that date by hand.
         return None
-    if end <= now:
+    if window.ended(now):
         return Removal(binding=binding, cause=Cause.NARROWED)
-    until = shortened(binding, end)
-    return None if until is None else Removal(binding=binding, cause=Cause.SHORTENED, until=until)
+    until = shortened(binding, window.end)
+    if until is None:
+        return None
+    until = replace(until, role=role, window=window)
+    return Removal(binding=binding, cause=Cause.SHORTENED, until=until)
+
+
+def _start(listed: Window, made: Window | None, cloud: Cloud) -> datetime:
+    """Returns the start from which a duration counts.
+
+    Azure lists the moment of provisioning; the one that was asked for is on the record, unless
+    that speaks of an earlier life of the same path.
+    """
+    if cloud is not Cloud.AZURE or made is None or made.end != listed.end:
+        return listed.start
+    return min(made.start, listed.start)
 
 
 def _serves(
     place: tuple[TargetId, str], line: Access, lines: Mapping[tuple[str, str], Access]
 ) -> bool:
-    """Whether the binding at *place* may be there for *line*; in doubt it is."""
+    """Whether the binding at *place* may be there for *line*, one of a grant whose bindings were
+    made for *lines*; in doubt it is."""
     if line.target != place[0]:
         return False
     if lines.get(place) in (None, line):

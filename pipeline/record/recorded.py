@@ -58,14 +58,15 @@ class Recorded:
     """Keys of `states` whose pull request could not be told."""
 
     blobs: Mapping[GrantId, str] = field(default_factory=dict)
-    """The version of each grant's file that was provisioned last, as its blob."""
+    """The version of each grant's file that was provisioned last, as its blob; of those that have
+    ended, none."""
 
     commits: Mapping[GrantId, str] = field(default_factory=dict)
     """The commit that brought that version."""
 
-    lines: Mapping[tuple[str, str], Access] = field(default_factory=dict)
-    """Target and key of every binding that was made, to the grant's line that it is for. Those
-    made by a release that did not record it are left out."""
+    lines: Mapping[GrantId, Mapping[tuple[str, str], Access]] = field(default_factory=dict)
+    """Of each grant: target and key of every binding that was made, to the line that it is for.
+    Those made by a release that did not record it are left out; so are grants that have ended."""
 
     refusals: Mapping[tuple[GrantId, str], Refusals] = field(default_factory=dict)
     """(grant, commit of its version) to how often that could not be made in full."""
@@ -85,7 +86,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     untold: dict[tuple[str, str], bool] = {}
     blobs: dict[GrantId, str] = {}
     commits: dict[GrantId, str] = {}
-    lines: dict[tuple[str, str], Access] = {}
+    lines: dict[GrantId, dict[tuple[str, str], Access]] = {}
     refusals: dict[tuple[GrantId, str], Refusals] = {}
     made: dict[tuple[str, str], Made] = {}
     for event in events:
@@ -97,15 +98,19 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         elif event["kind"] == "grant":
             states[(event["grant"], event["life"])] = event["state"]
             untold[(event["grant"], event["life"])] = not event.get("told", True)
+            if event["state"] == PROVISIONED:
+                _version(GrantId(event["grant"]), event, blobs, commits)
+            elif event["state"] == ENDED:
+                blobs.pop(GrantId(event["grant"]), None)
+                commits.pop(GrantId(event["grant"]), None)
+                lines.pop(GrantId(event["grant"]), None)
         elif event["kind"] == "alert":
             alerts.add((event.get("path", ""), event.get("commit", "")))
         elif event["kind"] == "outcome" and _made(event):
-            binding = event["binding"]
-            lines.update(_line(binding))
+            line = _line(event["binding"])
             for one in event["grants"]:
-                if isinstance(one.get("blob"), str) and isinstance(one.get("commit"), str):
-                    blobs[GrantId(one["id"])] = one["blob"]
-                    commits[GrantId(one["id"])] = one["commit"]
+                lines.setdefault(GrantId(one["id"]), {}).update(line)
+                _version(GrantId(one["id"]), one, blobs, commits)
         elif event["kind"] == "outcome" and _refused(event):
             for one in event["grants"]:
                 key = (GrantId(one["id"]), str(one.get("commit")))
@@ -122,6 +127,17 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         made=made,
         unanswered=unanswered_intents(events),
     )
+
+
+def _version(
+    grant: GrantId,
+    said: Mapping[str, Any],
+    blobs: dict[GrantId, str],
+    commits: dict[GrantId, str],
+) -> None:
+    """Notes the version of *grant* that *said* names; nothing where it names none."""
+    if isinstance(said.get("blob"), str) and isinstance(said.get("commit"), str):
+        blobs[grant], commits[grant] = said["blob"], said["commit"]
 
 
 def _made(event: Mapping[str, Any]) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.history.proofs import LifeKey
 from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.plan import Plan, Surprise
 from pipeline.provision.verify import Drift, Estate
 from pipeline.record.audit import AuditEvent
+from pipeline.record.recorded import PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
 from pipeline.run.results import keeper_account, tell_results
-from pipeline.run.states import exit_code, grant_states
+from pipeline.run.situation import Situation
+from pipeline.run.states import exit_code, grant_states, newer_versions
+from pipeline.values.ids import GrantId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +68,26 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
     states = grant_states(situation, after, outcome.incomplete)
     untold = tell_results(run, outcome, drift, states)
     # After the comments: a run that ends in between tells again, it never forgets to.
+    said = {
+        **dict.fromkeys(newer_versions(situation, after, outcome), PROVISIONED),
+        **{
+            key: state
+            for key, state in states.items()
+            if key not in untold or situation.recorded.states.get(key) != state
+        },
+    }
     events = [
         AuditEvent(
             kind="grant",
-            data={"grant": key[0], "life": key[1], "state": state, "told": key not in untold},
+            data={
+                "grant": key[0],
+                "life": key[1],
+                "state": state,
+                "told": key not in untold,
+                **_version(situation, key, state),
+            },
         )
-        for key, state in sorted(states.items())
-        if key not in untold or situation.recorded.states.get(key) != state
+        for key, state in sorted(said.items())
     ]
     if events:
         journal.record(events, f"Record the state of {len(events)} grants")
@@ -82,6 +99,12 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
         surprise=surprise,
         code=code if surprise is None else max(1, code),
     )
+
+
+def _version(situation: Situation, key: LifeKey, state: str) -> Mapping[str, str]:
+    """Returns the proven version that is provisioned; empty in any other *state*."""
+    facts = situation.proof_facts().get(GrantId(key[0]), {}) if state == PROVISIONED else {}
+    return {name: facts[name] for name in ("blob", "commit") if facts.get(name)}
 
 
 def _alert(run: EstateRun, surprise: Surprise) -> Sequence[AuditEvent]:

@@ -21,7 +21,7 @@ from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import PROVISIONED, Made, Recorded, proof_data
 from pipeline.run.read_back import LISTING_LAG
-from pipeline.values.binding import Binding, BindingChange
+from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.canonical import timestamp
 from pipeline.values.ids import GrantId
 
@@ -186,15 +186,25 @@ class Situation:
 
     def asked(self, change: BindingChange) -> bool:
         """Whether somebody with a say asked for *change*, in all of its grants."""
-        return bool(change.grants) and all(map(self._asked_of, change.grants))
+        return bool(change.grants) and all(self._asked_of(grant, change) for grant in change.grants)
 
-    def _asked_of(self, grant: GrantId) -> bool:
+    def _asked_of(self, grant: GrantId, change: BindingChange) -> bool:
         if grant in self.endings and self.endings[grant] is None:
             return True
         # A proven version that is not the one provisioned asks for what differs.
         proofs = self.branch.proofs.get(grant, ())
         provisioned = self.recorded.commits.get(grant)
-        return bool(proofs) and provisioned not in (None, proofs[-1].commit)
+        if not proofs or provisioned in (None, proofs[-1].commit):
+            return False
+        return grant not in self.branch.asked or self._asked_documents.get(
+            change.binding.identity
+        ) == (None if change.kind is ChangeKind.DELETE else change.binding.document)
+
+    @cached_property
+    def _asked_documents(self) -> Mapping[tuple[str, str, str], str]:
+        """What the clouds should hold, had nobody cut a grant down without a say in it."""
+        live = [self.branch.asked.get(one.grant.id, one) for one in self.branch.live]
+        return {one.identity: one.document for one in desired(live, now=self.now).bindings}
 
     @cached_property
     def alarms(self) -> tuple[Quarantine, ...]:

@@ -42,6 +42,24 @@ def grant_states(
     return {**untold, **changed}
 
 
+def newer_versions(situation: Situation, after: Estate, outcome: Outcome) -> tuple[LifeKey, ...]:
+    """Returns the grants that are provisioned in a version that the record does not name, although
+    this run wrote nothing for them: the removals lane had made it so.
+
+    Against the version that it names, a later one would count as asked for.
+    """
+    written = {grant for result in outcome.results for grant in result.change.grants}
+    reached = _reached(situation, after, outcome.incomplete)
+    return tuple(
+        key
+        for key, state in reached.items()
+        if state == PROVISIONED
+        and GrantId(key[0]) not in written
+        and situation.recorded.commits.get(GrantId(key[0]))
+        not in (None, situation.branch.proofs[GrantId(key[0])][-1].commit)
+    )
+
+
 def _reached(
     situation: Situation, after: Estate, rolled_back: frozenset[GrantId]
 ) -> dict[LifeKey, str]:

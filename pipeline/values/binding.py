@@ -43,6 +43,9 @@ class Binding:
     parameters: tuple[tuple[str, str], ...] | None = field(default=None, compare=False)
     """Those of the grant's line that it is for; None as observed, where they are not known."""
 
+    unlisted: int = field(default=0, compare=False)
+    """As observed: how many more grants it is there for than its mark has room to name (Azure)."""
+
     handle: str = field(default="", compare=False)
     """As observed: how its cloud names it (ARN, schedule id), for people and deletes."""
 

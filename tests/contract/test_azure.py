@@ -330,6 +330,7 @@ def test_more_grants_than_fit_are_counted_and_compare_equal(world: World) -> Non
     observed = world.only()
     assert observed.document == desired.document
     assert 0 < len(observed.grants) < len(names)
+    assert observed.unlisted == len(names) - len(observed.grants)
 
 
 def test_what_is_not_ours_is_never_changed(world: World) -> None:

@@ -35,7 +35,7 @@ def lane(
     unreadable: Collection[str] = (),
     known: Collection[str] = (),
     provisioned: Collection[LiveGrant] = (),
-    starts: Mapping[tuple[str, str], datetime] | None = None,
+    windows: Mapping[tuple[str, str], Window] | None = None,
     offboarded: Collection[str] = (),
 ) -> LanePlan:
     found = GrantFiles(
@@ -46,11 +46,13 @@ def lane(
         known=frozenset(map(GrantId, known)),
         provisioned={one.grant.id: one.grant for one in provisioned},
         lines={
-            (binding.target, binding.key): line
+            one.grant.id: {
+                (binding.target, binding.key): line
+                for line, binding in zip(one.grant.access, held_by(one), strict=True)
+            }
             for one in provisioned
-            for line, binding in zip(one.grant.access, held_by(one), strict=True)
         },
-        starts=starts or {},
+        windows=windows or {},
     )
     return plan_removals(bindings, found, now=NOON, offboarded=lambda name: name in offboarded)
 
@@ -132,33 +134,46 @@ def test_a_shorter_duration_ends_earlier_or_at_once_where_it_is_over() -> None:
     assert change.narrows(now=NOON)
 
 
-def test_a_shorter_duration_counts_from_the_start_that_the_record_says() -> None:
-    began, shorter = (a_grant("x", "azure/prod", held=window(-2, end)) for end in (4, 1))
-    (desired,) = held_by(began)
-    assert desired.window is not None
+@pytest.mark.parametrize(
+    "target, recorded, start",
+    [
+        ("azure/prod", window(-2, 4), -2),
+        # Of an earlier life of the same path, or changed by hand since.
+        ("azure/prod", window(-2, 3), -1.9),
+        ("azure/prod", window(-1, 4), -1.9),
+        ("azure/prod", None, -1.9),
+        # The others list the start that they were given.
+        ("gcp/prod", window(-2, 4), -1.9),
+    ],
+)
+def test_a_shorter_duration_counts_from_the_start_that_was_asked_for(
+    target: str, recorded: Window | None, start: float
+) -> None:
     # Azure says that it began when it was provisioned.
-    late = Window(start=desired.window.start + HOUR / 10, end=desired.window.end)
+    listed = a_grant("x", target, held=window(-1.9, 4))
+    (binding,) = held_by(listed)
     found = lane(
-        [replace(desired, window=late)],
-        present=[replace(began.grant, duration=shorter.grant.duration)],
+        [binding],
+        present=[replace(listed.grant, duration=3 * 3600)],
         known=["alice/x"],
-        provisioned=[began],
-        starts={("azure/prod", desired.key): desired.window.start},
+        provisioned=[replace(listed, grant=replace(listed.grant, duration=6 * 3600))],
+        windows={} if recorded is None else {(target, binding.key): recorded},
     )
     (removal,) = found.removals
     assert removal.until is not None
-    assert removal.until.window == Window(start=late.start, end=NOON + HOUR)
+    assert removal.until.window == window(start, start + 3)
+    assert removal.change.narrows(now=NOON)
 
 
-def test_a_start_that_somebody_wrote_by_hand_ends_no_run() -> None:
+def test_a_date_that_somebody_wrote_by_hand_ends_no_run() -> None:
     began = a_grant("x", held=window(-2, 4))
     (binding,) = held_by(began)
+    last = datetime.max.replace(tzinfo=UTC)
     plan = lane(
-        [binding],
-        present=[replace(began.grant, duration=3600)],
+        [replace(binding, window=Window(start=last - HOUR, end=last))],
+        present=[replace(began.grant, duration=2 * 3600)],
         known=["alice/x"],
         provisioned=[began],
-        starts={("gcp/prod", binding.key): datetime.max.replace(tzinfo=UTC)},
     )
     assert plan.removals == ()
 
@@ -169,6 +184,13 @@ def test_a_binding_that_another_grant_needs_stays() -> None:
     other = a_grant("y", "azure/prod")
     assert gone(lane([shared], present=[other.grant], known=["alice/x", "alice/y"])) == {}
     assert gone(lane([shared], known=["alice/x", "alice/y"])) == {"azure/prod": Cause.DELETED}
+
+
+def test_a_binding_whose_mark_does_not_name_all_its_grants_goes_with_its_person_alone() -> None:
+    (shared,) = held_by(a_grant("x", "azure/prod"))
+    shared = replace(shared, unlisted=1)
+    assert gone(lane([shared], known=["alice/x"])) == {}
+    assert gone(lane([shared], offboarded=["alice"])) == {"azure/prod": Cause.OFFBOARDED}
 
 
 def test_a_window_that_several_grants_share_or_that_cannot_be_read_is_left_to_the_plan() -> None:
@@ -201,8 +223,8 @@ def test_a_line_that_is_cut_off_beside_another_on_its_target_goes_where_the_reco
             present={new.id: new},
             known=frozenset(),
             provisioned={old.id: old},
-            lines=lines,
-            starts={},
+            lines={new.id: lines, GrantId("bob/y"): {("gcp/prod", "of bob"): stays}},
+            windows={},
         )
         return gone(plan_removals([binding], files, now=NOON, offboarded=lambda _: False))
 
@@ -233,6 +255,57 @@ def test_more_than_the_surprising_share_stops_alone_and_what_is_over_goes_on() -
 def test_fewer_than_ten_never_stop() -> None:
     many = crowd(SURPRISING_CHANGES - 1)
     assert lane(held_by(*many), known=[one.grant.id for one in many]).stopped == ()
+
+
+BOBS = a_grant("y", "aws/prod", subject="bob")
+
+
+@pytest.mark.parametrize("what", ["gone", "offboarded", "cut off"])
+def test_a_person_who_takes_away_much_holds_up_nobody_else(what: str) -> None:
+    many, both = crowd(12), a_grant("z", "aws/prod", "gcp/prod", subject="bob")
+    theirs = both if what == "cut off" else BOBS
+    less = replace(both.grant, access=both.grant.access[1:])
+    found = lane(
+        held_by(*many, theirs),
+        present=[less] if what == "cut off" else [],
+        known=[one.grant.id for one in (*many, theirs)],
+        provisioned=[both],
+        offboarded=["bob"] if what == "offboarded" else [],
+    )
+    assert [one.binding.principal for one in found.removals] == ["bob"]
+    assert {one.binding.principal for one in found.stopped} == {"alice"}
+    assert len(found.stopped) == 12
+
+
+def test_shortening_holds_up_nothing_that_goes_and_is_stopped_where_it_is_much() -> None:
+    """Of 64 bindings, 19 are less than the share, and 20 are more."""
+    mine = [a_grant(f"x{number}", held=window(-1, 4)) for number in range(20)]
+    rest = [a_grant(f"r{number}") for number in range(43)]
+    for count in (19, 20):
+        found = lane(
+            held_by(*mine, *rest, BOBS),
+            present=[
+                *(replace(one.grant, duration=4 * 3600) for one in mine[:count]),
+                *(one.grant for one in (*mine[count:], *rest)),
+            ],
+            known=[BOBS.grant.id],
+            provisioned=mine,
+        )
+        assert found.alive == 64
+        shown = [one.cause for one in found.removals]
+        assert shown == [Cause.DELETED] + [Cause.SHORTENED] * (count % 20)
+        assert len(found.stopped) == count - count % 20
+
+
+def test_what_several_persons_lose_together_is_counted_together() -> None:
+    some = [a_grant(f"x{n}", subject=who) for who in ("alice", "bob") for n in range(7)]
+    rest = [a_grant(f"r{number}") for number in range(26)]
+    found = lane(
+        held_by(*some, *rest),
+        present=[one.grant for one in rest],
+        known=[one.grant.id for one in some],
+    )
+    assert (found.alive, len(found.removals), len(found.stopped)) == (40, 0, 14)
 
 
 def test_the_plan_only_deletes() -> None:

@@ -13,14 +13,18 @@ import pytest
 from pipeline.clouds.desired import render_bindings
 from pipeline.clouds.interface import Foreign
 from pipeline.errors import Denied, ForgeError
-from pipeline.record.audit import Run, batch
+from pipeline.history.proofs import Proof
+from pipeline.record.audit import AuditEvent, Run, batch
 from pipeline.record.chain import new_segment, read_chain
+from pipeline.record.recorded import proof_data, read_recorded
 from pipeline.values.catalogue import AwsPermissions
+from pipeline.values.grant import Window
 from pipeline.values.ids import Cloud, RoleId
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import CATALOGUE, a_grant
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, window
+from tests.unit.support_world import Killed
 
 ROOT = Path(__file__).parents[2]
 X, Y = a_grant("x"), a_grant("y", "aws/prod")
@@ -187,6 +191,7 @@ def test_a_window_that_is_shortened_ends_earlier_though_nothing_can_be_proven() 
         assert a_run(world, proving=True, files=False).command("apply").code == 3
         assert ends(world) == [NOON + 2 * HOUR]
     assert causes(world) == {"alice/x": "its grant's file asks for a shorter window"}
+    assert {one["binding"]["role"] for one in world.events("outcome")} == {"reader"}
     assert [line for line in world.done if "alice" in line] == ["update gcp/prod alice/x"]
 
 
@@ -232,6 +237,141 @@ def test_what_nobody_with_a_say_took_off_a_grant_is_told_and_not_given_again(
     assert a_run(world, live=[before]).command("apply").code == 0
     assert len(world.held) == len(before.grant.access)
     assert ends(world) == [before.window.end] * len(before.grant.access)
+
+
+def record_proofs(world: World) -> None:
+    """Records proofs of every commit of a grant so far, as a run that makes them does."""
+    for life in world.lives():
+        before = None
+        for step in life.steps:
+            sha, at = step.commit.sha, step.commit.committed_at
+            proof = Proof(
+                commit=sha,
+                pull=world.pulls[sha],
+                head=sha[::-1],
+                merged_at=at,
+                requester="alice",
+                approvers=("carol",),
+                decision="0" * 64,
+                previous=before,
+            )
+            world.write_down(AuditEvent(kind="proof", data=proof_data(proof)))
+            before = sha
+
+
+def test_the_record_names_the_proven_version_where_the_lane_had_made_it_so() -> None:
+    world = provisioned(shorter(4))
+    for _ in range(2):
+        assert a_run(world, live=[shorter(2)]).command("apply").code == 0
+    (file,) = world.git.tree(world.tip, "access/grants/")
+    recorded = read_recorded(world.record.events)
+    assert recorded.blobs == {"alice/x": file.blob}
+    assert recorded.commits == {"alice/x": world.tip}
+    # Once, and its state is as it was.
+    assert [one[1] for one in world.recorded()] == ["provisioned"] * 2
+
+
+def test_a_proven_cut_makes_no_later_one_asked_for() -> None:
+    def lasting(hours: float) -> list[LiveGrant]:
+        held = window(0, hours)
+        return [a_grant(f"x{number}", held=held) for number in range(12)]
+
+    world, before, proven = provisioned(*lasting(4)), lasting(4), lasting(3)
+    # Two rounds, each below the surprising share.
+    for live in ([*proven[:6], *before[6:]], proven):
+        assert a_run(world, live=live).command("apply").code == 0
+    record_proofs(world)
+    world.say(lasting(0.5))
+    for _ in range(2):
+        assert a_run(world, proving=True, files=False).command("apply").code == 1
+    assert set(ends(world)) == {NOON + 3 * HOUR}
+
+
+def test_what_was_asked_for_is_carried_out_beside_a_cut_that_was_not() -> None:
+    """Both are merged before a run sees them: the proven one leaves a line off, the other is
+    pushed on top of it and takes far more."""
+    wide = [a_grant(f"x{n}", "gcp/prod", "aws/prod", held=window(0, 4)) for n in range(12)]
+    asked = [a_grant(f"x{n}", "gcp/prod", held=window(0, 4)) for n in range(12)]
+    world = provisioned(*wide)
+    world.say(asked)
+    record_proofs(world)
+    world.say([a_grant(f"x{n}", "gcp/prod", held=window(0, 1)) for n in range(12)])
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == [f"gcp/prod {one.grant.id}" for one in sorted(asked, key=order)]
+    assert set(ends(world)) == {NOON + 4 * HOUR}
+
+
+def order(one: LiveGrant) -> str:
+    return str(one.grant.id)
+
+
+def test_a_line_that_is_proven_stays_though_another_is_pushed_in_its_place() -> None:
+    both = a_grant("x", "gcp/prod", "aws/prod")
+    world = provisioned(both)
+    assert a_run(world, live=[a_grant("x", "gcp/prod")]).command("apply").code == 0
+    record_proofs(world)
+    world.say([a_grant("x", "aws/prod")])
+    world.done.clear()
+    for _ in range(3):
+        a_run(world, proving=True, files=False).command("apply")
+    assert [line for line in world.done if "alice" in line] == []
+    assert world.held == ["gcp/prod alice/x"]
+
+
+@pytest.mark.parametrize("outage", [False, True], ids=["answering", "silent"])
+def test_what_is_recorded_of_an_earlier_life_takes_nothing_from_the_present_one(
+    outage: bool,
+) -> None:
+    world = provisioned(a_grant("x", "azure/prod", held=window(0, 2)))
+    world.clouds[Cloud.AZURE].held.clear()
+    world.now = NOON + 3 * HOUR
+    a_run(world, live=[]).command("apply")
+    # The same path is used again, and the run ends before it could record what it made.
+    world.now = NOON + 5 * HOUR
+    again = a_grant("x", "azure/prod", held=window(5, 6))
+    run = a_run(world, live=[again])
+    world.done.points, world.done.kill_at = 0, 5
+    with pytest.raises(Killed):
+        run.command("apply")
+    world.done.kill_at = None
+    assert world.held == ["azure/prod alice/x"]
+    world.done.clear()
+    if outage:
+        world.forge.fails = ForgeError("502")
+    a_run(world, live=[again], proving=outage).command("apply")
+    assert [line for line in world.done if line.startswith("delete")] == []
+
+
+def test_a_second_cut_counts_from_the_start_that_was_asked_for() -> None:
+    def lasting(hours: float) -> LiveGrant:
+        return a_grant("x", "azure/prod", held=window(0, hours))
+
+    world = provisioned(lasting(4))
+    ((identity, made),) = world.clouds[Cloud.AZURE].held.items()
+    late = Window(start=NOON + timedelta(minutes=40), end=NOON + 4 * HOUR)
+    world.clouds[Cloud.AZURE].held[identity] = replace(made, window=late)
+    world.forge.fails = ForgeError("502")
+    world.now = NOON + timedelta(minutes=45)
+    for hours in (3, 2):
+        world.say([lasting(hours)])
+        a_run(world, proving=True, files=False).command("apply")
+        assert ends(world) == [NOON + hours * HOUR]
+    world.say([lasting(0.5)])
+    a_run(world, proving=True, files=False).command("apply")
+    assert world.held == []
+
+
+def test_shortening_ones_own_holds_up_nobody_elses_offboarding() -> None:
+    mine = [a_grant(f"x{number}", held=window(0, 4)) for number in range(10)]
+    theirs = a_grant("y", "aws/prod", subject="bob", held=window(0, 4))
+    world = provisioned(*mine, theirs)
+    less = [replace(one, grant=replace(one.grant, duration=3 * 3600)) for one in mine]
+    world.say([*less, theirs])
+    world.merge({"access/principals/bob.yaml": None})
+    world.forge.fails = ForgeError("502")
+    a_run(world, proving=True, files=False).command("apply")
+    assert "aws/prod bob/y" not in world.held
+    assert len(world.held) == 10
 
 
 def test_what_ended_early_does_not_come_back_by_the_old_text() -> None:

@@ -178,6 +178,7 @@ class State:
                 role=one.reasons.role if one.reasons else one.schedule.role,
                 window=_window(one.schedule),
                 document=self.document(one, now=now),
+                unlisted=one.reasons.unlisted if one.reasons else 0,
                 handle=one.schedule.handle,
             )
             for key, one in sorted(chosen.items())
