@@ -130,6 +130,7 @@ def tally(
     electorate: Mapping[int, Voter],
     excluded: Mapping[int, str],
     at: datetime,
+    shown: datetime | None,
     merged_at: datetime | None = None,
     max_age: timedelta = MAX_AGE,
     base_changed: datetime | None = None,
@@ -139,10 +140,11 @@ def tally(
 
     *electorate* is by GitHub id: a reviewer without an entry is unknown and does not count.
     *excluded* says by GitHub id why someone may not approve here ("opened the pull
-    request"). *base_changed* is when the pull request was last given another base branch: only
-    what was approved after that second counts, as it is what the head changes of its base. Of
-    each person only the last review that is not a comment speaks. After the merge, the count is
-    as of *merged_at*: later reviews are as if they were not there.
+    request"). *shown* is when a check first showed what would be given now; None where none did.
+    *base_changed* is when the pull request was last given another base branch. Only what was
+    approved after both of these seconds counts. Of each person only the last review that is not a
+    comment speaks. After the merge, the count is as of *merged_at*: later reviews are as if they
+    were not there.
     One person fills one place in one step, and so does one authority: somebody who stands
     for another leaves no place to them. A place of a higher order is filled by an approval
     given after all steps of lower orders were complete; approving again takes nothing
@@ -155,6 +157,7 @@ def tally(
     moment = at if merged_at is None else merged_at
     if at.tzinfo is None or moment.tzinfo is None:
         raise ValueError("counting approvals needs times with an offset")
+    since = _Since(shown, base_changed)
     rejected: list[Rejected] = []
     counted: dict[str, Counted] = {}
     approved: dict[str, tuple[Moment, ...]] = {}
@@ -170,7 +173,7 @@ def tally(
             blocking.append(Rejected(review, f"{_name(review)} asks for changes"))
             rejected.append(blocking[-1])
             continue
-        why = bar or _fault(review, head, moment, max_age, base_changed)
+        why = bar or _fault(review, head, moment, max_age, since)
         principal = _principal(review, electorate)
         if why is None and principal in counted:
             why = f"{_name(review)} is {principal}, who has approved with another account"
@@ -178,7 +181,7 @@ def tally(
             rejected.append(Rejected(review, why or f"{_name(review)} is unknown"))
             continue
         counted[principal] = Counted(review, principal)
-        approved[principal] = _unbroken(words, head, base_changed)
+        approved[principal] = _unbroken(words, head, since)
     people = {
         name: electorate[one.review.author.id]
         for name, one in sorted(counted.items())
@@ -227,23 +230,32 @@ def _spoken(
     return sorted(spoken.values(), key=lambda words: _order(words[-1])), ignored
 
 
-def _unbroken(
-    words: Sequence[Review], head: str, base_changed: datetime | None
-) -> tuple[Moment, ...]:
-    """When this account approved *head* on its present base, since the last time that it said
-    anything else."""
+class _Since(NamedTuple):
+    """The moments after which an approval must have come."""
+
+    shown: datetime | None
+    base_changed: datetime | None
+
+    def fault(self, review: Review) -> str | None:
+        """Why *review* came too early."""
+        # GitHub's times are whole seconds: within one, nobody knows which came first.
+        if self.base_changed is not None and review.submitted_at <= self.base_changed:
+            return "before the pull request got another base branch: approve again"
+        if self.shown is None:
+            return "what no check had shown: approve again once the check has finished"
+        if review.submitted_at <= self.shown:
+            return "before the check showed what this would give now: approve again"
+        return None
+
+
+def _unbroken(words: Sequence[Review], head: str, since: _Since) -> tuple[Moment, ...]:
+    """When this account approved *head* and what it was shown to give, since the last time that it
+    said anything else."""
     run = takewhile(
-        lambda one: (
-            one.state == "APPROVED" and one.commit == head and not _stale(one, base_changed)
-        ),
+        lambda one: one.state == "APPROVED" and one.commit == head and not since.fault(one),
         reversed(words),
     )
     return tuple(sorted(_order(one) for one in run))
-
-
-def _stale(review: Review, base_changed: datetime | None) -> bool:
-    # GitHub's times are whole seconds: within one, nobody knows which came first.
-    return base_changed is not None and review.submitted_at <= base_changed
 
 
 def _bar(
@@ -280,17 +292,17 @@ def _fault(
     head: str,
     moment: datetime,
     max_age: timedelta,
-    base_changed: datetime | None,
+    since: _Since,
 ) -> str | None:
-    """Why this review is no approval of *head* on its present base."""
+    """Why this review is no approval of *head* and what it was shown to give."""
     name = _name(review)
     if review.state != "APPROVED":
         return f"{name}'s last review says {review.state.lower().replace('_', ' ')}"
     if review.commit != head:
         seen = review.commit[:7] if review.commit else "a commit that is gone"
         return f"{name} approved {seen}, head is {head[:7]}"
-    if _stale(review, base_changed):
-        return f"{name} approved before the pull request got another base branch: approve again"
+    if early := since.fault(review):
+        return f"{name} approved {early}"
     if moment - review.submitted_at > max_age:
         hours = max_age / timedelta(hours=1)
         return f"{name} approved more than {hours:g} hours ago"

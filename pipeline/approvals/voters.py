@@ -16,6 +16,7 @@ from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
 from pipeline.values.pull_request import (
     Actor,
+    CheckRun,
     Dismissal,
     ForgeReader,
     PullEvents,
@@ -35,6 +36,9 @@ class Gathered(NamedTuple):
     base_changed: datetime | None = None
     """When the pull request's base was changed last; None where it never was."""
 
+    runs: tuple[CheckRun, ...] = ()
+    """The finished check runs of the head; empty where nobody reviewed."""
+
 
 def gather(
     reader: ForgeReader,
@@ -42,15 +46,17 @@ def gather(
     catalogue: Catalogue,
     required: Sequence[Requirement],
     *,
+    checker: tuple[str, int],
     membership: Membership | None = None,
     interested: Mapping[int, str] | None = None,
 ) -> Gathered:
     """Returns the reviews of *pull*, what is known of those who wrote them, and who may not
     approve it.
 
-    A required team that nobody can be in is noted by *membership*, which is made anew where none
-    is given. *interested* says by GitHub id why someone is party to the request ("is the subject",
-    "asked for it"); the author and everyone who pushed to the branch are added here.
+    *checker* is the name of our check run and the id of the App that posts it. A required team that
+    nobody can be in is noted by *membership*, which is made anew where none is given. *interested*
+    says by GitHub id why someone is party to the request ("is the subject", "asked for it"); the
+    author and everyone who pushed to the branch are added here.
 
     Raises `Denied` where the author or the pushers cannot be known (a deleted account, a
     fork), `ForgeError` where the forge did not answer in full.
@@ -73,6 +79,8 @@ def gather(
     reviews = reader.reviews(pull.number)
     # Nothing that happened changes what nobody said.
     events = reader.events(pull.number) if reviews else PullEvents()
+    name, app = checker
+    runs = reader.check_runs(pull.head_sha, name=name, app=app) if reviews else ()
     if pull.merged_at is not None:
         reviews = as_of_merge(reviews, events.dismissals, merged_at=pull.merged_at)
     if membership is None:
@@ -95,7 +103,8 @@ def gather(
         for number, actor in sorted(authors.items())
         if number not in excluded
     }
-    return Gathered(reviews, electorate, excluded, max(events.base_changes, default=None))
+    base_changed = max(events.base_changes, default=None)
+    return Gathered(reviews, electorate, excluded, base_changed, runs)
 
 
 def as_of_merge(

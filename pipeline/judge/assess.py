@@ -11,17 +11,19 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pipeline.approvals.membership import Membership
-from pipeline.approvals.tally import MOST_ORDERS, Approvals, Requirement, tally
+from pipeline.approvals.tally import MOST_ORDERS, Approvals, tally
 from pipeline.approvals.voters import gather
 from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
 from pipeline.history.lives import GRANTS, REVIEWS
 from pipeline.history.proven import Proven
 from pipeline.history.sources import Sources
 from pipeline.history.subject_past import past
-from pipeline.judge.assessment import Assessment, ChangedGrant
+from pipeline.judge.assessment import Assessment
+from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.grant_changes import read_items, takes_away
+from pipeline.judge.offer import first_shown, offer_of
 from pipeline.judge.parties import excluded, interested
 from pipeline.judge.requesters import Askers
 from pipeline.judge.rule_change_effects import aftermath
@@ -43,6 +45,7 @@ from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant_change import LESS
 from pipeline.values.problem import Problem
 from pipeline.values.pull_request import ForgeReader, PullRequest
+from pipeline.values.requirement import merged
 
 Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
 
@@ -78,8 +81,10 @@ class Assessor:
         trial: Trial,
         default_branch: str,
         app_id: int | None,
+        checker: tuple[str, int],
     ) -> None:
-        """*app_id* is the account id of the App that may ask for less access."""
+        """*app_id* is the account id of the App that may ask for less access, *checker* the name
+        of our check run and the id of the App that posts it."""
         self._sources = sources
         self._forge = forge
         self._engines = engines
@@ -87,6 +92,7 @@ class Assessor:
         self._rulebooks = Rulebooks(sources, trial)
         self._default_branch = default_branch
         self._app_id = app_id
+        self.checker = checker
 
     def assess(
         self,
@@ -156,8 +162,8 @@ class Assessor:
             elif not problems:
                 findings = self._ask(pull, kind, changes, items, history, book, now)
                 problems.extend(findings.problems)
-            merged = kind == "governance" and pull.merged_at is not None
-            if merged and _decision(problems, findings).allowed:
+            late = kind == "governance" and pull.merged_at is not None
+            if late and _decision(problems, findings).allowed:
                 # What nobody approved is not even tried: policies can take for ever to answer,
                 # and every later run would ask them again.
                 tried = self._trial.unreviewed
@@ -297,7 +303,7 @@ class Assessor:
             except Denied as error:
                 return _Findings(tuple(first), denial=str(error))
             first = asked(())
-        required = _merged_requirements(first)
+        required = merged(step for one in first for step in one.approvals)
         if not required:
             return _Findings(tuple(first))
         orders = {step.order for step in required}
@@ -313,11 +319,13 @@ class Assessor:
                 pull,
                 catalogue,
                 required,
+                checker=self.checker,
                 membership=membership,
                 interested={**excluded(first, catalogue), **concerned},
             )
         except Denied as error:
             return _Findings(tuple(first), denial=str(error))
+        offer = offer_of(pull, kind=kind, changes=changes, items=items)
         approvals = tally(
             gathered.reviews,
             head=pull.head_sha,
@@ -325,6 +333,7 @@ class Assessor:
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=now,
+            shown=first_shown(gathered.runs, pull.number, offer, until=pull.merged_at),
             merged_at=pull.merged_at,
             base_changed=gathered.base_changed,
         )
@@ -332,7 +341,7 @@ class Assessor:
         # Asked again with the names of those who approved: a rule may object to them, and
         # what it requires may not change because of them.
         again = asked(counted)
-        if _merged_requirements(again) != required:
+        if merged(step for one in again for step in one.approvals) != required:
             why = "the approvals required change with who approved; correct the policies"
             return _Findings(tuple(again), denial=why)
         return _Findings(tuple(again), approvals)
@@ -387,14 +396,3 @@ def _reviewed_subjects(changes: Sequence[TreeChange]) -> list[str]:
         for change in changes
         if change.path.startswith(REVIEWS)
     ]
-
-
-def _merged_requirements(evaluations: Sequence[Evaluation]) -> tuple[Requirement, ...]:
-    """The steps that satisfy every evaluation: of equal ones the larger count."""
-    merged: dict[tuple[int, str, tuple[str, ...], tuple[str, ...]], Requirement] = {}
-    for evaluation in evaluations:
-        for step in evaluation.approvals:
-            key = (step.order, step.id, step.teams, step.people)
-            if key not in merged or merged[key].count < step.count:
-                merged[key] = step
-    return tuple(merged[key] for key in sorted(merged))

@@ -14,7 +14,7 @@ from pipeline.history.branch_files import at_top
 from pipeline.history.lives import is_grant
 from pipeline.history.proven import Proven
 from pipeline.history.sources import Sources
-from pipeline.judge.assessment import ChangedGrant
+from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import TreeChange
 from pipeline.values.grant import Grant, window_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.judge.assessment import ChangedGrant
+from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.policy.answer import Evaluation
 from pipeline.values.catalogue import Catalogue
 

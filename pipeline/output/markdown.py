@@ -13,7 +13,8 @@ from datetime import datetime
 from pipeline.approvals.steps import listed
 from pipeline.approvals.tally import Approvals
 from pipeline.clouds.interface import Result, Status
-from pipeline.judge.assessment import Assessment, ChangedGrant
+from pipeline.judge.assessment import Assessment
+from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.decide import Verdict
 from pipeline.reading.duration import format_duration
 from pipeline.values.catalogue import AwsPermissions, AzurePermissions, GcpPermissions

@@ -43,13 +43,11 @@ class CommitProver:
         assessor: Assessor,
         default_branch: str,
         fetch_head: Callable[[int, str], None],
-        checker: tuple[str, int],
         now: datetime,
         known: Mapping[str, Proof] | None = None,
         pushed_by: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """*checker* is the name of our check run and the id of the App that posts it.
-        *fetch_head* makes a pull request's head available as git objects, and raises
+        """*fetch_head* makes a pull request's head available as git objects, and raises
         `Denied` where that fails on every try, `Incomplete` where it may pass. *known* are
         proofs of earlier runs, from an audit chain whose signatures were checked. *pushed_by*
         says who set the branch to a commit, by login."""
@@ -58,7 +56,6 @@ class CommitProver:
         self.assessor = assessor
         self._default_branch = default_branch
         self._fetch_head = fetch_head
-        self._checker = checker
         self._now = now
         self._pushed_by = pushed_by
         self._pulls: dict[str, PullRequest] = {}
@@ -217,7 +214,9 @@ class CommitProver:
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)
         try:
-            reason = unshown(self._forge, assessment, checker=self._checker, merged_at=merged_at)
+            reason = unshown(
+                self._forge, assessment, checker=self.assessor.checker, merged_at=merged_at
+            )
         except Denied as error:
             reason = str(error)
         if reason:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
-from pipeline.judge.assessment import Assessment, shows
+from pipeline.judge.assessment import Assessment
+from pipeline.judge.offer import shows
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.pull_request import ForgeReader, PullRequest
 
@@ -69,7 +70,7 @@ def unshown(
     shown = [
         run
         for run in forge.check_runs(pull.head_sha, name=name, app=app)
-        if run.completed_at <= merged_at and shows(run.external_id, pull.number)
+        if run.completed_at <= merged_at and shows(run, pull.number)
     ]
     if not shown:
         return (

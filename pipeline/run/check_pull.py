@@ -13,9 +13,9 @@ from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
 from pipeline.output.annotations import remarks
 from pipeline.output.markdown import CHECK_MARKER, check_comment
-from pipeline.run.estate import CHECK_NAME, EstateRun
+from pipeline.run.estate import EstateRun
 from pipeline.run.try_rules import read_report
-from pipeline.run.workspace import Workspace
+from pipeline.run.workspace import CHECK_NAME, Workspace
 from pipeline.values.commits import TreeChange
 from pipeline.values.grant_change import LESS
 from pipeline.values.pull_request import PullRequest

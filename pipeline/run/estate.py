@@ -48,9 +48,6 @@ from pipeline.values.pull_request import PullFile, Push
 _LOG_LAG = timedelta(hours=1)
 """How long GitHub's activity log may lack a merge, at most; in truth it is seconds."""
 
-CHECK_NAME = "daypass"
-"""Name of the check run that the ruleset requires, pinned to the checker App."""
-
 
 class EstateRun:
     """A run: lazily, each question asked once. Use as a context manager.
@@ -245,7 +242,6 @@ class EstateRun:
             assessor=self.workspace.assessor(engines),
             default_branch=self.workspace.settings.default_branch,
             fetch_head=self.workspace.fetch_head,
-            checker=(CHECK_NAME, self.workspace.checker_app),
             now=self.now,
             known=self.recorded.proofs,
             pushed_by=self._pushed_by,

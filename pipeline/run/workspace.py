@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = ("http://", "https://")
 
+CHECK_NAME = "daypass"
+"""Name of the check run that the ruleset requires, pinned to the checker App."""
+
 
 class Workspace:
     """An access repository, and all that a run over it reads and writes.
@@ -304,6 +307,7 @@ class Workspace:
             trial=self.trial,
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,
+            checker=(CHECK_NAME, self.checker_app),
         )
 
     @cached_property

@@ -15,7 +15,7 @@ import argparse
 import json
 import re
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -36,9 +36,9 @@ class RemoteClock:
         with urlopen(self._url, timeout=10) as answer:  # noqa: S310 - the stand-in's own
             return datetime.fromisoformat(answer.read().decode("ascii"))
 
-    def later(self, minutes: int) -> datetime:
-        """Moves the clock on and returns the new moment."""
-        body = str(minutes * 60).encode("ascii")
+    def advance(self, by: timedelta) -> datetime:
+        """Moves the clock on, by whole seconds, and returns the new moment."""
+        body = str(int(by.total_seconds())).encode("ascii")
         request = Request(self._url, data=body, method="POST")  # noqa: S310
         with urlopen(request, timeout=10) as answer:  # noqa: S310
             return datetime.fromisoformat(answer.read().decode("ascii"))
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     clock = RemoteClock(people["clock"])
     try:
         if given.who == "clock":
-            print(clock.later(int(given.what)).isoformat())  # noqa: T201 - its result
+            print(clock.advance(timedelta(minutes=int(given.what))).isoformat())  # noqa: T201 - its result
             return 0
         if given.who not in people["tokens"]:
             parser.error(f"{given.who} is not at Acme: {', '.join(people['tokens'])}")

@@ -261,6 +261,7 @@ class Story:
         number = self._pulls["payouts"]
         text = _PAYOUTS_TEXT.format(reason=_REASON, ticket="ticket: PAY-1423\n", duration="2h")
         self.world.person("erin").push("payouts", {PAYOUTS: text}, "Two hours it is")
+        self._check(number)
         check = self._approve(number)
         merged = self.world.person("erin").merge(number) if check.code == 0 else ""
         return StoryStep(

@@ -99,10 +99,10 @@ class BindingChange:
         starts = max(before.window.start, now) <= max(after.window.start, now)
         inside = starts and after.window.end <= before.window.end
         fewer = set(after.grants) <= set(before.grants)
-        return inside and fewer and _timeless(after.document) == _timeless(before.document)
+        return inside and fewer and timeless(after.document) == timeless(before.document)
 
 
-def _timeless(document: str) -> str:
+def timeless(document: str) -> str:
     """Returns *document* without its dates and without the grants that it names as reasons."""
     content = json.loads(document)
     if isinstance(content, dict):

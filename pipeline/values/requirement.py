@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -26,3 +27,13 @@ class Requirement:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"approval step {self.id!r} asks for {self.count} people")
+
+
+def merged(steps: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    """Returns the steps that satisfy all of *steps*, sorted: of equal ones the larger count."""
+    found: dict[tuple[int, str, tuple[str, ...], tuple[str, ...]], Requirement] = {}
+    for step in steps:
+        key = (step.order, step.id, step.teams, step.people)
+        if key not in found or found[key].count < step.count:
+            found[key] = step
+    return tuple(found[key] for key in sorted(found))

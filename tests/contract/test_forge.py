@@ -926,7 +926,7 @@ def test_approvals_are_gathered_and_counted_over_the_real_client(estate: Estate,
     def complete() -> tuple[bool, list[str]]:
         reader = estate.reader()
         found = reader.pull(pull)
-        gathered = gather(reader, found, catalogue, required)
+        gathered = gather(reader, found, catalogue, required, checker=("daypass", 77))
         approvals = tally(
             gathered.reviews,
             head=found.head_sha,
@@ -934,6 +934,7 @@ def test_approvals_are_gathered_and_counted_over_the_real_client(estate: Estate,
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=estate.clock.now(),
+            shown=datetime(2000, 1, 1, tzinfo=UTC),
             merged_at=found.merged_at,
         )
         return approvals.complete, [one.why for one in approvals.rejected]

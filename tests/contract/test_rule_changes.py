@@ -65,6 +65,7 @@ _fine if input.grant.duration <= 86400
 def proposed(branch: Branch, files: Files) -> Assessment:
     """Returns what is found of a change of the rules that security has approved."""
     number = branch.propose(files, author=BOB)
+    branch.show(number)
     branch.review(number, DAN)
     return branch.assess(number)
 
@@ -308,10 +309,12 @@ def test_an_owner_that_nobody_declared_waits_alone() -> None:
     branch = organisation({TARGETS: lab})
     asked = {REPORTS: grant(more="ticket: PAY-1\n", roles=("table-reader",))}
     number = branch.propose(asked)
+    branch.show(number)
     branch.review(number, BOB)
     assert branch.assess(number).decision.verdict is Verdict.ALLOWED
     there = {path: text.replace("gcp/prod", "gcp/lab") for path, text in asked.items()}
     number = branch.propose(there)
+    branch.show(number)
     branch.review(number, BOB)
     found = branch.assess(number)
     assert found.decision.verdict is Verdict.WAITING
@@ -355,8 +358,8 @@ def locked(name: str, monkeypatch: pytest.MonkeyPatch) -> Branch:
         return () if at == head else aftermath(sources, at, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(assess, "aftermath", lenient)
-    branch.review(bad, DAN)
     branch.show(bad)
+    branch.review(bad, DAN)
     branch.merge(bad)
     assert branch.stand().ungoverned == ()
     return branch
@@ -374,8 +377,8 @@ def test_settings_that_lock_everybody_out_are_repaired_by_the_last_that_could_be
     assert branch.assess(number).decision.reasons == (
         "1 more of security must approve: policies, catalogue or workflows change",
     )
-    branch.review(number, DAN)
     branch.show(number)
+    branch.review(number, DAN)
     branch.merge(number)
     asked = branch.propose({REPORTS: grant(more="ticket: PAY-1\n")})
     assert branch.assess(asked).decision.merges_by_itself

@@ -25,7 +25,8 @@ def less_by_a_stranger(acme: Acme, duration: str) -> None:
     acme.world.github.set_membership("acme", "payments-leads", "bob", "pending")
 
 
-def test_what_was_recorded_as_narrowing_never_widens(acme: Acme) -> None:
+def test_more_than_what_a_stranger_left_is_a_new_request(acme: Acme) -> None:
+    """Though it is less than what was proven last, and its role grew since."""
     acme.landed("alice", "alice/one", grant(duration="2h"))
     assert acme.apply().code == 0
     before = text_of(acme, ROLES)
@@ -33,13 +34,13 @@ def test_what_was_recorded_as_narrowing_never_widens(acme: Acme) -> None:
     governed(acme, {ROLES: grown.replace("  risk: low\n", "  risk: critical\n", 1)})
     less_by_a_stranger(acme, "30m")
     number = acme.request("alice", "less", {ONE: grant(duration="90m")})
-    assert acme.check(number).said["merged"]
+    assert acme.check(number).code == 1
     applied = acme.apply()
     assert list(acme.quarantined(applied)) == [ONE]
     assert bound(acme) == {"roles/logging.viewer"}
     acme.world.github.set_membership("acme", "payments-leads", "bob", "active")
-    for _ in range(3):
-        assert ONE in acme.quarantined(acme.apply())
+    for _ in range(2):
+        assert acme.apply().code == 0
         assert bound(acme) == {"roles/logging.viewer"}
     acme.later(minutes=31)
     assert not acme.may("alice", *LOGS)
@@ -51,14 +52,14 @@ def test_what_is_less_than_a_version_proven_since_stands(acme: Acme) -> None:
     less_by_a_stranger(acme, "90m")
     number = acme.request("alice", "less", {ONE: grant(duration="30m")})
     assert acme.check(number).said["merged"]
-    assert list(acme.quarantined(acme.apply())) == [ONE]
+    assert acme.apply().code == 0
     acme.world.github.set_membership("acme", "payments-leads", "bob", "active")
     for _ in range(2):
         assert acme.apply().code == 0
     proofs = [one for one in acme.daypass("audit", "log", "--json").said if one["kind"] == "proof"]
-    # Added; what the first run made of the third; the second, and the third held against it.
-    assert [one["pull"] for one in proofs] == [1, 3, 2, 3]
-    assert proofs[-1]["previous"] == proofs[-2]["commit"]
+    # The second came late; the third was held against it, whether it was proven or not.
+    assert [one["pull"] for one in proofs] == [1, 3, 2]
+    assert proofs[1]["previous"] == proofs[2]["commit"]
     acme.later(minutes=31)
     assert not acme.may("alice", *LOGS)
 
@@ -71,7 +72,7 @@ def test_what_was_recorded_as_narrowing_stops_no_run(acme: Acme) -> None:
     assert first.startswith("log-viewer:")
     governed(acme, {ROLES: f"bigquery-reader:{rest}"})
     less_by_a_stranger(acme, "30m")
-    number = acme.request("alice", "less", {ONE: grant(duration="90m")})
+    number = acme.request("alice", "less", {ONE: grant(duration="20m")})
     assert acme.check(number).said["merged"]
     acme.apply()
     acme.world.github.set_membership("acme", "payments-leads", "bob", "active")

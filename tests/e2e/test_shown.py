@@ -41,13 +41,21 @@ def test_a_role_that_grew_between_check_and_merge_gives_nothing(acme: Acme) -> N
     acme.person("alice").merge(number)
     applied = acme.apply()
     assert applied.code == 1
-    assert "not what it would give" in acme.quarantined(applied)[path_of(NAME)]
+    assert "payments-leads must approve" in acme.quarantined(applied)[path_of(NAME)]
     assert applied.said["results"] == []
 
 
-def test_checked_again_after_the_change_it_gives_what_is_shown_now(acme: Acme) -> None:
+def test_checked_again_after_the_change_it_waits_for_an_approval_of_what_is_shown_now(
+    acme: Acme,
+) -> None:
     number = asked(acme)
     catalogue_changes(acme)
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"]) == (1, "waiting")
+    assert checked.said["not_counted"] == [
+        "bob approved what no check had shown: approve again once the check has finished"
+    ]
+    acme.approve(number, "bob")
     assert acme.check(number).code == 0
     acme.person("alice").merge(number)
     applied = acme.apply()
@@ -55,22 +63,25 @@ def test_checked_again_after_the_change_it_gives_what_is_shown_now(acme: Acme) -
 
 
 def test_a_merge_past_our_check_gives_nothing(acme: Acme) -> None:
+    """Nor does the approval of somebody to whom nothing was shown."""
     acme.bypass()
     text = grant(access=["gcp/sandbox-dev bigquery-reader"])
-    number = acme.request("alice", "tables", {path_of(NAME): text})
-    acme.approve(number, "bob")
-    acme.person("alice").merge(number)
+    tables = acme.request("alice", "tables", {path_of(NAME): text})
+    acme.person("bob").review(tables)
+    logs = acme.request("alice", "logs", {path_of("alice/logs"): grant()})
+    for number in (tables, logs):
+        acme.person("alice").merge(number)
     applied = acme.apply()
     assert applied.code == 1
-    assert "no check of ours ran" in acme.quarantined(applied)[path_of(NAME)]
-    assert not acme.may("alice", "gcp/sandbox-dev", "bigquery-reader")
+    why = acme.quarantined(applied)
+    assert "payments-leads must approve" in why[path_of(NAME)]
+    assert "no check of ours ran" in why[path_of("alice/logs")]
+    assert acme.held() == []
 
 
 def test_a_check_run_of_another_app_shows_nothing(acme: Acme) -> None:
     acme.bypass()
-    text = grant(access=["gcp/sandbox-dev bigquery-reader"])
-    number = acme.request("alice", "tables", {path_of(NAME): text})
-    acme.approve(number, "bob")
+    number = acme.request("alice", "logs", {path_of(NAME): grant()})
     honest = acme.check(number, merge=False)
     assert honest.code == 0
     _move_check_runs_to_another_app(acme.world)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pipeline.clouds.desired import desired, render_bindings
@@ -50,7 +51,7 @@ from tests.unit.support_golden_kinds import (
 )
 from tests.unit.support_golden_records import Record, record, record_of_desired
 from tests.unit.support_golden_worlds import WORLDS
-from tests.unit.support_reviews import Desk
+from tests.unit.support_reviews import CHECKER, Desk
 
 ACTORS = {
     **{
@@ -164,6 +165,7 @@ class Court:
             trial=Trial(self._engine),
             default_branch="main",
             app_id=ACTORS["app"].id,
+            checker=CHECKER,
         )
         for world in WORLDS:
             self._trees.put(commit_of(world, ()), WORLDS[world]())
@@ -294,9 +296,9 @@ class Court:
             "same_repository": True,
             "merged_at": case.now if case.merged else None,
         }
-        self._asked.clear()
         self._forge.desk = _desk(case, head)
-        assessment = self._assessor.assess(
+        judge = partial(
+            self._assessor.assess,
             PullRequest(**{**values, **case.facts}),
             base=base,
             changes=_changes(files, after),
@@ -305,6 +307,11 @@ class Court:
             now=case.now,
             sound={"base": [base], "first": commits[:1], "none": []}[case.sound],
         )
+        if case.reviews:
+            # A check had shown it long before.
+            self._forge.desk.show(judge().external_id)
+        self._asked.clear()
+        assessment = judge()
         asked = list(self._asked.values())
         if asked:
             self._questions[case.name] = (case.world, asked[0])

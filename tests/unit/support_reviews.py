@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import ForgeError
 from pipeline.values.catalogue import Principal, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, PullEvents, PullFile, PullRequest, Review
+from pipeline.values.pull_request import Actor, CheckRun, PullEvents, PullFile, PullRequest, Review
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""When, by default, a check had shown what is asked for."""
+
+CHECKER = ("daypass", 77)
 HEAD = "def5678" + "0" * 33
 OLD = "abc1234" + "0" * 33
 ALICE = Actor(id=1, login="alice", type="User")
@@ -56,6 +60,7 @@ class Desk:
         self._accounts = {actor.id: actor for actor in accounts}
         self._hidden = frozenset(hidden)
         self.asked: list[str] = []
+        self.runs: tuple[CheckRun, ...] = ()
 
     def pull(self, number: int) -> PullRequest:
         raise ForgeError("not asked here")
@@ -74,6 +79,14 @@ class Desk:
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
         return self._pushers
+
+    def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
+        return self.runs
+
+    def show(self, external_id: str, *, at: datetime = LONG_AGO) -> None:
+        """Lets a check have shown an offer."""
+        run = CheckRun(id=1, conclusion="failure", external_id=external_id, completed_at=at)
+        self.runs = (*self.runs, run)
 
     def account(self, number: int) -> Actor | None:
         self.asked.append(f"who {number} is")

@@ -22,7 +22,9 @@ from tests.unit.support_reviews import (
     ALICE,
     BOB,
     CAROL,
+    CHECKER,
     HEAD,
+    LONG_AGO,
     NOW,
     OLD,
     Desk,
@@ -45,6 +47,7 @@ def count(
     electorate: Mapping[int, Voter] = ELECTORATE,
     excluded: Mapping[int, str] | None = None,
     merged_at: datetime | None = None,
+    shown: datetime | None = LONG_AGO,
     base_changed: datetime | None = None,
     none_required: bool = False,
 ) -> Approvals:
@@ -56,6 +59,7 @@ def count(
         excluded={1: "opened the pull request"} if excluded is None else excluded,
         at=NOW,
         merged_at=merged_at,
+        shown=shown,
         base_changed=base_changed,
         none_required=none_required,
     )
@@ -173,6 +177,42 @@ def test_an_approval_before_a_change_of_the_base_fills_no_place_in_an_order() ->
     assert not moved.complete
 
 
+@pytest.mark.parametrize(
+    "shown, why",
+    [
+        (NOW - timedelta(minutes=11), None),
+        (NOW - timedelta(minutes=10), "before the check showed what this would give now"),
+        (NOW - timedelta(minutes=9), "before the check showed what this would give now"),
+        (None, "what no check had shown"),
+    ],
+)
+def test_an_approval_counts_only_after_a_check_has_shown_what_is_given(
+    shown: datetime | None, why: str | None
+) -> None:
+    approvals = count(review(), shown=shown)
+    assert approvals.complete is (why is None)
+    said = [one.why.partition(": approve again")[0] for one in approvals.rejected]
+    assert said == ([] if why is None else [f"bob approved {why}"])
+
+
+def test_an_approval_of_what_was_not_shown_fills_no_place_in_an_order() -> None:
+    early, again = review(minutes_ago=30), review(id=3, minutes_ago=5)
+    middle = review(CAROL, id=2, minutes_ago=10)
+    required = (OWNER, replace(SECURITY, order=2))
+    assert count(early, middle, again, required=required).complete
+    shown = NOW - timedelta(minutes=20)
+    assert not count(early, middle, again, required=required, shown=shown).complete
+
+
+def test_check_runs_are_asked_for_where_somebody_reviewed() -> None:
+    desk = Desk([review()])
+    desk.show("7:x")
+    assert gather(desk, PULL, PEOPLE, [OWNER], checker=CHECKER).runs == desk.runs
+    desk = Desk([])
+    desk.show("7:x")
+    assert gather(desk, PULL, PEOPLE, [OWNER], checker=CHECKER).runs == ()
+
+
 def test_a_request_for_changes_outlives_a_change_of_the_base() -> None:
     objection = review(CAROL, "CHANGES_REQUESTED", id=2, minutes_ago=20)
     assert not count(objection, review(), base_changed=NOW - timedelta(minutes=15)).complete
@@ -189,17 +229,22 @@ def test_a_dismissal_after_the_merge_takes_nothing_away(minutes: float, state: s
 def test_what_happened_to_a_pull_request_is_asked_where_somebody_reviewed_it() -> None:
     changed = NOW - timedelta(minutes=15)
     events = PullEvents(base_changes=(changed - timedelta(hours=1), changed))
-    assert gather(Desk([review()], events=events), PULL, PEOPLE, [OWNER]).base_changed == changed
-    assert gather(Desk([], events=events), PULL, PEOPLE, [OWNER]).base_changed is None
+    assert (
+        gather(Desk([review()], events=events), PULL, PEOPLE, [OWNER], checker=CHECKER).base_changed
+        == changed
+    )
+    assert (
+        gather(Desk([], events=events), PULL, PEOPLE, [OWNER], checker=CHECKER).base_changed is None
+    )
 
 
 def test_reviews_of_an_open_pull_request_are_as_they_are_now() -> None:
     late = Dismissal(review=1, at=NOW + timedelta(minutes=1), state="APPROVED")
     desk = Desk([review(state="DISMISSED")], events=PullEvents(dismissals=(late,)))
-    (found,) = gather(desk, PULL, PEOPLE, [OWNER]).reviews
+    (found,) = gather(desk, PULL, PEOPLE, [OWNER], checker=CHECKER).reviews
     assert found.state == "DISMISSED"
     merged = replace(PULL, merged_at=NOW)
-    (found,) = gather(desk, merged, PEOPLE, [OWNER]).reviews
+    (found,) = gather(desk, merged, PEOPLE, [OWNER], checker=CHECKER).reviews
     assert found.state == "APPROVED"
 
 
@@ -367,7 +412,16 @@ def test_a_huge_count_is_only_a_large_number_missing() -> None:
 )
 def test_naive_times_are_refused(at: datetime, merged_at: datetime | None) -> None:
     with pytest.raises(ValueError, match="offset"):
-        tally([], head=HEAD, required=[], electorate={}, excluded={}, at=at, merged_at=merged_at)
+        tally(
+            [],
+            head=HEAD,
+            required=[],
+            electorate={},
+            excluded={},
+            at=at,
+            shown=None,
+            merged_at=merged_at,
+        )
 
 
 TEAMS = ("red", "green", "blue")
@@ -552,7 +606,7 @@ def test_facts_are_gathered_of_those_who_could_count_and_of_nobody_else() -> Non
         ],
         members={"payments-leads": {1, 2, 3, 4}},
     )
-    gathered = gather(desk, PULL, PEOPLE, [OWNER, SECURITY])
+    gathered = gather(desk, PULL, PEOPLE, [OWNER, SECURITY], checker=CHECKER)
     assert desk.asked == ["bob writes", "bob in payments-leads", "bob in security"]
     assert gathered.electorate == {
         2: Voter(principal="bob", teams=frozenset({"payments-leads"}), can_write=True),
@@ -564,7 +618,7 @@ def test_facts_are_gathered_of_those_who_could_count_and_of_nobody_else() -> Non
 
 def test_a_reviewer_without_write_permission_is_in_no_team() -> None:
     desk = Desk([review(BOB)], members={"payments-leads": {2}}, writers=set())
-    gathered = gather(desk, PULL, PEOPLE, [OWNER])
+    gathered = gather(desk, PULL, PEOPLE, [OWNER], checker=CHECKER)
     assert gathered.electorate == {2: Voter(principal="bob")}
 
 
@@ -599,11 +653,7 @@ def test_nobody_is_in_a_team_that_is_not_declared_or_not_shown(
     desk = Desk([review(BOB)], members={"payments-leads": {2}}, hidden=hidden)
     membership = Membership(desk, teams)
     gathered = gather(
-        desk,
-        PULL,
-        replace(PEOPLE, teams=teams),
-        [OWNER],
-        membership=membership,
+        desk, PULL, replace(PEOPLE, teams=teams), [OWNER], membership=membership, checker=CHECKER
     )
     assert gathered.electorate == {2: Voter(principal="bob", can_write=True)}
     assert membership.empty == (said,)
@@ -613,13 +663,18 @@ def test_nobody_is_in_a_team_that_is_not_declared_or_not_shown(
 def test_a_team_that_nobody_can_be_in_is_told_before_anybody_reviews() -> None:
     desk = Desk([], hidden=["security"])
     membership = Membership(desk, PEOPLE.teams)
-    gather(desk, PULL, PEOPLE, [OWNER, SECURITY], membership=membership)
+    gather(desk, PULL, PEOPLE, [OWNER, SECURITY], membership=membership, checker=CHECKER)
     assert [one.partition(":")[0] for one in membership.empty] == ['nobody is in team "security"']
 
 
 def test_pushers_author_and_parties_are_excluded_each_with_a_reason() -> None:
     gathered = gather(
-        Desk([], pushers=(ALICE, BOB)), PULL, PEOPLE, [OWNER], interested={3: "is the subject"}
+        Desk([], pushers=(ALICE, BOB)),
+        PULL,
+        PEOPLE,
+        [OWNER],
+        interested={3: "is the subject"},
+        checker=CHECKER,
     )
     assert gathered.excluded == {
         1: "opened the pull request",
@@ -631,7 +686,7 @@ def test_pushers_author_and_parties_are_excluded_each_with_a_reason() -> None:
 def test_a_second_pusher_cannot_approve_what_they_pushed() -> None:
     # A forged commit author would hide bob; the push does not.
     desk = Desk([review(BOB)], pushers=(ALICE, BOB), members={"payments-leads": {2}})
-    gathered = gather(desk, PULL, PEOPLE, [OWNER])
+    gathered = gather(desk, PULL, PEOPLE, [OWNER], checker=CHECKER)
     approvals = tally(
         gathered.reviews,
         head=HEAD,
@@ -639,6 +694,7 @@ def test_a_second_pusher_cannot_approve_what_they_pushed() -> None:
         electorate=gathered.electorate,
         excluded=gathered.excluded,
         at=NOW,
+        shown=LONG_AGO,
     )
     assert not approvals.complete
     assert approvals.rejected[0].why.startswith("bob pushed to its branch")
@@ -659,4 +715,4 @@ def test_an_unknowable_author_or_pusher_denies(change: dict[str, object]) -> Non
         )
     }
     with pytest.raises(Denied):
-        gather(Desk([]), PullRequest(**{**values, **change}), PEOPLE, [OWNER])
+        gather(Desk([]), PullRequest(**{**values, **change}), PEOPLE, [OWNER], checker=CHECKER)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.approvals.tally import Approvals, Authority, Requirement, Voter, tally
 from pipeline.values.catalogue import Delegation
 from pipeline.values.pull_request import Actor, Review
-from tests.unit.support_reviews import HEAD, NOW, OLD, review
+from tests.unit.support_reviews import HEAD, LONG_AGO, NOW, OLD, review
 
 TEAMS = ("red", "green")
 VOTERS = range(1, 5)
@@ -68,6 +68,7 @@ class Case:
             electorate=self.electorate(),
             excluded=dict.fromkeys(self.excluded, "pushed"),
             at=NOW,
+            shown=LONG_AGO,
         )
 
 

@@ -23,7 +23,7 @@ from pipeline.values.commits import TreeChange, TreeEntry
 from pipeline.values.ids import TargetId
 from pipeline.values.pull_request import Actor, PullRequest, Review
 from tests.unit.support_policies import entitlement, grant, own_bundle, own_rules, principal
-from tests.unit.support_reviews import HEAD, NOW, Desk, declared, person, review
+from tests.unit.support_reviews import CHECKER, HEAD, NOW, Desk, declared, person, review
 
 PATH = "access/grants/alice/payouts.yaml"
 BASE = "b" * 40
@@ -129,15 +129,23 @@ def assess(
     engine: Asking | None = None,
     *more: Asking,
 ) -> Assessment:
-    asked = engine or Asking()
-    return Assessor(
-        sources=Shelf({BASE: catalogue}),
-        forge=desk,  # type: ignore[arg-type]
-        engines=lambda bundle: [asked, *more],
-        trial=Trial(lambda bundle: asked),
-        default_branch="main",
-        app_id=None,
-    ).assess(pull, base=BASE, changes=[CHANGE], history=[], previous={}, now=NOW, sound=[BASE])
+    """Judges *pull*, of which a check had shown long before what it gives."""
+
+    def judge(*engines: Asking) -> Assessment:
+        return Assessor(
+            sources=Shelf({BASE: catalogue}),
+            forge=desk,  # type: ignore[arg-type]
+            engines=lambda bundle: engines,
+            trial=Trial(lambda bundle: engines[0]),
+            default_branch="main",
+            app_id=None,
+            checker=CHECKER,
+        ).assess(pull, base=BASE, changes=[CHANGE], history=[], previous={}, now=NOW, sound=[BASE])
+
+    asked = len(desk.asked)
+    desk.show(judge(Asking()).external_id)
+    del desk.asked[asked:]
+    return judge(engine or Asking(), *more)
 
 
 def desk(reviews: list[Review], members: set[int], **facts: Any) -> Desk:

@@ -132,6 +132,7 @@ def test_the_grant_of_somebody_whose_file_is_gone_can_still_be_deleted(branch: B
     (item,) = found.items
     assert (item.change, item.entitlements) == ("delete", ())
     assert found.decision.verdict is Verdict.WAITING
+    branch.show(number)
     branch.review(number, BOB)
     assert branch.assess(number).decision.verdict is Verdict.ALLOWED
 
@@ -148,6 +149,7 @@ def test_deleting_what_never_was_a_grant_is_judged_as_a_change_of_the_rules(path
     assert found.decision.reasons == (
         "1 more of security must approve: policies, catalogue or workflows change",
     )
+    branch.show(number)
     branch.review(number, DAN)
     assert branch.assess(number).decision.verdict is Verdict.ALLOWED
 
@@ -251,6 +253,7 @@ def test_rules_that_could_not_be_read_are_refused_before_they_merge(
     branch: Branch, files: Mapping[str, str | File], places: set[str]
 ) -> None:
     number = branch.propose(files, author=BOB)
+    branch.show(number)
     branch.review(number, DAN)
     found = branch.assess(number)
     assert codes(found)
@@ -273,6 +276,7 @@ def test_a_change_that_touches_neither_catalogue_nor_policies_leaves_nothing_beh
 ) -> None:
     branch.push({ROLES: "log-viewer: [\n"})
     number = branch.propose({".github/workflows/apply.yml": "on: push\n"}, author=BOB)
+    branch.show(number)
     branch.review(number, DAN)
     assert branch.assess(number).decision.verdict is Verdict.ALLOWED
 
@@ -283,6 +287,7 @@ def test_whose_emergency_a_review_is_about_does_not_approve_it(branch: Branch) -
     review = branch.propose({"access/reviews/alice/payouts.yaml": text}, author=BOB)
     other = branch.propose({".github/workflows/apply.yml": "on: push\n"}, author=BOB)
     for number in (review, other):
+        branch.show(number)
         branch.review(number, ALICE)
     assert branch.assess(review).decision.verdict is Verdict.WAITING
     assert branch.assess(other).decision.verdict is Verdict.ALLOWED
@@ -320,8 +325,10 @@ def test_whoever_pushed_to_a_request_of_the_app_is_judged_as_if_asking() -> None
 def test_a_request_in_somebody_s_name_is_not_approved_by_them(branch: Branch) -> None:
     asked = TABLES.replace("duration", "requested_by: bob\nduration")
     number = branch.propose({PAYOUTS: asked}, author=KEEPER)
+    branch.show(number)
     branch.review(number, BOB)
     assert branch.assess(number).decision.verdict is Verdict.WAITING
+    branch.show(number)
     branch.review(number, CAROL)
     found = branch.assess(number)
     assert (found.decision.verdict, found.approvers) == (Verdict.ALLOWED, ("carol",))
@@ -333,6 +340,7 @@ def test_nobody_approves_for_a_team_that_github_shows_no_more(
 ) -> None:
     branch.forge.team_ids["leads"] = now
     number = branch.propose({PAYOUTS: TABLES})
+    branch.show(number)
     branch.review(number, BOB)
     found = branch.assess(number)
     assert found.decision.verdict is Verdict.WAITING
@@ -342,6 +350,7 @@ def test_nobody_approves_for_a_team_that_github_shows_no_more(
     )
     # What does not need that team goes on.
     rules = branch.propose({LIMITS: "max_duration: 36000\n"}, author=BOB)
+    branch.show(rules)
     branch.review(rules, DAN)
     assert branch.assess(rules).decision.verdict is Verdict.ALLOWED
     assert branch.assess(branch.propose({REPORTS: grant()})).decision.merges_by_itself
@@ -352,6 +361,7 @@ def test_nobody_is_in_a_team_that_settings_name_and_nobody_declared() -> None:
     words = "security_teams: [security]\nteams: [engineering, Contractors, acme/security]\n"
     branch = Branch({"policies/settings/reviewers/data.yaml": words})
     number = branch.propose({PAYOUTS: TABLES})
+    branch.show(number)
     branch.review(number, BOB)
     found = branch.assess(number)
     assert found.decision.verdict is Verdict.ALLOWED

@@ -17,7 +17,7 @@ from pipeline.output.text import Painter
 from pipeline.output.verdicts import needed
 from pipeline.values.catalogue import Delegation
 from pipeline.values.pull_request import Actor, PullRequest, Review
-from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, NOW, review
+from tests.unit.support_reviews import ALICE, BOB, CAROL, HEAD, LONG_AGO, NOW, review
 
 OWNERS = Requirement(id="owners", teams=("leads",), count=1, because="medium risk")
 SECURITY = Requirement(id="a-security", people=("carol",), count=1, because="high risk", order=2)
@@ -49,6 +49,7 @@ def assessed(*reviews: Review, excluded: Mapping[int, str] | None = None) -> Ass
         electorate=VOTERS,
         excluded=excluded or {},
         at=NOW,
+        shown=LONG_AGO,
     )
     return Assessment(
         pull=PullRequest(
@@ -173,6 +174,7 @@ def test_an_approval_that_nobody_needed_is_told() -> None:
         electorate=VOTERS,
         excluded={},
         at=NOW,
+        shown=LONG_AGO,
         none_required=True,
     )
     by_itself = replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +11,13 @@ import pytest
 from pipeline.errors import Denied, ForgeError
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
+from pipeline.judge.offer import first_shown
 from pipeline.proof.merge_checks import altered, misshapen, unshown
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
-from pipeline.values.pull_request import PullFile, PullRequest
+from pipeline.values.pull_request import CheckRun, PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch
 from tests.unit.support_memory import File
-from tests.unit.support_tiny_rules import ALICE, grant
+from tests.unit.support_tiny_rules import ALICE, START, grant
 
 HEAD, TIP, OTHER = "d" * 40, "b" * 40, "c" * 40
 SECOND = timedelta(seconds=1)
@@ -328,6 +329,42 @@ def test_an_offer_is_another_for_another_content_of_the_same_meaning() -> None:
     assert replace(found, changes=(replace(one, new_blob="e" * 40),)).offer != found.offer
     assert replace(found, changes=(replace(one, new_mode="100755"),)).offer != found.offer
     assert replace(found, changes=()).offer != found.offer
+
+
+def test_an_offer_is_another_for_another_account_in_its_cloud() -> None:
+    """Who gets it is named by the catalogue, not by the file of the grant."""
+    branch = Branch()
+    number = branch.propose({PAYOUTS: grant()})
+    first = branch.assess(number).offer
+    alice = "access/principals/alice.yaml"
+    other = START[alice].replace("user:alice@", "user:alice.other@")
+    assert other != START[alice]
+    branch.govern({alice: other})
+    assert branch.assess(number).offer != first
+
+
+@pytest.mark.parametrize(
+    "times, until, expected",
+    [
+        ([], None, None),
+        ([2, 1, 3], None, 1),
+        ([2, 3], 1, None),
+        ([2, 3], 2, 2),
+    ],
+)
+def test_an_offer_was_shown_when_the_first_run_that_names_it_was_finished(
+    times: list[int], until: int | None, expected: int | None
+) -> None:
+    def at(minutes: int | None) -> datetime | None:
+        return None if minutes is None else NOON + minutes * MINUTE
+
+    def run(name: str, minutes: int) -> CheckRun:
+        completed = NOON + minutes * MINUTE
+        return CheckRun(id=1, conclusion="failure", external_id=name, completed_at=completed)
+
+    others = [run("1:b", 0), run("11:a", 0), run("2:a", 0), run("1:a ", 0)]
+    runs = [*others, *(run("1:a", minutes) for minutes in times)]
+    assert first_shown(runs, 1, "a", until=at(until)) == at(expected)
 
 
 def test_an_offer_is_the_same_at_every_moment_and_another_for_another_duration() -> None:

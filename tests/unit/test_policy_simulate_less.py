@@ -206,6 +206,7 @@ def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str, roles:
         trial=Trial(lambda bundle: engine),
         default_branch="main",
         app_id=None,
+        checker=("daypass", 77),
     ).assess(
         pull,
         base=base,

@@ -9,8 +9,28 @@ from typing import Any
 import pytest
 
 from pipeline.values.pull_request import Actor
-from tests.unit.support_branch import CHECKER, DAY, HOUR, KEEPER, MINUTE, PAYOUTS, Branch, live
-from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, DAN, MALLORY, TABLES, grant
+from tests.unit.support_branch import (
+    CHECKER,
+    DAY,
+    HOUR,
+    KEEPER,
+    MINUTE,
+    PAYOUTS,
+    Branch,
+    live,
+    quarantined,
+)
+from tests.unit.support_tiny_rules import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAN,
+    MALLORY,
+    ROLES,
+    START,
+    TABLES,
+    grant,
+)
 
 SECOND = timedelta(seconds=1)
 MISSING = "1 more of leads must approve: a role of medium risk"
@@ -21,11 +41,54 @@ def branch() -> Branch:
     return Branch()
 
 
-def requested(branch: Branch, **fields: Any) -> int:
+def requested(branch: Branch, shown_before: timedelta = -MINUTE, **fields: Any) -> int:
     """Proposes and shows a grant that needs an approval; returns the pull request's number."""
     number = branch.propose({PAYOUTS: TABLES}, **fields)
-    branch.show(number)
+    branch.show(number, at=branch.now - shown_before)
     return number
+
+
+def test_what_was_approved_before_a_check_showed_it_is_not_proven(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: TABLES})
+    branch.review(number, BOB)
+    branch.show(number)
+    branch.merge(number)
+    assert branch.refusal() == MISSING
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["approved once", "approved again"])
+def test_a_role_that_grew_since_the_approval_is_not_given_by_it(
+    branch: Branch, again: bool
+) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    larger = START[ROLES].replace("dataViewer", "dataOwner")
+    assert larger != START[ROLES]
+    branch.govern({ROLES: larger})
+    # The check is asked again, and shows the larger role.
+    branch.show(number)
+    if again:
+        branch.review(number, BOB)
+    branch.merge(number)
+    found = branch.stand()
+    assert live(found) == (["alice/payouts"] if again else [])
+    assert again or quarantined(found)[PAYOUTS] == MISSING
+
+
+def test_a_check_of_another_pull_request_shows_nothing_to_those_of_this_one(
+    branch: Branch,
+) -> None:
+    """They have the same head; the other one is not what was approved here."""
+    number = branch.propose({PAYOUTS: TABLES})
+    twin = branch.propose({}, author=MALLORY)
+    branch.forge.pulls[twin] = replace(
+        branch.forge.pulls[twin], head_sha=branch.forge.pulls[number].head_sha
+    )
+    branch.show(twin)
+    branch.review(number, BOB)
+    branch.show(number)
+    branch.merge(number)
+    assert branch.refusal() == MISSING
 
 
 def test_nobody_s_approval_is_not_enough_where_policy_asks_for_one(branch: Branch) -> None:
@@ -46,14 +109,14 @@ def test_an_approval_counts_up_to_the_second_of_the_merge(
 
 @pytest.mark.parametrize("old,counts", [(DAY, True), (DAY + SECOND, False)])
 def test_an_approval_counts_for_a_day(branch: Branch, old: timedelta, counts: bool) -> None:
-    number = requested(branch)
+    number = requested(branch, shown_before=2 * DAY)
     branch.review(number, BOB, at=branch.now + 2 * MINUTE - old)
     branch.merge(number)
     assert live(branch.stand()) == (["alice/payouts"] if counts else [])
 
 
 def test_an_approval_is_as_old_as_it_was_at_the_merge_and_grows_no_older(branch: Branch) -> None:
-    number = requested(branch)
+    number = requested(branch, shown_before=DAY)
     branch.review(number, BOB, at=branch.now - 23 * HOUR)
     branch.merge(number)
     branch.now += 119 * MINUTE

@@ -17,7 +17,9 @@ from tests.unit.support_reviews import (
     ALICE,
     BOB,
     CAROL,
+    CHECKER,
     HEAD,
+    LONG_AGO,
     NOW,
     OLD,
     Desk,
@@ -63,6 +65,7 @@ def count(
         electorate=voters,
         excluded=excluded or {1: "opened the pull request"},
         at=at,
+        shown=LONG_AGO,
         merged_at=merged_at,
     )
 
@@ -517,7 +520,7 @@ def test_the_delegators_teams_are_asked_by_the_account_of_their_id() -> None:
     # bob renamed his account; whoever took his login is somebody else.
     renamed = Actor(id=2, login="robert", type="User")
     desk = Desk([review(CAROL)], members={"leads": {2}}, accounts=[renamed])
-    gathered = gather(desk, PULL, PEOPLE, [OWNERS])
+    gathered = gather(desk, PULL, PEOPLE, [OWNERS], checker=CHECKER)
     assert desk.asked == [
         "carol writes",
         "carol in leads",
@@ -530,7 +533,7 @@ def test_the_delegators_teams_are_asked_by_the_account_of_their_id() -> None:
 
 def test_a_team_that_nobody_can_be_in_is_not_lent_either() -> None:
     desk = Desk([review(CAROL)], members={"leads": {2}}, accounts=[BOB], hidden=["leads"])
-    gathered = gather(desk, PULL, PEOPLE, [OWNERS])
+    gathered = gather(desk, PULL, PEOPLE, [OWNERS], checker=CHECKER)
     assert gathered.electorate[3].stands_for == (replace(lent(AWAY), teams=frozenset()),)
     assert not any(one.endswith("in leads") for one in desk.asked)
 
@@ -548,7 +551,7 @@ def test_nothing_is_asked_about_the_delegators_of_those_who_did_not_approve(
     reviews: list[Review],
 ) -> None:
     desk = Desk(reviews, accounts=[BOB])
-    gather(desk, PULL, PEOPLE, [OWNERS])
+    gather(desk, PULL, PEOPLE, [OWNERS], checker=CHECKER)
     assert not any(one.startswith("who") for one in desk.asked)
 
 
@@ -579,7 +582,7 @@ def test_who_could_not_approve_here_passes_nothing_on(
         writers=writers,
         accounts=accounts,
     )
-    gathered = gather(desk, PULL, _from(delegator), [OWNERS])
+    gathered = gather(desk, PULL, _from(delegator), [OWNERS], checker=CHECKER)
     approvals = tally(
         gathered.reviews,
         head=HEAD,
@@ -587,6 +590,7 @@ def test_who_could_not_approve_here_passes_nothing_on(
         electorate=gathered.electorate,
         excluded=gathered.excluded,
         at=NOW,
+        shown=LONG_AGO,
     )
     assert not approvals.complete
     assert approvals.notes == (f"carol does not count for {delegator}: {bar}",)
@@ -595,13 +599,17 @@ def test_who_could_not_approve_here_passes_nothing_on(
 
 def test_the_owner_of_a_workload_passes_nothing_on() -> None:
     desk = Desk([review(CAROL)], members={"leads": {2}}, accounts=[BOB])
-    gathered = gather(desk, PULL, PEOPLE, [OWNERS], interested={2: "is party to the request"})
+    gathered = gather(
+        desk, PULL, PEOPLE, [OWNERS], interested={2: "is party to the request"}, checker=CHECKER
+    )
     assert gathered.electorate[3].stands_for[0].teams == frozenset()
     assert "who 2 is" not in desk.asked
 
 
 def test_nobody_stands_for_themself() -> None:
-    gathered = gather(Desk([review(CAROL)], accounts=[CAROL]), PULL, _from("carol"), [OWNERS])
+    gathered = gather(
+        Desk([review(CAROL)], accounts=[CAROL]), PULL, _from("carol"), [OWNERS], checker=CHECKER
+    )
     assert gathered.electorate[3].stands_for == ()
 
 
@@ -610,7 +618,9 @@ def test_members_are_asked_again_at_the_merge() -> None:
     reviews = [review(BOB)]
 
     def complete(members: set[int], pull: PullRequest) -> bool:
-        gathered = gather(Desk(reviews, members={"leads": members}), pull, PEOPLE, [OWNERS])
+        gathered = gather(
+            Desk(reviews, members={"leads": members}), pull, PEOPLE, [OWNERS], checker=CHECKER
+        )
         return tally(
             gathered.reviews,
             head=HEAD,
@@ -618,6 +628,7 @@ def test_members_are_asked_again_at_the_merge() -> None:
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=NOW,
+            shown=LONG_AGO,
             merged_at=pull.merged_at,
         ).complete
 
