@@ -54,7 +54,9 @@ def verify(context: Context, copy: Path | None, as_json: bool) -> int:
 
     Every line must follow the one before it; every commit must only add; every tip that a
     result comment carries must be in the chain; every commit of the default branch that a run
-    worked from must still be contained in it.
+    worked from must still be contained in it; every check run that a proof names must show what
+    the proof says. GitHub does not keep check runs for ever: a proof whose run is gone is named as
+    no longer checkable, which is no fault.
 
     Exit codes: 0 it holds, 1 it does not, 3 something could not be read.
     """
@@ -77,12 +79,15 @@ def verify(context: Context, copy: Path | None, as_json: bool) -> int:
         "tip": chain.tip.short,
         "anchors": anchors,
         "faults": list(verified.faults),
+        "uncheckable": list(verified.uncheckable),
     }
     if as_json:
         context.emit(document)
     else:
         for fault in verified.faults:
             context.out.line(fault, "red")
+        for proof in verified.uncheckable:
+            context.out.line(proof, "yellow")
         said = "holds" if verified.holds else "is BROKEN"
         events = len(chain.events)
         context.out.line(

@@ -326,6 +326,7 @@ class Assessor:
         except Denied as error:
             return _Findings(tuple(first), denial=str(error))
         offer = offer_of(pull, kind=kind, changes=changes, items=items)
+        first_run = first_shown(gathered.runs, pull.number, offer, until=pull.merged_at)
         approvals = tally(
             gathered.reviews,
             head=pull.head_sha,
@@ -333,7 +334,7 @@ class Assessor:
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=now,
-            shown=first_shown(gathered.runs, pull.number, offer, until=pull.merged_at),
+            shown=first_run.completed_at if first_run else None,
             merged_at=pull.merged_at,
             base_changed=gathered.base_changed,
         )

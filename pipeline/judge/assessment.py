@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.approvals.tally import Approvals
+from pipeline.history.proofs import GivenApproval
 from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.decide import Decision
 from pipeline.judge.offer import name_of_run, offer_of
@@ -48,6 +49,19 @@ class Assessment:
         if self.approvals is None:
             return ()
         return tuple(sorted({name for step in self.approvals.steps for name in step.people}))
+
+    @property
+    def given_approvals(self) -> tuple[GivenApproval, ...]:
+        """The approvals that filled a place, by person."""
+        if self.approvals is None:
+            return ()
+        return tuple(
+            GivenApproval(
+                review=review.id, account=review.author.id, person=person, at=review.submitted_at
+            )
+            for review, person in self.approvals.counted
+            if review.author is not None and person in self.approvers
+        )
 
     @property
     def offer(self) -> str:

@@ -83,9 +83,13 @@ def shows(run: CheckRun, number: int) -> bool:
 
 def first_shown(
     runs: Sequence[CheckRun], number: int, offer: str, *, until: datetime | None = None
-) -> datetime | None:
-    """Returns when the first of *runs* was finished that shows this very *offer* of the pull
-    request *number*; None where none was, by *until*."""
+) -> CheckRun | None:
+    """Returns the first of *runs*, by when it was finished, that shows this very *offer* of the
+    pull request *number*; None where none did by *until*."""
     name = name_of_run(number, offer)
-    times = [one.completed_at for one in runs if one.external_id == name]
-    return min((at for at in times if until is None or at <= until), default=None)
+    found = [
+        one
+        for one in runs
+        if one.external_id == name and (until is None or one.completed_at <= until)
+    ]
+    return min(found, key=lambda one: (one.completed_at, one.id), default=None)

@@ -16,7 +16,7 @@ from pipeline.history.proofs import Proof
 from pipeline.history.proven import Brought, Proven, Unproven
 from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
-from pipeline.proof.merge_checks import altered, misshapen, unshown
+from pipeline.proof.merge_checks import altered, misshapen, shown_by
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.pull_request import ForgeReader, PullRequest
 
@@ -214,13 +214,13 @@ class CommitProver:
         if not assessment.decision.allowed:
             return self._no(commit, *assessment.decision.reasons)
         try:
-            reason = unshown(
+            run = shown_by(
                 self._forge, assessment, checker=self.assessor.checker, merged_at=merged_at
             )
         except Denied as error:
-            reason = str(error)
-        if reason:
-            return self._no(commit, reason)
+            run = str(error)
+        if isinstance(run, str):
+            return self._no(commit, run)
         proof = Proof(
             commit=commit.sha,
             pull=pull.number,
@@ -230,6 +230,11 @@ class CommitProver:
             approvers=assessment.approvers,
             decision=assessment.digest,
             previous=_held_against(previous),
+            offer=assessment.offer,
+            check_run=run.id,
+            approvals=assessment.given_approvals,
+            merger=self._brought(commit.sha).merger,
+            through=pull.number,
         )
         self.fresh.append(proof)
         return proof

@@ -7,9 +7,9 @@ from datetime import datetime
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.offer import shows
+from pipeline.judge.offer import first_shown, shows
 from pipeline.values.commits import MainlineCommit
-from pipeline.values.pull_request import ForgeReader, PullRequest
+from pipeline.values.pull_request import CheckRun, ForgeReader, PullRequest
 
 
 def misshapen(commit: MainlineCommit, pull: PullRequest, default_branch: str) -> list[str]:
@@ -56,10 +56,11 @@ def altered(
     return reasons
 
 
-def unshown(
+def shown_by(
     forge: ForgeReader, assessment: Assessment, *, checker: tuple[str, int], merged_at: datetime
-) -> str:
-    """Returns why what would be applied is not what the pull request showed; empty if it is.
+) -> CheckRun | str:
+    """Returns the check run that showed first what would be applied; or why the pull request did
+    not show that at its merge.
 
     *checker* is the name of our check run and the id of the App that posts it. Raises
     `ForgeError` and `Denied`.
@@ -77,6 +78,7 @@ def unshown(
             f"no check of ours ran on {head} for #{pull.number} before the merge: nobody saw what "
             "it gives"
         )
-    if shown[-1].external_id != assessment.external_id:
+    first = first_shown(shown, pull.number, assessment.offer)
+    if first is None or shown[-1].external_id != assessment.external_id:
         return f"what the check showed on {head} is not what it would give: ask again"
-    return ""
+    return first

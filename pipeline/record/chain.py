@@ -207,6 +207,21 @@ def _number(value: object) -> bool:
     return type(value) is int
 
 
+def _number_or_none(value: object) -> bool:
+    return value is None or _number(value)
+
+
+def _approvals(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and _number(one.get("review"))
+        and _number(one.get("account"))
+        and _text(one.get("person"))
+        and _moment(one.get("at"))
+        for one in value
+    )
+
+
 def _flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -275,6 +290,19 @@ _FORMS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     },
 }
 
+# Older releases did not write them.
+_LATER_FORMS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "grant": {"blob": _text, "commit": _text},
+    "proof": {
+        "previous": _optional,
+        "offer": _optional,
+        "check_run": _number_or_none,
+        "approvals": _approvals,
+        "merger": _optional,
+        "through": _number_or_none,
+    },
+}
+
 
 def _misshapen(event: Mapping[str, Any]) -> list[str]:
     """Returns the keys of *event* that whoever reads the record could not use.
@@ -282,4 +310,8 @@ def _misshapen(event: Mapping[str, Any]) -> list[str]:
     Kinds that are not known here may come from a newer writer; nothing reads them.
     """
     form = _FORMS.get(event["kind"], {"grants": _named} if "grants" in event else {})
-    return [name for name, fits in form.items() if name not in event or not fits(event[name])]
+    later = _LATER_FORMS.get(event["kind"], {})
+    return [
+        *(name for name, fits in form.items() if name not in event or not fits(event[name])),
+        *(name for name, fits in later.items() if name in event and not fits(event[name])),
+    ]

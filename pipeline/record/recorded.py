@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipeline.history.proofs import Proof
+from pipeline.history.proofs import GivenApproval, Proof
 from pipeline.record.audit import unanswered_intents
 from pipeline.values.binding import ChangeKind
 from pipeline.values.canonical import timestamp
@@ -209,6 +209,19 @@ def proof_data(proof: Proof) -> dict[str, Any]:
         "approvers": list(proof.approvers),
         "decision": proof.decision,
         "previous": proof.previous,
+        "offer": proof.offer,
+        "check_run": proof.check_run,
+        "approvals": [
+            {
+                "review": one.review,
+                "account": one.account,
+                "person": one.person,
+                "at": timestamp(one.at),
+            }
+            for one in proof.approvals
+        ],
+        "merger": proof.merger,
+        "through": proof.through,
     }
 
 
@@ -223,4 +236,17 @@ def _proof(event: Mapping[str, Any]) -> Proof:
         decision=event["decision"],
         # Proofs of what changes a grant are made anew where an older record does not say.
         previous=event.get("previous"),
+        offer=event.get("offer"),
+        check_run=event.get("check_run"),
+        approvals=tuple(
+            GivenApproval(
+                review=one["review"],
+                account=one["account"],
+                person=one["person"],
+                at=datetime.fromisoformat(one["at"]),
+            )
+            for one in event.get("approvals", ())
+        ),
+        merger=event.get("merger"),
+        through=event.get("through"),
     )

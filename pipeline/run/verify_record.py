@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import Denied, ForgeError
+from pipeline.judge.offer import name_of_run
 from pipeline.output.markdown import ANCHOR
 from pipeline.record.chain import Chain, by_number, read_chain
-from pipeline.run.workspace import Workspace
+from pipeline.record.recorded import read_recorded
+from pipeline.run.workspace import CHECK_NAME, Workspace
 
 _MOST_BREAKS = 10
 
@@ -22,6 +24,9 @@ class Verified:
     """Tips of the chain that result comments carry."""
 
     faults: tuple[str, ...]
+    uncheckable: tuple[str, ...] = ()
+    """Proofs whose check run GitHub no longer has: it does not keep them for ever, so that is no
+    fault. What was shown is on the record."""
 
     @property
     def holds(self) -> bool:
@@ -45,7 +50,13 @@ def verify_record(workspace: Workspace) -> Verified:
     anchors, missing = _anchors(workspace, chain)
     faults += missing
     faults += _left_behind(workspace, chain)
-    return Verified(chain=chain, anchors=anchors, faults=tuple(faults))
+    uncheckable, otherwise = _check_runs(workspace, chain)
+    return Verified(
+        chain=chain,
+        anchors=anchors,
+        faults=(*faults, *otherwise),
+        uncheckable=tuple(uncheckable),
+    )
 
 
 def _breaks(chain: Chain) -> list[str]:
@@ -109,6 +120,34 @@ def _anchors(workspace: Workspace, chain: Chain) -> tuple[int, list[str]]:
                 if tip not in chain.digests:
                     missing.append(f"#{number} anchors {tip[:20]}…, which the chain lacks")
     return count, missing
+
+
+def _check_runs(workspace: Workspace, chain: Chain) -> tuple[list[str], list[str]]:
+    """Returns the proofs whose check run is gone, and those whose check run says otherwise."""
+    proofs = read_recorded(chain.events).proofs.values()
+    named = [one for one in proofs if one.check_run is not None and one.offer is not None]
+    app = workspace.settings.checker_app
+    if named and app is None:
+        workspace.warn("DAYPASS_CHECKER_APP_ID is not set: check runs are not looked at")
+    if app is None:
+        return [], []
+    gone, otherwise = [], []
+    for proof in named:
+        what = f"{proof.commit[:12]} by #{proof.pull}"
+        workspace.progress(f"looking for the check run that showed {what}")
+        try:
+            runs = workspace.reader.check_runs(proof.head, name=CHECK_NAME, app=app)
+        except Denied as error:
+            gone.append(f"{what} is no longer checkable: {error.message}")
+            continue
+        shown = {one.id: one.external_id for one in runs}.get(proof.check_run or 0)
+        if shown is None:
+            gone.append(
+                f"{what} is no longer checkable: GitHub has no check run {proof.check_run} any more"
+            )
+        elif shown != name_of_run(proof.pull, proof.offer or ""):
+            otherwise.append(f"check run {proof.check_run} did not show what proves {what}")
+    return gone, otherwise
 
 
 def _left_behind(workspace: Workspace, chain: Chain) -> list[str]:

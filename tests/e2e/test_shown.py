@@ -98,6 +98,41 @@ def _move_check_runs_to_another_app(world: World) -> None:
         run.app = impostor
 
 
+def test_check_runs_that_github_no_longer_has_take_nothing_away(acme: Acme) -> None:
+    number = asked(acme)
+    acme.person("erin").merge(number)
+    assert acme.apply().code == 0
+    (proof,) = (
+        one for one in acme.daypass("audit", "log", "--json").said if one["kind"] == "proof"
+    )
+    runs = acme.world.github.repository(REPOSITORY).check_runs
+    first = min(run.id for run in runs.values())
+    assert (proof["check_run"], proof["through"], proof["merger"]) == (first, number, "erin")
+    assert runs[first].external_id == f"{number}:{proof['offer']}"
+    (approval,) = proof["approvals"]
+    assert approval["person"] == "bob"
+    verified = acme.daypass("audit", "verify", "--json")
+    assert (verified.code, verified.said["uncheckable"]) == (0, [])
+    runs.clear()
+    applied = acme.apply()
+    assert (applied.code, applied.said["quarantined"]) == (0, [])
+    assert acme.may("alice", "gcp/sandbox-dev", "bigquery-reader")
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 0
+    (said,) = verified.said["uncheckable"]
+    assert f"by #{number} is no longer checkable" in said
+
+
+def test_a_check_run_that_shows_something_else_than_its_proof_says_is_a_fault(acme: Acme) -> None:
+    acme.person("alice").merge(asked(acme))
+    assert acme.apply().code == 0
+    for run in acme.world.github.repository(REPOSITORY).check_runs.values():
+        run.external_id = "1:" + "0" * 64
+    verified = acme.daypass("audit", "verify", "--json")
+    assert verified.code == 1
+    assert "did not show what proves" in str(verified.said["faults"])
+
+
 def test_a_draft_is_never_green_and_turns_green_once_it_is_ready(acme: Acme) -> None:
     acme.person("alice").push("draft", {path_of("alice/x"): grant()}, "A draft")
     asked = {"title": "A draft", "head": "draft", "base": BRANCH, "draft": True}

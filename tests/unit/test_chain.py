@@ -240,6 +240,54 @@ def test_a_binding_with_odd_parameters_is_a_break(files: Files, parameters: obje
     assert broken[0].what == "it is no intent: binding"
 
 
+PROOF = {
+    "commit": "a",
+    "pull": 1,
+    "head": "b",
+    "merged_at": "2026-11-20T12:00:00Z",
+    "requester": None,
+    "approvers": [],
+    "decision": "d",
+}
+APPROVAL = {"review": 1, "account": 2, "person": "bob", "at": "2026-11-20T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"previous": 5},
+        {"offer": 5},
+        {"check_run": "7"},
+        {"check_run": True},
+        {"merger": ["bob"]},
+        {"through": "1"},
+        {"approvals": None},
+        {"approvals": ["bob"]},
+        *({"approvals": [{**APPROVAL, name: []}]} for name in APPROVAL),
+        {"approvals": [APPROVAL, {**APPROVAL, "at": "yesterday"}]},
+    ],
+    ids=str,
+)
+def test_a_proof_with_odd_facts_is_a_break_and_one_without_them_is_none(
+    files: Files, odd: dict[str, Any]
+) -> None:
+    def said(**more: object) -> dict[str, Any]:
+        return {of(5): forged(read_chain(files), kind="proof", **{**PROOF, **more})}
+
+    whole = {"previous": None, "offer": "e", "check_run": 7, "merger": "bob", "through": 1}
+    for fine in ({}, whole, {"approvals": [APPROVAL]}):
+        assert read_chain({**files, **said(**fine)}).breaks == ()
+    (name,) = odd
+    assert read_chain({**files, **said(**odd)}).broken[0].what == f"it is no proof: {name}"
+
+
+def test_a_version_of_odd_words_is_a_break(files: Files) -> None:
+    state = {"grant": "alice/x", "life": "a", "state": "provisioned"}
+    for name in ("blob", "commit"):
+        events = {of(5): forged(read_chain(files), kind="grant", **{**state, name: 5})}
+        assert read_chain({**files, **events}).broken[0].what == f"it is no grant: {name}"
+
+
 def test_a_copy_is_read_by_number(files: Files) -> None:
     shuffled = dict(sorted(files.items(), reverse=True))
     assert read_chain(shuffled).breaks != ()

@@ -11,8 +11,9 @@ import pytest
 from pipeline.errors import Denied, ForgeError
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
+from pipeline.judge.assessment import Assessment
 from pipeline.judge.offer import first_shown
-from pipeline.proof.merge_checks import altered, misshapen, unshown
+from pipeline.proof.merge_checks import altered, misshapen, shown_by
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
 from pipeline.values.pull_request import CheckRun, PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch
@@ -211,7 +212,15 @@ def shown() -> Branch:
 
 def missing(branch: Branch) -> str:
     """Returns why what the pull request would do, if merged now, was not shown."""
-    return unshown(branch.forge, branch.assess(1), checker=CHECKER, merged_at=branch.now)
+    return why(branch, branch.assess(1), merged_at=branch.now)
+
+
+def why(branch: Branch, assessment: Assessment, *, merged_at: datetime) -> str:
+    found = shown_by(branch.forge, assessment, checker=CHECKER, merged_at=merged_at)
+    if isinstance(found, str):
+        return found
+    assert found.external_id == assessment.external_id
+    return ""
 
 
 def test_a_check_run_with_the_very_offer_shows_it(shown: Branch) -> None:
@@ -255,8 +264,8 @@ def test_a_check_run_on_an_earlier_head_shows_nothing_of_this_one(shown: Branch)
 def test_a_check_run_counts_up_to_the_second_of_the_merge(shown: Branch) -> None:
     shown.show(1, at=NOON)
     assessment = shown.assess(1)
-    at_once = unshown(shown.forge, assessment, checker=CHECKER, merged_at=NOON)
-    too_late = unshown(shown.forge, assessment, checker=CHECKER, merged_at=NOON - SECOND)
+    at_once = why(shown, assessment, merged_at=NOON)
+    too_late = why(shown, assessment, merged_at=NOON - SECOND)
     assert at_once == ""
     assert too_late.startswith("no check of ours ran on ")
 
@@ -280,7 +289,7 @@ def test_a_check_run_after_the_merge_changes_nothing(shown: Branch) -> None:
     merged_at = shown.now
     assessment = shown.assess(1)
     shown.show(1, offer="0" * 64)
-    assert unshown(shown.forge, assessment, checker=CHECKER, merged_at=merged_at) == ""
+    assert why(shown, assessment, merged_at=merged_at) == ""
 
 
 @pytest.mark.parametrize("error", [ForgeError("away"), Denied("too many check runs")])
@@ -364,7 +373,8 @@ def test_an_offer_was_shown_when_the_first_run_that_names_it_was_finished(
 
     others = [run("1:b", 0), run("11:a", 0), run("2:a", 0), run("1:a ", 0)]
     runs = [*others, *(run("1:a", minutes) for minutes in times)]
-    assert first_shown(runs, 1, "a", until=at(until)) == at(expected)
+    found = first_shown(runs, 1, "a", until=at(until))
+    assert (found.completed_at if found else None) == at(expected)
 
 
 def test_an_offer_is_the_same_at_every_moment_and_another_for_another_duration() -> None:

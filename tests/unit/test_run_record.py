@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.history.proofs import Proof
+from pipeline.history.proofs import GivenApproval, Proof
 from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import proof_data, read_recorded
 from tests.unit.support_estate import a_grant, quarantine
@@ -23,6 +23,14 @@ PROOF = Proof(
     approvers=("bob", "carol"),
     decision="0" * 64,
     previous="c" * 40,
+    offer="1" * 64,
+    check_run=9,
+    approvals=(
+        GivenApproval(review=11, account=2, person="bob", at=NOON),
+        GivenApproval(review=12, account=3, person="carol", at=NOON),
+    ),
+    merger="alice",
+    through=8,
 )
 
 
@@ -239,9 +247,11 @@ def test_a_proof_is_recorded_as_it_is_read_back() -> None:
 
 
 def test_a_proof_of_an_older_release_names_no_version_before_it() -> None:
-    data = {name: value for name, value in proof_data(PROOF).items() if name != "previous"}
-    found = read_recorded([{"kind": "proof", **data}])
-    assert found.proofs[PROOF.commit].previous is None
+    later = ("previous", "offer", "check_run", "approvals", "merger", "through")
+    data = {name: value for name, value in proof_data(PROOF).items() if name not in later}
+    found = read_recorded([{"kind": "proof", **data}]).proofs[PROOF.commit]
+    assert (found.previous, found.offer, found.check_run, found.approvals) == (None, None, None, ())
+    assert (found.merger, found.through) == (None, None)
 
 
 def test_the_last_proof_of_a_commit_counts() -> None:
