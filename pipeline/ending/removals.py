@@ -16,13 +16,14 @@ binding that grant *g* of *alice* has:
 
 Which of these were asked for by somebody with a say is found out later, by proof. Until then
 only so much of what is alive may go that a mistake, or an attack, is no disaster. Whoever takes
-away much of their own holds up nobody else: what is offboarded, what is gone or cut off, and what
-is shortened are counted apart, and a person who alone has too many of them stops alone. For
-example, with 40 bindings alive, of which up to 12 may go:
+away much of their own holds up nobody else: what is offboarded counts first, then what is gone or
+cut off, then what is shortened, and a person of whom most of it is stops alone. For example, with
+40 bindings alive, of which up to 12 may go:
 
-    alice's 13 files are gone; bob's one is gone    bob's goes, alice's stop
+    alice's 12 files are gone; bob's one is gone    bob's goes, alice's stop
     alice's 13 are shortened; bob is offboarded     bob's go, alice's stay as they are
     7 of alice's and 7 of bob's are gone            all 14 stop
+    9 offboarded, 9 gone, 9 shortened               the 9 of who is offboarded go
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.clouds.shortened import shortened
-from pipeline.provision.plan import Plan, is_alive, is_surprising
+from pipeline.provision.plan import SURPRISING_CHANGES, Plan, is_alive, is_surprising
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.grant import Access, Grant, Window
 from pipeline.values.grant_change import classify
@@ -92,8 +93,12 @@ class GrantFiles:
     """Of each grant: target and key of a binding that the record says we made, to the line that it
     is for."""
 
-    windows: Mapping[tuple[str, str], Window]
-    """Target and key of one to the window that was asked for it, where it is for one grant."""
+    windows: Mapping[tuple[str, str], Sequence[Window]]
+    """Target and key of one to the windows that were asked for it since it was made, where it is
+    for one grant."""
+
+    sharers: Mapping[tuple[str, str], tuple[GrantId, ...]]
+    """Target and key of one to all grants that it was made for last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,21 +141,31 @@ def plan_removals(
     alive = sum(1 for binding in held if is_alive(binding, now))
     going = [one for one in found if one.cause is Cause.OVER]
     stopped: list[Removal] = []
+    counted = 0
     for causes in _COUNTED_TOGETHER:
         some = [one for one in found if one.cause in causes]
-        stops = _who_stops(some, alive=alive)
+        stops = _who_stops(some, counted, alive=alive)
         for one in some:
             (stopped if _person(one) in stops else going).append(one)
+        counted += sum(1 for one in some if _person(one) not in stops)
     return LanePlan(removals=tuple(going), stopped=tuple(stopped), alive=alive)
 
 
-def _who_stops(found: Sequence[Removal], *, alive: int) -> Collection[str]:
-    """Returns the persons of whom nothing goes, as *found* is a surprising share of what is
-    *alive*: those who have so many alone, or all where the others have too many as well."""
+def _who_stops(found: Sequence[Removal], counted: int, *, alive: int) -> Collection[str]:
+    """Returns the persons of whom nothing goes, as *found*, beside what is *counted* already, is a
+    surprising share of what is *alive*: those who have so many alone, or most of what is found; or
+    all, where the others have too many as well."""
     counts = Counter(map(_person, found))
-    alone = {who for who, count in counts.items() if is_surprising(count, alive=alive)}
+    if not is_surprising(counted + len(found), alive=alive):
+        return ()
+    alone = {
+        who
+        for who, count in counts.items()
+        if is_surprising(count, alive=alive)
+        or (count >= SURPRISING_CHANGES and 2 * count > len(found))
+    }
     others = sum(count for who, count in counts.items() if who not in alone)
-    return counts.keys() if is_surprising(others, alive=alive) else alone
+    return counts.keys() if is_surprising(counted + others, alive=alive) else alone
 
 
 def _person(removal: Removal) -> str:
@@ -171,12 +186,22 @@ def _removal(
         return None
     if all(offboarded(grant.partition("/")[0]) for grant in binding.grants):
         return Removal(binding=binding, cause=Cause.OFFBOARDED)
-    if binding.unlisted:
-        # Nothing is known of those that its mark does not name: they may need it.
-        return None
-    found = [_removal_for(grant, binding, files, now=now) for grant in binding.grants]
+    grants = _all_grants(binding, files)
+    found = [_removal_for(grant, binding, files, now=now) for grant in grants]
     # Where one grant still needs it, the rest of the run takes the others out.
-    return None if None in found else found[0]
+    return found[0] if found and None not in found else None
+
+
+def _all_grants(binding: Binding, files: GrantFiles) -> tuple[GrantId, ...]:
+    """Returns the grants that *binding* is there for; none where that is not known.
+
+    The mark of an Azure assignment may have no room for all; the record names them.
+    """
+    if not binding.unlisted:
+        return binding.grants
+    known = files.sharers.get((binding.target, binding.key), ())
+    whole = len(known) == len(binding.grants) + binding.unlisted
+    return known if whole and set(binding.grants) <= set(known) else ()
 
 
 def _removal_for(
@@ -192,9 +217,9 @@ def _removal_for(
     if not any(_serves(place, line, lines) for line in new.access):
         return Removal(binding=binding, cause=Cause.NARROWED)
     # A window that several grants share tells nothing about one of them.
-    if binding.window is None or len(binding.grants) > 1:
+    if binding.window is None or len(binding.grants) + binding.unlisted > 1:
         return None
-    start = _start(binding.window, files.windows.get(place), binding.cloud)
+    start = _start(binding.window, files.windows.get(place, ()), binding.cloud)
     # Google lists no name that the role has in the catalogue.
     role = lines[place].role if place in lines else binding.role
     return _shortened(binding, start, new.duration, now=now, role=role)
@@ -219,15 +244,16 @@ def _shortened(
     return Removal(binding=binding, cause=Cause.SHORTENED, until=until)
 
 
-def _start(listed: Window, made: Window | None, cloud: Cloud) -> datetime:
+def _start(listed: Window, asked: Sequence[Window], cloud: Cloud) -> datetime:
     """Returns the start from which a duration counts.
 
     Azure lists the moment of provisioning; the one that was asked for is on the record, unless
     that speaks of an earlier life of the same path.
     """
-    if cloud is not Cloud.AZURE or made is None or made.end != listed.end:
+    if cloud is not Cloud.AZURE:
         return listed.start
-    return min(made.start, listed.start)
+    starts = [one.start for one in asked if one.end == listed.end]
+    return min(*starts, listed.start) if starts else listed.start
 
 
 def _serves(

@@ -121,9 +121,16 @@ class BranchState:
     lives: Mapping[GrantId, Life] = field(default_factory=dict)
     """The present life of every grant on the branch."""
 
-    asked: Mapping[GrantId, LiveGrant] = field(default_factory=dict)
-    """Of each live grant that nobody with a say cut down: what somebody with a say last asked for.
-    """
+    in_force: Mapping[GrantId, str] = field(default_factory=dict)
+    """The commit that made each live grant what it gives: of one that was cut down by nobody with
+    a say, that of the cut."""
+
+    asked: Mapping[GrantId, Proven] = field(default_factory=dict)
+    """Of each grant that nobody with a say cut down: what somebody with a say last asked for, over
+    or not."""
+
+    healed: tuple[Quarantine, ...] = ()
+    """What would be quarantined, had not something that is proven, or the old text, followed."""
 
     @property
     def unproven(self) -> tuple[Quarantine, ...]:

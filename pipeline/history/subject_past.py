@@ -221,19 +221,22 @@ def _held(sources: Sources, life: Life) -> list[tuple[Access, Window]]:
 
     What was narrowed or taken back was held up to then. Any other new version takes nothing
     away here: without its proof the one before it may stand, so that only what is less than both
-    counts as less.
+    counts as less. Nor does a commit that is dated before the one before it: whoever pushes
+    chooses the date.
     """
     ends: dict[tuple[Access, datetime], datetime] = {}
     may_stand: list[Grant] = []
-    start = life.added.committed_at
+    start = latest = life.added.committed_at
     for step in life.steps:
         parsed = sources.grant_after(step.commit.sha, step.change)
         new = parsed.grant if parsed else None
         if parsed and new is None:
             continue
-        if all(classify(one, new) in LESS for one in may_stand):
-            ends = {key: min(end, step.commit.committed_at) for key, end in ends.items()}
+        at = step.commit.committed_at
+        if at >= latest and all(classify(one, new) in LESS for one in may_stand):
+            ends = {key: min(end, at) for key, end in ends.items()}
             may_stand.clear()
+        latest = max(latest, at)
         if new is None:
             continue
         may_stand.append(new)

@@ -74,29 +74,41 @@ class CommitProver:
         commits: Sequence[MainlineCommit],
         *,
         sound: Sound,
+        older: str | None = None,
     ) -> Proof | Unproven:
         """Returns the proof of *commit*, or why there is none.
 
         *previous* holds the last proven version of each grant that the commit modifies,
         *commits* the default branch from the anchor on, *commit* among them. *sound* gives the
         commits of a history at which nothing that decides is unproven, nearest first, and last
-        the commit before it.
+        the commit before it. See `recorded` for *older*.
 
         Where GitHub or git does not answer about this commit, nothing is decided about it, and
         the others go on. Raises `ForgeError` once they do not answer about several.
         """
         if commit.sha not in self._answers:
             # What was less than one version can be more than another that was proven since.
-            known = self.recorded(commit, previous)
+            known = self.recorded(commit, previous, older=older)
             self._answers[commit.sha] = known or self._try(commit, previous, commits, sound)
         return self._answers[commit.sha]
 
     def recorded(
-        self, commit: MainlineCommit, previous: Mapping[str, Proven | None]
+        self,
+        commit: MainlineCommit,
+        previous: Mapping[str, Proven | None],
+        *,
+        older: str | None = None,
     ) -> Proof | None:
-        """Returns the recorded proof of *commit*, held against the same version as now."""
+        """Returns the recorded proof of *commit*, held against the same version as now.
+
+        Releases that did not record what was shown held it against the last version that was
+        proven, which the commit *older* brought, and not against what was cut off it since.
+        """
         known = self.known.get(commit.sha)
-        return known if known is not None and known.previous == _held_against(previous) else None
+        if known is None or known.previous == _held_against(previous):
+            return known
+        is_older = known.offer is None and older is not None
+        return known if is_older and known.previous == older else None
 
     def _try(
         self,

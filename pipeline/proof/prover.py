@@ -36,6 +36,11 @@ from pipeline.values.grant_change import classify
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
 
+_PUT_BACK = (
+    "the old text gives nothing back that was cut off; ask for it in a pull request that changes "
+    "the file, be it by a comment"
+)
+
 
 class Prover:
     """Proves commits of one default branch, from a trusted commit (*anchor*) on.
@@ -70,7 +75,9 @@ class Prover:
         lapsed: list[Life] = []
         quarantined: list[Quarantine] = []
         proofs: dict[GrantId, tuple[Proof, ...]] = {}
-        asked: dict[GrantId, LiveGrant] = {}
+        asked: dict[GrantId, Proven] = {}
+        in_force: dict[GrantId, str] = {}
+        healed: list[Quarantine] = []
         on_branch = [
             entry for entry in self._sources.objects.tree(tip, GRANTS) if is_grant(entry.path)
         ]
@@ -94,20 +101,23 @@ class Prover:
                 continue
             one = self._live(life, commits)
             quarantined.extend(one.quarantined)
-            if one.grant is None:
+            healed.extend(one.healed)
+            if one.version is None:
                 continue
-            if one.grant.window.ended(now):
+            if one.asked is not None:
+                asked[life.id] = one.asked
+            if one.version.window.ended(now):
                 lapsed.append(life)
                 continue
             proofs[life.id] = one.proofs
-            if one.asked is not None:
-                asked[life.id] = one.asked.live
+            in_force[life.id] = one.version.commit
             # An older version pushed over a person's file must not bring the person back.
             if any(
-                self._sources.offboarded(sha, one.grant.grant.subject) for sha in {tip, last_proven}
+                self._sources.offboarded(sha, one.version.grant.subject)
+                for sha in {tip, last_proven}
             ):
                 continue
-            live.append(one.grant)
+            live.append(one.version.live)
         known = {life.path for life in present.values()}
         quarantined.extend(
             Quarantine(
@@ -127,7 +137,9 @@ class Prover:
             proofs=proofs,
             fresh=tuple(self._commits.fresh),
             lives=present,
+            in_force=in_force,
             asked=asked,
+            healed=tuple(healed),
         )
 
     def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
@@ -143,7 +155,7 @@ class Prover:
         one = self._live(life, commits)
         if undecided := [reason for q in one.quarantined if q.undecided for reason in q.reasons]:
             raise Undecided(f"{path}: {undecided[0]}", hint="run it again in a minute")
-        return one.previous
+        return one.version
 
     def _older_lives(self, paths: Sequence[str], tip: str) -> dict[str, Life]:
         """Returns the present lives at *paths* that began before the trusted commit, and in which
@@ -175,7 +187,7 @@ class Prover:
                 found[grant] = None
             elif life is not None and not life.present:
                 last = life.steps[-1].commit
-                before = self._live(replace(life, steps=life.steps[:-1]), commits).previous
+                before = self._live(replace(life, steps=life.steps[:-1]), commits).version
                 answer = self._prove(last, {life.path: before}, commits)
                 if isinstance(answer, Proof):
                     found[grant] = None
@@ -212,8 +224,10 @@ class Prover:
         commit: MainlineCommit,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
+        *,
+        older: str | None = None,
     ) -> Proof | Unproven:
-        return self._commits.prove(commit, previous, commits, sound=self._sound)
+        return self._commits.prove(commit, previous, commits, sound=self._sound, older=older)
 
     def _taint(self, commits: Sequence[MainlineCommit]) -> tuple[Quarantine, ...]:
         """Notes, per commit, the governed paths that are not as proven after it; returns those
@@ -274,66 +288,84 @@ class Prover:
             eight hours, pushed             four hours, and it is told
             ... then four hours, pushed     four hours: it is what was proven, so nothing is told
         """
-        previous: Proven | None = None
+        version: Proven | None = None
         asked: Proven | None = None
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
-        good: tuple[str, str | None] | None = None
+        healed: list[Quarantine] = []
+        text: tuple[str, str | None] | None = None
+        """Of the last proven version: mode and blob."""
+
+        def heal() -> None:
+            """What came before no longer says anything about what is on the branch."""
+            healed.extend(one for one in quarantined if not one.undecided)
+            quarantined[:] = [one for one in quarantined if one.undecided]
+
         for step in life.steps:
-            parent = step.commit.parents[0] if step.commit.parents else ""
-            tainted = self._tainted_after.get(parent)
-            before = {life.path: previous}
-            # Less access is judged by what is sound, so it does not wait for the rules.
-            waits = tainted and not takes_away(
-                self._sources, step.change, head=step.commit.sha, previous=before
-            )
-            answer: Proof | Unproven
-            if step.commit.sha not in self._tainted_after:
-                # Before the trusted commit none is made anew.
-                answer = self._commits.recorded(step.commit, before) or Unproven(
-                    commit=step.commit.sha,
-                    reasons=("it came before the first commit that is trusted",),
-                )
-            elif tainted and waits:
-                answer = self._judged_while(step.commit, tainted)
-            else:
-                answer = self._prove(step.commit, before, commits)
+            answer = self._answer(step, life.path, version, asked, commits)
             parsed = self._sources.grant_after(step.commit.sha, step.change)
             grant = parsed.grant if parsed else None
-            narrows = previous and grant and classify(previous.grant, grant) == "narrow"
             after = (step.change.new_mode, step.change.new_blob)
             if isinstance(answer, Proof) and grant is not None:
-                if previous is not None and narrows:
-                    previous = previous.narrowed(grant, commit=step.commit.sha)
+                # An older release held a proof against what was proven, whatever was cut since.
+                against = asked if asked and answer.previous == asked.commit else version
+                if against is not None and classify(against.grant, grant) == "narrow":
+                    version = against.narrowed(grant, commit=step.commit.sha)
                 else:
-                    previous = self._given(step, grant, answer, previous, base=parent)
-                asked, good = previous, after
+                    version = self._given(step, grant, answer, against)
+                asked, text = version, after
                 proofs.append(answer)
-                # What came before no longer says anything about what is on the branch.
-                quarantined = [one for one in quarantined if one.undecided]
+                heal()
                 continue
-            if after == good:
+            if after == text and asked is version:
                 # It is again what was proven last: as with what governs, that heals.
-                quarantined = [one for one in quarantined if one.undecided]
+                heal()
                 continue
-            quarantined.append(_quarantine(life.path, step.commit, answer, parsed))
-            if previous is None:
+            found = _quarantine(life.path, step.commit, answer, parsed)
+            if after == text:
+                found = replace(found, reasons=(*found.reasons, _PUT_BACK))
+            quarantined.append(found)
+            if version is None:
                 # Without a proven beginning there is no window that a later step could keep.
                 break
-            if grant is not None and narrows:
-                previous, good = previous.narrowed(grant, commit=step.commit.sha), None
+            if grant is not None and classify(version.grant, grant) == "narrow":
+                version = version.narrowed(grant, commit=step.commit.sha)
         return _Judged(
-            grant=previous.live if previous else None,
-            previous=previous,
-            asked=asked if asked is not previous else None,
+            version=version,
+            asked=asked if asked is not version else None,
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
+            healed=tuple(healed),
         )
 
-    def _given(
-        self, step: LifeStep, grant: Grant, proof: Proof, previous: Proven | None, *, base: str
-    ) -> Proven:
-        """Returns what *grant*, which *step* brought on *base*, gives by its *proof*."""
+    def _answer(
+        self,
+        step: LifeStep,
+        path: str,
+        version: Proven | None,
+        asked: Proven | None,
+        commits: Sequence[MainlineCommit],
+    ) -> Proof | Unproven:
+        """Returns the proof of *step*, which changes the *version* in force, or why there is none.
+
+        *asked* is the last version that was proven.
+        """
+        sha = step.commit.sha
+        before = {path: version}
+        older = asked.commit if asked else None
+        if sha not in self._tainted_after:
+            # Before the trusted commit none is made anew.
+            return self._commits.recorded(step.commit, before, older=older) or Unproven(
+                commit=sha, reasons=("it came before the first commit that is trusted",)
+            )
+        tainted = self._tainted_after.get(_parent(step.commit))
+        # Less access is judged by what is sound, so it does not wait for the rules.
+        if tainted and not takes_away(self._sources, step.change, head=sha, previous=before):
+            return self._judged_while(step.commit, tainted)
+        return self._prove(step.commit, before, commits, older=older)
+
+    def _given(self, step: LifeStep, grant: Grant, proof: Proof, previous: Proven | None) -> Proven:
+        """Returns what *grant*, which *step* brought, gives by its *proof*."""
         start = previous.window.start if previous else proof.merged_at
         return Proven(
             commit=step.commit.sha,
@@ -342,7 +374,7 @@ class Prover:
             # Who asked first keeps the say: an edit must not take it over.
             requester=previous.requester if previous else proof.requester,
             first_duration=previous.first_duration if previous else grant.duration,
-            entitlements=entitlements(grant, self._catalogue(base)),
+            entitlements=entitlements(grant, self._catalogue(_parent(step.commit))),
         )
 
     def _judged_while(self, commit: MainlineCommit, tainted: frozenset[str]) -> Unproven:
@@ -359,13 +391,19 @@ class Prover:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Judged:
-    grant: LiveGrant | None
-    previous: Proven | None
+    version: Proven | None
+    """The one in force."""
+
     asked: Proven | None
-    """What was proven last, where nobody with a say cut it down since."""
+    """The last one that was proven, where nobody with a say cut it down since."""
 
     proofs: tuple[Proof, ...]
     quarantined: tuple[Quarantine, ...]
+    healed: tuple[Quarantine, ...]
+
+
+def _parent(commit: MainlineCommit) -> str:
+    return commit.parents[0] if commit.parents else ""
 
 
 def _quarantine(

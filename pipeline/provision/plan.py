@@ -23,6 +23,10 @@ SURPRISING_SHARE = 0.3
 _ORDER = {ChangeKind.DELETE: 0, ChangeKind.UPDATE: 1, ChangeKind.CREATE: 2}
 
 
+def _place(change: BindingChange) -> tuple[int, tuple[str, str, str], str]:
+    return (_ORDER[change.kind], change.binding.identity, change.binding.handle)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """Ordered changes: deletes first, then updates, then creates."""
@@ -72,6 +76,11 @@ class Plan:
             changes=tuple(one for one in self.changes if one not in changes),
             held=tuple(sorted(held.items())),
         )
+
+    def beside(self, changes: Iterable[BindingChange]) -> Plan:
+        """Returns this plan with *changes* as well."""
+        every = sorted((*self.changes, *changes), key=_place)
+        return replace(self, changes=tuple(every))
 
     def surprise(
         self, *, now: datetime, asked: Callable[[BindingChange], bool] = lambda _: False
@@ -186,7 +195,7 @@ def make_plan(
         and binding.target not in down
         and not held.keys() & set(binding.grants)
     )
-    changes.sort(key=lambda c: (_ORDER[c.kind], c.binding.identity, c.binding.handle))
+    changes.sort(key=_place)
     return Plan(
         changes=tuple(changes),
         held=tuple(sorted(held.items())),

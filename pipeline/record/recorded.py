@@ -11,7 +11,7 @@ from pipeline.history.proofs import GivenApproval, Proof
 from pipeline.record.audit import unanswered_intents
 from pipeline.values.binding import ChangeKind
 from pipeline.values.canonical import timestamp
-from pipeline.values.grant import Access
+from pipeline.values.grant import Access, Window
 from pipeline.values.ids import GrantId, TargetId
 
 PROVISIONED = "provisioned"
@@ -68,6 +68,10 @@ class Recorded:
     """Of each grant: target and key of every binding that was made, to the line that it is for.
     Those made by a release that did not record it are left out; so are grants that have ended."""
 
+    windows: Mapping[tuple[str, str], tuple[Window, ...]] = field(default_factory=dict)
+    """Target and key of every binding for one grant, to the windows that were asked for it since
+    it was made: what a cloud accepted may come later."""
+
     refusals: Mapping[tuple[GrantId, str], Refusals] = field(default_factory=dict)
     """(grant, commit of its version) to how often that could not be made in full."""
 
@@ -87,20 +91,28 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     blobs: dict[GrantId, str] = {}
     commits: dict[GrantId, str] = {}
     lines: dict[GrantId, dict[tuple[str, str], Access]] = {}
+    windows: dict[tuple[str, str], tuple[Window, ...]] = {}
     refusals: dict[tuple[GrantId, str], Refusals] = {}
     made: dict[tuple[str, str], Made] = {}
     for event in events:
         if event["kind"] in ("intent", "outcome", "vanished"):
             _note(event, made)
+        if _went(event):
+            place = _place(event)
+            windows.pop(place, None)
+            for those in lines.values():
+                those.pop(place, None)
         if event["kind"] == "proof":
             proof = _proof(event)
             proofs[proof.commit] = proof
         elif event["kind"] == "grant":
+            # What is told late is no news: the path may have another life since.
+            news = states.get((event["grant"], event["life"])) != event["state"]
             states[(event["grant"], event["life"])] = event["state"]
             untold[(event["grant"], event["life"])] = not event.get("told", True)
             if event["state"] == PROVISIONED:
                 _version(GrantId(event["grant"]), event, blobs, commits)
-            elif event["state"] == ENDED:
+            elif event["state"] == ENDED and news:
                 blobs.pop(GrantId(event["grant"]), None)
                 commits.pop(GrantId(event["grant"]), None)
                 lines.pop(GrantId(event["grant"]), None)
@@ -108,6 +120,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
             alerts.add((event.get("path", ""), event.get("commit", "")))
         elif event["kind"] == "outcome" and _made(event):
             line = _line(event["binding"])
+            _ask(event, windows)
             for one in event["grants"]:
                 lines.setdefault(GrantId(one["id"]), {}).update(line)
                 _version(GrantId(one["id"]), one, blobs, commits)
@@ -123,10 +136,37 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         blobs=blobs,
         commits=commits,
         lines=lines,
+        windows=windows,
         refusals=refusals,
         made=made,
         unanswered=unanswered_intents(events),
     )
+
+
+def _place(event: Mapping[str, Any]) -> tuple[str, str]:
+    return (event["binding"]["target"], event["binding"]["key"])
+
+
+def _went(event: Mapping[str, Any]) -> bool:
+    """Whether *event* says that a binding is gone."""
+    if event["kind"] == "vanished":
+        return True
+    if event["kind"] != "outcome" or event["change"] != ChangeKind.DELETE:
+        return False
+    status: str = event["status"]
+    return status == "done"
+
+
+def _ask(event: Mapping[str, Any], windows: dict[tuple[str, str], tuple[Window, ...]]) -> None:
+    """Notes the window that an outcome says was asked for its binding."""
+    start, end = (_moment(event["binding"][name]) for name in ("start", "end"))
+    place = _place(event)
+    if start is None or end is None or start >= end or len(event["grants"]) != 1:
+        windows.pop(place, None)
+        return
+    before = () if event["change"] == ChangeKind.CREATE else windows.get(place, ())
+    window = Window(start=start, end=end)
+    windows[place] = before if window in before else (*before, window)
 
 
 def _version(
@@ -164,8 +204,7 @@ def _note(event: Mapping[str, Any], made: dict[tuple[str, str], Made]) -> None:
 
     Only what a cloud listed is taken away, so whoever intends that has seen it.
     """
-    binding = event["binding"]
-    place = (binding["target"], binding["key"])
+    binding, place = event["binding"], _place(event)
     if event["kind"] == "vanished" or event["change"] == ChangeKind.DELETE:
         made.pop(place, None)
     elif event.get("status") == "done":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.history.proofs import LifeKey
 from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.plan import Plan, Surprise
 from pipeline.provision.verify import Drift, Estate
@@ -14,9 +13,7 @@ from pipeline.record.recorded import PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
 from pipeline.run.results import keeper_account, tell_results
-from pipeline.run.situation import Situation
-from pipeline.run.states import exit_code, grant_states, newer_versions
-from pipeline.values.ids import GrantId
+from pipeline.run.states import exit_code, grant_states, newer_versions, provisioned_versions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +40,8 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
         surprise = None
     findings = situation.findings()
     if surprise is not None:
-        plan = plan.without(surprise.changes, surprise.why)
+        asked = situation.instead(surprise)
+        plan = plan.without(surprise.changes, surprise.why).beside(asked)
         findings.extend(_alert(run, surprise))
     if findings:
         journal.record(findings, f"Record {len(findings)} findings")
@@ -68,8 +66,9 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
     states = grant_states(situation, after, outcome.incomplete)
     untold = tell_results(run, outcome, drift, states)
     # After the comments: a run that ends in between tells again, it never forgets to.
+    versions = provisioned_versions(situation, after, outcome)
     said = {
-        **dict.fromkeys(newer_versions(situation, after, outcome), PROVISIONED),
+        **dict.fromkeys(newer_versions(situation, versions, outcome), PROVISIONED),
         **{
             key: state
             for key, state in states.items()
@@ -84,7 +83,7 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
                 "life": key[1],
                 "state": state,
                 "told": key not in untold,
-                **_version(situation, key, state),
+                **(versions.get(key, {}) if state == PROVISIONED else {}),
             },
         )
         for key, state in sorted(said.items())
@@ -99,12 +98,6 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
         surprise=surprise,
         code=code if surprise is None else max(1, code),
     )
-
-
-def _version(situation: Situation, key: LifeKey, state: str) -> Mapping[str, str]:
-    """Returns the proven version that is provisioned; empty in any other *state*."""
-    facts = situation.proof_facts().get(GrantId(key[0]), {}) if state == PROVISIONED else {}
-    return {name: facts[name] for name in ("blob", "commit") if facts.get(name)}
 
 
 def _alert(run: EstateRun, surprise: Surprise) -> Sequence[AuditEvent]:

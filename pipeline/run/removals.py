@@ -24,7 +24,7 @@ from pipeline.record.chain import Chain
 from pipeline.record.recorded import PROVISIONED, Made, Recorded, read_recorded
 from pipeline.run.read_back import LISTING_LAG, Patience, read_back
 from pipeline.values.catalogue import Target
-from pipeline.values.grant import Grant, Window
+from pipeline.values.grant import Grant
 from pipeline.values.ids import Cloud, GrantId, TargetId
 
 if TYPE_CHECKING:
@@ -259,11 +259,8 @@ def _grant_files(parts: LaneParts, recorded: Recorded, recorded_tip: str | None)
         known=before | made,
         provisioned=dict(_versions(parts, changed)),
         lines=recorded.lines,
-        windows={
-            place: Window(start=made.start, end=made.end)
-            for place, made in recorded.made.items()
-            if len(made.grants) == 1 and made.start and made.end and made.start < made.end
-        },
+        windows=recorded.windows,
+        sharers={place: made.grants for place, made in recorded.made.items()},
     )
 
 

@@ -16,7 +16,7 @@ from pipeline.clouds.desired import Desired, desired
 from pipeline.history.branch_line import BranchLine
 from pipeline.history.lives import GRANTS
 from pipeline.history.proven import BranchState, Brought, Quarantine, Unproven
-from pipeline.provision.plan import Plan, make_plan, waiting
+from pipeline.provision.plan import Plan, Surprise, make_plan, waiting
 from pipeline.provision.verify import Estate
 from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import PROVISIONED, Made, Recorded, proof_data
@@ -191,20 +191,42 @@ class Situation:
     def _asked_of(self, grant: GrantId, change: BindingChange) -> bool:
         if grant in self.endings and self.endings[grant] is None:
             return True
-        # A proven version that is not the one provisioned asks for what differs.
+        cut = self.branch.asked.get(grant)
         proofs = self.branch.proofs.get(grant, ())
-        provisioned = self.recorded.commits.get(grant)
-        if not proofs or provisioned in (None, proofs[-1].commit):
+        last = cut.commit if cut else proofs[-1].commit if proofs else None
+        # A proven version that is not the one provisioned asks for what differs.
+        if last is None or self.recorded.commits.get(grant) in (None, last):
             return False
-        return grant not in self.branch.asked or self._asked_documents.get(
-            change.binding.identity
-        ) == (None if change.kind is ChangeKind.DELETE else change.binding.document)
+        document = None if change.kind is ChangeKind.DELETE else change.binding.document
+        return cut is None or self._asked_documents.get(change.binding.identity) == document
+
+    @cached_property
+    def _asked_bindings(self) -> tuple[Binding, ...]:
+        """What the clouds should hold, had nobody cut a grant down without a say in it."""
+        asked = self.branch.asked
+        live = [one for one in self.branch.live if one.grant.id not in asked]
+        return desired([*live, *(one.live for one in asked.values())], now=self.now).bindings
 
     @cached_property
     def _asked_documents(self) -> Mapping[tuple[str, str, str], str]:
-        """What the clouds should hold, had nobody cut a grant down without a say in it."""
-        live = [self.branch.asked.get(one.grant.id, one) for one in self.branch.live]
-        return {one.identity: one.document for one in desired(live, now=self.now).bindings}
+        return {one.identity: one.document for one in self._asked_bindings}
+
+    def instead(self, surprise: Surprise) -> tuple[BindingChange, ...]:
+        """Returns what was asked for of the bindings that *surprise* would change: somebody with
+        no say in it cut their grants further."""
+        plan = make_plan(
+            self._asked_bindings,
+            self.estate.bindings,
+            now=self.now,
+            unreachable=self.estate.unreachable,
+            established=self.established,
+        )
+        touched = {one.binding.identity for one in surprise.changes}
+        return tuple(
+            one
+            for one in plan.changes
+            if one.binding.identity in touched and one not in surprise.changes and self.asked(one)
+        )
 
     @cached_property
     def alarms(self) -> tuple[Quarantine, ...]:
@@ -229,7 +251,7 @@ class Situation:
             last = proofs[-1]
             life = self.branch.lives[grant]
             facts[grant] = {
-                "blob": life.blob_after(last.commit),
+                "blob": life.blob_after(self.branch.in_force.get(grant, last.commit)),
                 "pull": last.pull,
                 "commit": last.commit,
                 "approvers": list(last.approvers),
@@ -242,7 +264,7 @@ class Situation:
         events = [AuditEvent(kind="proof", data=proof_data(p)) for p in self.branch.fresh]
         events.extend(
             AuditEvent(kind="alert", data=_alert(q))
-            for q in (*self.branch.unproven, *self.alarms)
+            for q in (*self.branch.unproven, *self.branch.healed, *self.alarms)
             if not q.undecided and (q.path, q.commit) not in self.recorded.alerts
         )
         if self.line is not None:

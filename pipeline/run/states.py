@@ -15,7 +15,7 @@ two clouds:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.history.proofs import LifeKey
 from pipeline.provision.apply import Outcome
@@ -42,21 +42,35 @@ def grant_states(
     return {**untold, **changed}
 
 
-def newer_versions(situation: Situation, after: Estate, outcome: Outcome) -> tuple[LifeKey, ...]:
-    """Returns the grants that are provisioned in a version that the record does not name, although
-    this run wrote nothing for them: the removals lane had made it so.
+def provisioned_versions(
+    situation: Situation, after: Estate, outcome: Outcome
+) -> dict[LifeKey, Mapping[str, str]]:
+    """Returns the proven version (`commit`) and the text in force (`blob`) of each grant that is
+    provisioned in full now."""
+    facts = situation.proof_facts()
+    return {
+        key: {name: facts[GrantId(key[0])][name] for name in ("blob", "commit")}
+        for key, state in _reached(situation, after, outcome.incomplete).items()
+        if state == PROVISIONED and facts.get(GrantId(key[0]), {}).get("blob")
+    }
+
+
+def newer_versions(
+    situation: Situation, versions: Mapping[LifeKey, Mapping[str, str]], outcome: Outcome
+) -> tuple[LifeKey, ...]:
+    """Returns the grants that are provisioned in one of *versions* that the record does not name,
+    although this run wrote nothing for them: the removals lane had made it so.
 
     Against the version that it names, a later one would count as asked for.
     """
     written = {grant for result in outcome.results for grant in result.change.grants}
-    reached = _reached(situation, after, outcome.incomplete)
+    recorded = situation.recorded
     return tuple(
         key
-        for key, state in reached.items()
-        if state == PROVISIONED
-        and GrantId(key[0]) not in written
-        and situation.recorded.commits.get(GrantId(key[0]))
-        not in (None, situation.branch.proofs[GrantId(key[0])][-1].commit)
+        for key, said in versions.items()
+        if (grant := GrantId(key[0])) not in written
+        and (recorded.blobs.get(grant), recorded.commits.get(grant))
+        != (said["blob"], said["commit"])
     )
 
 

@@ -104,6 +104,18 @@ def test_only_what_is_less_than_all_that_may_stand_counts_as_less() -> None:
     assert told.window.end - told.window.start == 4 * HOUR
 
 
+def test_a_commit_that_is_dated_before_the_one_before_it_takes_nothing_away() -> None:
+    texts = {"long": text("4h"), "short": text("5m")}
+    for status, blob in (("M", "short"), ("D", None)):
+        (told,) = seen(
+            commit(1, change(OTHER, blob="long")),
+            commit(4, change(OTHER, status, blob=blob), at=NOON - HOUR),
+            texts=texts,
+            now=NOON + 5 * HOUR,
+        ).lives
+        assert told.window.end - told.window.start == 4 * HOUR
+
+
 def test_what_was_narrowed_before_it_began_was_not_held() -> None:
     later = text("2h") + b"start: 2026-11-20T18:00:00Z\n"
     found = seen(

@@ -377,6 +377,7 @@ def test_what_was_shortened_by_a_push_comes_back_only_by_being_asked_for(branch:
     assert (lasts(found), PAYOUTS in quarantined(found)) == ([1], True)
     (wide,) = found.asked.values()
     assert wide.grant.duration == 2 * 3600
+    assert found.in_force == {wide.grant.id: branch.tip}
     branch.push({PAYOUTS: grant()})
     found = branch.stand()
     assert (lasts(found), PAYOUTS in quarantined(found)) == ([1], True)
@@ -396,6 +397,46 @@ def test_what_is_shortened_again_is_held_against_what_is_left(branch: Branch) ->
     assert (lasts(found), found.quarantined) == ([2], ())
     assert found.fresh[-1].commit == wider
     assert found.fresh[-1].previous == pushed
+
+
+def test_a_proof_of_an_older_release_still_counts_beside_what_was_cut_off(branch: Branch) -> None:
+    """It was held against what was proven, whatever was cut off since."""
+    first = branch.bring({PAYOUTS: grant(duration="4h")})
+    branch.push({PAYOUTS: grant(duration="1h")})
+    third = branch.push({PAYOUTS: grant(duration="2h")})
+    (proof,) = branch.stand().fresh
+    for offer, hours in ((None, 2), (proof.offer, 1)):
+        recorded = replace(proof, commit=third, previous=first, offer=offer)
+        found = branch.stand({first: proof, third: recorded})
+        assert lasts(found) == [hours]
+
+
+def test_a_narrowing_that_an_older_release_proved_brings_no_larger_role(branch: Branch) -> None:
+    first = branch.bring({PAYOUTS: grant(duration="4h")})
+    branch.push({PAYOUTS: grant(duration="1h")})
+    branch.govern({ROLES: START[ROLES].replace("logging.viewer", "logging.admin")})
+    third = branch.push({PAYOUTS: grant(duration="2h")})
+    (proof,) = (one for one in branch.stand().fresh if one.commit == first)
+    found = branch.stand(
+        {first: proof, third: replace(proof, commit=third, previous=first, offer=None)}
+    )
+    assert lasts(found) == [2]
+    assert permissions(found.live[0]) == ["roles/logging.viewer"]
+
+
+def test_the_old_text_that_gives_nothing_back_says_how_to_ask_for_it(branch: Branch) -> None:
+    branch.bring({PAYOUTS: grant()})
+    branch.push({PAYOUTS: grant(duration="1h")})
+    branch.push({PAYOUTS: grant()})
+    said = [one.reasons[-1] for one in branch.stand().quarantined if one.commit == branch.tip]
+    assert [one.partition(";")[0] for one in said] == [
+        "the old text gives nothing back that was cut off"
+    ]
+    # As it says: a comment makes it a request, which is judged as more.
+    branch.bring({PAYOUTS: f"# again\n{grant()}"}, approved_by=[BOB])
+    found = branch.stand()
+    assert (lasts(found), found.quarantined) == ([2], ())
+    assert len(found.healed) == 2
 
 
 def test_a_line_that_was_pushed_away_does_not_come_back_in_place_of_another(

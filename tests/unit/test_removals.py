@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +35,8 @@ def lane(
     unreadable: Collection[str] = (),
     known: Collection[str] = (),
     provisioned: Collection[LiveGrant] = (),
-    windows: Mapping[tuple[str, str], Window] | None = None,
+    windows: Mapping[tuple[str, str], Sequence[Window]] | None = None,
+    sharers: Mapping[tuple[str, str], tuple[GrantId, ...]] | None = None,
     offboarded: Collection[str] = (),
 ) -> LanePlan:
     found = GrantFiles(
@@ -53,6 +54,7 @@ def lane(
             for one in provisioned
         },
         windows=windows or {},
+        sharers=sharers or {},
     )
     return plan_removals(bindings, found, now=NOON, offboarded=lambda name: name in offboarded)
 
@@ -157,7 +159,7 @@ def test_a_shorter_duration_counts_from_the_start_that_was_asked_for(
         present=[replace(listed.grant, duration=3 * 3600)],
         known=["alice/x"],
         provisioned=[replace(listed, grant=replace(listed.grant, duration=6 * 3600))],
-        windows={} if recorded is None else {(target, binding.key): recorded},
+        windows={} if recorded is None else {(target, binding.key): [window(0, 1), recorded]},
     )
     (removal,) = found.removals
     assert removal.until is not None
@@ -186,10 +188,20 @@ def test_a_binding_that_another_grant_needs_stays() -> None:
     assert gone(lane([shared], known=["alice/x", "alice/y"])) == {"azure/prod": Cause.DELETED}
 
 
-def test_a_binding_whose_mark_does_not_name_all_its_grants_goes_with_its_person_alone() -> None:
+def test_a_binding_whose_mark_has_no_room_for_all_its_grants_goes_with_all_that_are_recorded() -> (
+    None
+):
     (shared,) = held_by(a_grant("x", "azure/prod"))
     shared = replace(shared, unlisted=1)
-    assert gone(lane([shared], known=["alice/x"])) == {}
+    both = (GrantId("alice/x"), GrantId("alice/y"))
+
+    def left(*sharers: GrantId, known: Collection[str] = both) -> Mapping[str, Cause]:
+        return gone(lane([shared], known=known, sharers={("azure/prod", shared.key): sharers}))
+
+    assert left() == left(*both[:1]) == left(*both, GrantId("alice/z")) == {}
+    assert left(GrantId("alice/y"), GrantId("alice/z")) == {}
+    assert left(*both, known=both[:1]) == {}
+    assert left(*both) == {"azure/prod": Cause.DELETED}
     assert gone(lane([shared], offboarded=["alice"])) == {"azure/prod": Cause.OFFBOARDED}
 
 
@@ -225,6 +237,7 @@ def test_a_line_that_is_cut_off_beside_another_on_its_target_goes_where_the_reco
             provisioned={old.id: old},
             lines={new.id: lines, GrantId("bob/y"): {("gcp/prod", "of bob"): stays}},
             windows={},
+            sharers={},
         )
         return gone(plan_removals([binding], files, now=NOON, offboarded=lambda _: False))
 
@@ -278,10 +291,10 @@ def test_a_person_who_takes_away_much_holds_up_nobody_else(what: str) -> None:
 
 
 def test_shortening_holds_up_nothing_that_goes_and_is_stopped_where_it_is_much() -> None:
-    """Of 64 bindings, 19 are less than the share, and 20 are more."""
+    """Of 64 bindings, 19 may go at once."""
     mine = [a_grant(f"x{number}", held=window(-1, 4)) for number in range(20)]
     rest = [a_grant(f"r{number}") for number in range(43)]
-    for count in (19, 20):
+    for count, shortened in ((18, 18), (19, 0)):
         found = lane(
             held_by(*mine, *rest, BOBS),
             present=[
@@ -293,8 +306,38 @@ def test_shortening_holds_up_nothing_that_goes_and_is_stopped_where_it_is_much()
         )
         assert found.alive == 64
         shown = [one.cause for one in found.removals]
-        assert shown == [Cause.DELETED] + [Cause.SHORTENED] * (count % 20)
-        assert len(found.stopped) == count - count % 20
+        assert shown == [Cause.DELETED] + [Cause.SHORTENED] * shortened
+        assert len(found.stopped) == count - shortened
+
+
+@pytest.mark.parametrize("count, goes", [(12, 12), (11, 12), (13, 1)])
+def test_who_has_most_of_what_goes_stops_alone(count: int, goes: int) -> None:
+    """Of 40, up to 12 may go."""
+    mine = [a_grant(f"x{number}") for number in range(count)]
+    rest = [a_grant(f"r{number}") for number in range(39 - count)]
+    found = lane(
+        held_by(*mine, *rest, BOBS),
+        present=[one.grant for one in rest],
+        known=[one.grant.id for one in (*mine, BOBS)],
+    )
+    assert found.alive == 40
+    assert len(found.removals) == (1 if count > 11 else goes)
+
+
+def test_no_more_than_the_share_goes_at_once_whatever_the_causes() -> None:
+    """Offboarding goes first, and is held up by none of the others."""
+    gone_files = [a_grant(f"x{number}") for number in range(9)]
+    shortened = [a_grant(f"s{number}", held=window(-1, 4)) for number in range(9)]
+    theirs = [a_grant(f"b{number}", "aws/prod", subject="bob") for number in range(9)]
+    found = lane(
+        held_by(*gone_files, *shortened, *theirs),
+        present=[replace(one.grant, duration=4 * 3600) for one in shortened],
+        known=[one.grant.id for one in gone_files],
+        provisioned=shortened,
+        offboarded=["bob"],
+    )
+    assert {one.cause for one in found.removals} == {Cause.OFFBOARDED}
+    assert (found.alive, len(found.removals), len(found.stopped)) == (27, 9, 18)
 
 
 def test_what_several_persons_lose_together_is_counted_together() -> None:

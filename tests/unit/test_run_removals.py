@@ -239,12 +239,15 @@ def test_what_nobody_with_a_say_took_off_a_grant_is_told_and_not_given_again(
     assert ends(world) == [before.window.end] * len(before.grant.access)
 
 
-def record_proofs(world: World) -> None:
-    """Records proofs of every commit of a grant so far, as a run that makes them does."""
+def record_proofs(world: World, *, only: str = "", previous: str | None = None) -> None:
+    """Records proofs of every commit of a grant so far, as a run that makes them does; or *only*
+    of one, held against what *previous* brought."""
     for life in world.lives():
-        before = None
+        before = previous
         for step in life.steps:
             sha, at = step.commit.sha, step.commit.committed_at
+            if only not in ("", sha):
+                continue
             proof = Proof(
                 commit=sha,
                 pull=world.pulls[sha],
@@ -254,6 +257,7 @@ def record_proofs(world: World) -> None:
                 approvers=("carol",),
                 decision="0" * 64,
                 previous=before,
+                offer="1" * 64,
             )
             world.write_down(AuditEvent(kind="proof", data=proof_data(proof)))
             before = sha

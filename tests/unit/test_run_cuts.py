@@ -1,0 +1,232 @@
+"""Cuts that nobody with a say made, beside what was asked for, in runs that really prove."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pipeline.errors import ForgeError
+from pipeline.record.recorded import read_recorded
+from pipeline.values.binding import ChangeKind
+from pipeline.values.catalogue import AzurePermissions
+from pipeline.values.grant import Window
+from pipeline.values.ids import Cloud, GrantId, RoleId
+from pipeline.values.live import LiveGrant
+from tests.unit.support_estate import a_grant
+from tests.unit.support_run import World, a_run
+from tests.unit.support_values import HOUR, NOON, window
+from tests.unit.test_run_removals import ends, provisioned, record_proofs, shorter
+
+EVERY_PULL = set(range(1, 100))
+
+
+def lasting(hours: float, count: int = 12, **more: str) -> list[LiveGrant]:
+    held = window(0, hours)
+    return [a_grant(f"x{number}", held=held, **more) for number in range(count)]
+
+
+def azure(hours: float) -> LiveGrant:
+    return a_grant("x", "azure/prod", held=window(0, hours))
+
+
+def goes_on(world: World, *, runs: int = 2, command: str = "apply") -> list[str]:
+    """Runs what comes next, really proving; returns what the last run wrote to clouds."""
+    for _ in range(runs):
+        world.done.clear()
+        a_run(world, proving=True, files=False).command(command)
+    kinds = tuple(str(kind) for kind in ChangeKind)
+    return [line for line in world.done if line.startswith(kinds) and "alice" in line]
+
+
+# What was asked for goes on beside it
+
+
+@pytest.mark.parametrize("asked, end", [(2, 2), (6, 6)], ids=["a narrowing", "an extension"])
+def test_what_was_asked_for_is_carried_out_though_more_is_cut_on_top_of_it(
+    asked: float, end: float
+) -> None:
+    world = provisioned(*lasting(4))
+    world.say(lasting(asked))
+    record_proofs(world)
+    world.say(lasting(asked - 1))
+    goes_on(world)
+    assert set(ends(world)) == {NOON + end * HOUR}
+
+
+def test_nothing_outlives_what_was_asked_for_though_more_is_cut_on_top_of_it() -> None:
+    world = provisioned(*lasting(4))
+    world.say(lasting(2))
+    record_proofs(world)
+    world.say(lasting(1))
+    for hours in (0, 1.5, 3):
+        world.now = NOON + hours * HOUR
+        goes_on(world, runs=1)
+        goes_on(world, runs=1, command="expire")
+    assert world.held == []
+
+
+def test_a_push_that_something_proven_follows_before_any_run_is_told() -> None:
+    world = provisioned(a_grant("x", "gcp/prod", "aws/prod", held=window(0, 4)))
+    record_proofs(world)
+    world.say([shorter(4)])
+    pushed = world.tip
+    world.say([shorter(3)])
+    record_proofs(world, only=world.tip, previous=pushed)
+    assert a_run(world, proving=True, files=False).command("apply").code == 0
+    (alert,) = world.events("alert")
+    assert (alert["path"], alert["commit"]) == ("access/grants/alice/x.yaml", pushed)
+    goes_on(world)
+    assert len(world.events("alert")) == 1
+
+
+# Nothing goes and comes in turns
+
+
+def test_two_pushes_do_not_make_a_binding_go_and_come_in_turns() -> None:
+    world = provisioned(a_grant("x", "gcp/prod", "aws/prod"))
+    record_proofs(world)
+    world.say([a_grant("x", "gcp/prod")])
+    goes_on(world)
+    world.say([a_grant("x", "aws/prod")])
+    assert goes_on(world, runs=1) == []
+    assert world.held == ["gcp/prod alice/x"]
+
+
+def test_two_pushes_do_not_make_a_window_grow_and_shrink_in_turns() -> None:
+    world = provisioned(a_grant("x", "gcp/prod", "aws/prod", held=window(0, 4)))
+    record_proofs(world)
+    world.say([shorter(4)])
+    world.say([a_grant("x", "gcp/prod", "aws/prod", held=window(0, 1))])
+    goes_on(world)
+    assert goes_on(world) == []
+    assert ends(world) == [NOON + 4 * HOUR]
+
+
+# What is told late
+
+
+def test_telling_late_names_no_version_that_is_not_provisioned() -> None:
+    world = World()
+    world.forge.silent = EVERY_PULL
+    a_run(world, live=lasting(4)).command("apply")
+    world.forge.silent = set()
+    # Narrowed and proven while the target is down.
+    world.say(lasting(2))
+    record_proofs(world)
+    a_run(world, proving=True, files=False, down={"gcp/prod": "503"}).command("apply")
+    assert set(ends(world)) == {NOON + 4 * HOUR}
+    world.down.clear()
+    goes_on(world)
+    assert set(ends(world)) == {NOON + 2 * HOUR}
+
+
+def test_telling_late_does_not_keep_the_lane_from_a_cut() -> None:
+    world = World()
+    world.forge.silent = EVERY_PULL
+    a_run(world, live=[shorter(4)]).command("apply")
+    world.forge.silent = set()
+    a_run(world, live=[shorter(2)], down={"gcp/prod": "503"}).command("apply")
+    world.down.clear()
+    world.forge.fails = ForgeError("502")
+    goes_on(world)
+    assert ends(world) == [NOON + 2 * HOUR]
+
+
+def test_an_earlier_life_that_is_told_late_leaves_the_version_of_the_present_one() -> None:
+    world = World()
+    run = a_run(world, live=[a_grant("x", held=window(0, 2))])
+    run.command("apply")
+    pull = world.pulls[run.life("alice/x")[1]]
+    record_proofs(world)
+    world.now = NOON + 3 * HOUR
+    world.clouds[Cloud.GCP].held.clear()
+    world.forge.silent = {pull}
+    a_run(world, live=[]).command("apply")
+    assert world.recorded()[-1] == ("alice/x", "ended", False)
+    again = a_grant("x", held=window(3, 7))
+    assert a_run(world, live=[again]).command("apply").code == 0
+    world.forge.silent = set()
+    a_run(world, live=[again]).command("apply")
+    assert ("alice/x", "ended", True) in world.recorded()
+    assert read_recorded(world.record.events).blobs.keys() == {"alice/x"}
+    world.say([a_grant("x", held=window(3, 4))])
+    world.forge.fails = ForgeError("502")
+    goes_on(world)
+    assert ends(world) == [NOON + 4 * HOUR]
+
+
+# What the record says of one binding
+
+
+def test_a_cut_that_azure_has_accepted_does_not_make_the_next_one_count_from_later() -> None:
+    world = provisioned(azure(4))
+    held = world.clouds[Cloud.AZURE].held
+    ((identity, made),) = held.items()
+    provisioned_at = NOON + timedelta(minutes=40)
+    held[identity] = replace(made, window=Window(start=provisioned_at, end=NOON + 4 * HOUR))
+    world.forge.fails = ForgeError("502")
+    world.now = NOON + timedelta(minutes=45)
+    world.say([azure(3)])
+    world.delays["azure/prod"] = "Azure accepted it"
+    goes_on(world)
+    # It takes effect.
+    held[identity] = replace(made, window=Window(start=provisioned_at, end=NOON + 3 * HOUR))
+    world.delays.clear()
+    world.say([azure(2)])
+    goes_on(world)
+    assert ends(world) == [NOON + 2 * HOUR]
+
+
+def test_an_assignment_goes_unproven_with_all_the_grants_that_the_record_names() -> None:
+    world = provisioned(azure(4), a_grant("y", "azure/prod", held=window(0, 4)))
+    held = world.clouds[Cloud.AZURE].held
+    ((identity, made),) = held.items()
+    # The mark had no room for the second.
+    held[identity] = replace(made, grants=(GrantId("alice/x"),), unlisted=1)
+    world.say([])
+    world.forge.fails = ForgeError("502")
+    goes_on(world)
+    assert world.held == []
+
+
+def two_roles(hours: float, *names: str, second: str | None) -> LiveGrant:
+    """A grant of Azure roles; the one called viewer has the definition *second*, or the same."""
+    one = azure(hours)
+    (line,), (found,) = one.grant.access, one.entitlements
+
+    def role(name: str) -> RoleId:
+        return RoleId(f"azure/{name}")
+
+    permissions = found.role.permissions
+    assert isinstance(permissions, AzurePermissions)
+    other = replace(permissions, role_definition_id=second or permissions.role_definition_id)
+    roles = {
+        name: replace(
+            found.role,
+            name=name,
+            id=role(name),
+            permissions=other if name == "viewer" else permissions,
+        )
+        for name in names
+    }
+    return replace(
+        one,
+        grant=replace(one.grant, access=tuple(replace(line, role=name) for name in names)),
+        entitlements=tuple(replace(found, role=roles[name]) for name in names),
+    )
+
+
+def test_a_line_of_an_assignment_that_went_takes_nothing_from_the_one_that_stands() -> None:
+    other = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+    world = provisioned(two_roles(4, "reader", "viewer", second=other))
+    assert len(world.held) == 2
+    # The catalogue gives both one definition, and the grant is extended.
+    extended = two_roles(5, "reader", "viewer", second=None)
+    assert a_run(world, live=[extended]).command("apply").code == 0
+    assert len(world.held) == 1
+    world.say([two_roles(5, "viewer", second=None)])
+    world.forge.fails = ForgeError("502")
+    goes_on(world)
+    assert len(world.held) == 1
