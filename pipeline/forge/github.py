@@ -21,6 +21,7 @@ from pipeline.values.pull_request import (
     PullEvents,
     PullFile,
     PullRequest,
+    PullTurn,
     Review,
 )
 
@@ -37,6 +38,7 @@ _MOST_IN_FULL = 10
 # https://docs.github.com/rest/using-the-rest-api/issue-event-types: by hand, and by GitHub where
 # the base branch was deleted after its own merge.
 _BASE_CHANGES = frozenset({"base_ref_changed", "automatic_base_change_succeeded"})
+_TURNS = frozenset({"closed", "reopened", "convert_to_draft", "ready_for_review"})
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _WRITERS = frozenset({"admin", "maintain", "write"})
 
@@ -110,6 +112,17 @@ class GitHubReader(BranchReader):
             return tuple(self._pull(brought[number]) for number in sorted(brought))
         # The list leaves out who merged, so each is read in full.
         return tuple(self.pull(number) for number in sorted(brought))
+
+    def open_with_head(self, sha: str, *, base: str) -> tuple[PullRequest, ...]:
+        """Returns the open pull requests into *base* whose head is the commit *sha*, drafts among
+        them. Raises `Denied` where GitHub associates more with the commit than are read."""
+        items = self._api.pages(
+            f"{self._root}/commits/{object_id(sha)}/pulls", way_out="push a commit of your own"
+        )
+        found = (self._pull(item) for item in items)
+        return tuple(
+            one for one in found if (one.state, one.head_sha, one.base_ref) == ("open", sha, base)
+        )
 
     def files(self, number: int) -> tuple[PullFile, ...]:
         """See `ForgeReader.files`; also raises when the count is not the pull request's."""
@@ -185,6 +198,11 @@ class GitHubReader(BranchReader):
                 )
                 for item in items
                 if item.get("event") == "review_dismissed"
+            ),
+            turns=tuple(
+                PullTurn(kind=item["event"], at=moment_at(item, "created_at"))
+                for item in items
+                if item.get("event") in _TURNS
             ),
         )
 

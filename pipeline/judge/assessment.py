@@ -43,6 +43,9 @@ class Assessment:
     """In words, each team asked about that nobody can be in: not declared, or not shown by GitHub
     with the id that is declared."""
 
+    shares_head: bool = False
+    """Whether it was not judged, as another open pull request has its head."""
+
     @property
     def approvers(self) -> tuple[str, ...]:
         """Principals whose approval filled a place, sorted."""

@@ -1,13 +1,14 @@
 """Proof of one commit of the default branch: that an approved pull request brought it.
 
-A commit is proven when a merged pull request brought it whose counting approvals satisfy the
-policies of the commit's first parent as of `merged_at`, and path, mode and blob on the branch are
-those at the approved head.
+A commit is proven when a merge brought it, and a pull request was open for its head at that moment
+whose counting approvals satisfy the policies of the commit's first parent, and path, mode and blob
+on the branch are those at the approved head. Mostly that is the merged one; see `twins`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pipeline.errors import Denied, ForgeError, Incomplete
@@ -17,6 +18,7 @@ from pipeline.history.proven import Brought, Proven, Unproven
 from pipeline.history.sources import Sources
 from pipeline.judge.assess import Assessor
 from pipeline.proof.merge_checks import altered, misshapen, shown_by
+from pipeline.proof.twins import MOST_TWINS, not_open_at, shown_pulls
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.pull_request import ForgeReader, PullRequest
 
@@ -24,9 +26,6 @@ PATIENCE = timedelta(hours=1)
 """How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
 
 Sound = Callable[[Sequence[MainlineCommit], str], tuple[str, ...]]
-
-MOST_TWINS = 10
-"""Merged pull requests for one commit of which each is looked at."""
 
 MOST_OUTAGES = 3
 """Commits about which GitHub or git may fail to answer, before that is an outage for all."""
@@ -154,37 +153,85 @@ class CommitProver:
         # proves the commit is enough, so a twin that somebody opens beside it holds up nothing.
         reasons: list[str] = []
         outage: ForgeError | None = None
-        for pull in merged:
+        tried: set[int] = set()
+        for pull, through in self._candidates(commit, merged, tried):
             try:
-                answer = self._try_pull(commit, pull, previous, commits, sound)
+                answer = self._try_pull(commit, pull, through, previous, commits, sound)
             except ForgeError as error:
                 outage = outage or error
                 continue
             if isinstance(answer, Proof):
-                self._pulls[commit.sha] = pull
                 return answer
-            called = f"#{pull.number}: " if len(merged) > 1 else ""
-            reasons.extend(f"{called}{reason}" for reason in answer.reasons)
+            reasons.extend(f"#{pull.number}: {reason}" for reason in answer.reasons)
         if outage is not None:
             raise outage
+        if len(tried) == 1:
+            reasons = [reason.partition(": ")[2] for reason in reasons]
         return self._no(commit, *reasons)
+
+    def _candidates(
+        self, commit: MainlineCommit, merged: Sequence[PullRequest], tried: set[int]
+    ) -> Iterator[tuple[PullRequest, PullRequest]]:
+        """Yields the pull requests that may prove *commit*, each with the one whose merge brought
+        it: those *merged* themselves, then others that were open with the same head. Notes in
+        *tried* which were."""
+        for pull in merged:
+            tried.add(pull.number)
+            yield pull, pull
+        for through in merged:
+            at = through.merged_at or commit.committed_at
+            for number in self._shown_on(through.head_sha, at):
+                if number in tried or len(tried) >= MOST_TWINS:
+                    continue
+                twin = self._twin(number, through.head_sha, at)
+                if twin is not None:
+                    tried.add(number)
+                    yield replace(twin, merged_at=at, merge_commit_sha=commit.sha), through
+
+    def _shown_on(self, head: str, at: datetime) -> Sequence[int]:
+        name, app = self.assessor.checker
+        try:
+            return shown_pulls(self._forge.check_runs(head, name=name, app=app), until=at)
+        except Denied:
+            # Too many to be read: of the merged ones that is said already.
+            return ()
+        except Incomplete:
+            if self._may_pass(at):
+                raise
+            return ()
+
+    def _twin(self, number: int, head: str, at: datetime) -> PullRequest | None:
+        """Returns the pull request *number* if it was open for *head* at the moment *at*."""
+        try:
+            pull, events = self._forge.pull(number), self._forge.events(number)
+        except Denied:
+            return None
+        why = not_open_at(pull, events, at, head=head, default_branch=self._default_branch)
+        return None if why else pull
 
     def _try_pull(
         self,
         commit: MainlineCommit,
         pull: PullRequest,
+        through: PullRequest,
         previous: Mapping[str, Proven | None],
         commits: Sequence[MainlineCommit],
         sound: Sound,
     ) -> Proof | Unproven:
-        """Returns the proof of *commit* by *pull*, or why it proves nothing."""
+        """Returns the proof of *commit*, which came *through* a merge, by *pull*; or why that
+        proves nothing."""
         if reasons := misshapen(commit, pull, self._default_branch):
             return self._no(commit, *reasons)
         merged_at = pull.merged_at or commit.committed_at
         try:
-            return self._examine(commit, pull, merged_at, previous, commits, sound)
+            found = self._examine(commit, pull, merged_at, previous, commits, sound)
         except Incomplete as error:
             return self._lacking(commit, error, since=merged_at)
+        if isinstance(found, Proof):
+            merger = through.merged_by.login if through.merged_by else self._pushed_by(commit.sha)
+            found = replace(found, merger=merger, through=through.number)
+            self.fresh.append(found)
+        return found
 
     def _lacking(self, commit: MainlineCommit, error: Incomplete, *, since: datetime) -> Unproven:
         """Raises *error* while it may still pass; later it is a no for *commit* alone.
@@ -192,9 +239,13 @@ class CommitProver:
         As an outage it would stop every later run, removals included. A date that lies ahead was
         written by whoever made the commit.
         """
-        if -CLOCK_TOLERANCE <= self._now - since < PATIENCE:
+        if self._may_pass(since):
             raise error
         return self._no(commit, str(error))
+
+    def _may_pass(self, since: datetime) -> bool:
+        """Whether GitHub's lists may still lag behind what happened at *since*."""
+        return -CLOCK_TOLERANCE <= self._now - since < PATIENCE
 
     def _examine(
         self,
@@ -233,7 +284,7 @@ class CommitProver:
             run = str(error)
         if isinstance(run, str):
             return self._no(commit, run)
-        proof = Proof(
+        return Proof(
             commit=commit.sha,
             pull=pull.number,
             head=pull.head_sha,
@@ -245,11 +296,7 @@ class CommitProver:
             offer=assessment.offer,
             check_run=run.id,
             approvals=assessment.given_approvals,
-            merger=self._brought(commit.sha).merger,
-            through=pull.number,
         )
-        self.fresh.append(proof)
-        return proof
 
     def _no(self, commit: MainlineCommit, *reasons: str) -> Unproven:
         return Unproven(

@@ -36,6 +36,8 @@ def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) 
             raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
         reported = None if tried is None else read_report(tried, head=pull.head_sha)
         try:
+            if why := _shared_head(workspace, pull):
+                return replace(_denied(pull, base, why), shares_head=True)
             changes = _changes(workspace, pull, base)
         except Denied as error:
             return _denied(pull, base, str(error))
@@ -81,6 +83,24 @@ def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) 
     return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=reasons))
 
 
+def _shared_head(workspace: Workspace, pull: PullRequest) -> str:
+    """Returns why *pull* is not judged: another one that is open has its head. Check runs belong
+    to commits, so one would turn the other red or green. The first that is ready is judged."""
+    base = workspace.settings.default_branch
+    ready = [
+        one.number
+        for one in workspace.reader.open_with_head(pull.head_sha, base=base)
+        if not one.draft
+    ]
+    first = min(ready, default=pull.number)
+    if pull.number == first or (pull.number < first and not pull.draft):
+        return ""
+    return (
+        f"#{first} has the same head, and a check belongs to the head: push a commit of your own, "
+        f"or close #{first} and ask for the check again"
+    )
+
+
 def _changes(workspace: Workspace, pull: PullRequest, base: str) -> tuple[TreeChange, ...]:
     """Returns what the head of *pull*, which is fetched, changes since it left *base*.
 
@@ -115,7 +135,8 @@ def _denied(pull: PullRequest, base: str, reason: str) -> Assessment:
 
 
 def post_check(workspace: Workspace, assessment: Assessment) -> None:
-    """Posts the check run, with remarks at their lines, and the one edited comment."""
+    """Posts the check run, with remarks at their lines, and the one edited comment. Of a pull
+    request that shares its head with another one, the comment alone."""
     writer = workspace.writer("checker")
     if workspace.settings.checker_id is None:
         raise UsageError(
@@ -123,24 +144,25 @@ def post_check(workspace: Workspace, assessment: Assessment) -> None:
         )
     body = check_comment(assessment)
     decision = assessment.decision
-    writer.check_run(
-        assessment.pull.head_sha,
-        name=CHECK_NAME,
-        conclusion="success" if decision.allowed else "failure",
-        title=decision.reasons[0] if decision.reasons else "Allowed",
-        summary=body,
-        external_id=assessment.external_id,
-        annotations=[
-            Annotation(
-                path=one.path,
-                line=one.line,
-                column=one.column,
-                level=one.level,
-                message=one.message,
-            )
-            for one in remarks(assessment)
-        ],
-    )
+    if not assessment.shares_head:
+        writer.check_run(
+            assessment.pull.head_sha,
+            name=CHECK_NAME,
+            conclusion="success" if decision.allowed else "failure",
+            title=decision.reasons[0] if decision.reasons else "Allowed",
+            summary=body,
+            external_id=assessment.external_id,
+            annotations=[
+                Annotation(
+                    path=one.path,
+                    line=one.line,
+                    column=one.column,
+                    level=one.level,
+                    message=one.message,
+                )
+                for one in remarks(assessment)
+            ],
+        )
     writer.comment(
         assessment.pull.number,
         marker=CHECK_MARKER,

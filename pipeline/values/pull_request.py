@@ -98,6 +98,16 @@ class Dismissal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PullTurn:
+    """One time that a pull request was closed, opened again, made a draft or made ready."""
+
+    kind: str
+    """`closed`, `reopened`, `convert_to_draft` or `ready_for_review`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PullEvents:
     """The events of a pull request that bear on what its reviews are about."""
 
@@ -105,6 +115,7 @@ class PullEvents:
     """When its base branch was changed, oldest first."""
 
     dismissals: tuple[Dismissal, ...] = ()
+    turns: tuple[PullTurn, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +163,7 @@ class ForgeReader(Protocol):
         many to be read."""
 
     def events(self, number: int) -> PullEvents:
-        """Returns what became of the pull request's base and of its reviews. Raises `Denied`
+        """Returns what became of the pull request, its base and its reviews. Raises `Denied`
         where there are too many events to be read."""
 
     def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:

@@ -48,6 +48,67 @@ def test_the_subjects_approval_does_not_count(acme: Acme) -> None:
     _does_not_count(acme, number, "bob would get the access", "bob")
 
 
+def _with_its_head(acme: Acme, login: str, number: int, branch: str) -> int:
+    """Pushes the head of a pull request to another branch and opens one from there."""
+    head = acme.person(login).pull(number)["head"]["sha"]
+    acme.git(login, "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
+    acme.send(login, head, branch)
+    return acme.person(login).open(branch, "Mine")
+
+
+def test_what_was_approved_is_given_though_a_stranger_merged_it_through_another_one(
+    acme: Acme,
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    acme.later(seconds=1)
+    twin = _with_its_head(acme, "mallory", number, "borrowed")
+    acme.person("mallory").merge(twin)
+    assert acme.apply().code == 0
+    assert acme.may("alice", *TABLES)
+    (proof,) = (
+        one for one in acme.daypass("audit", "log", "--json").said if one["kind"] == "proof"
+    )
+    told = (proof["pull"], proof["through"], proof["merger"], proof["approvers"])
+    assert told == (number, twin, "mallory", ["bob"])
+    assert any("provisioned" in one for one in acme.person("alice").comments(number))
+
+
+def test_another_pull_request_with_the_same_head_turns_no_check_red_or_green(acme: Acme) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    twin = _with_its_head(acme, "mallory", number, "borrowed")
+    checked = acme.check(twin)
+    assert (checked.code, checked.said["verdict"]) == (1, "denied")
+    (why,) = checked.said["reasons"]
+    assert why.startswith(f"#{number} has the same head")
+    assert any("push a commit of your own" in one for one in acme.person("mallory").comments(twin))
+    acme.person("alice").merge(number)
+    assert acme.apply().code == 0
+    assert acme.may("alice", *TABLES)
+
+
+def test_a_deletion_that_was_withdrawn_is_an_alarm_when_a_stranger_merges_it(acme: Acme) -> None:
+    acme.landed("alice", "alice/one", MEDIUM, "bob")
+    assert acme.apply().code == 0
+    number = acme.request("alice", "less", {ONE: None})
+    assert acme.check(number, merge=False).code == 0
+    twin = _with_its_head(acme, "mallory", number, "borrowed")
+    acme.ask("alice", "PATCH", f"/pulls/{number}", {"state": "closed"})
+    acme.later(seconds=1)
+    acme.person("mallory").merge(twin)
+    applied = acme.apply()
+    assert applied.code == 1
+    # It goes, as less access waits for nothing, and who did it is on the record.
+    assert not acme.may("alice", *TABLES)
+    (alert,) = (
+        one for one in acme.daypass("audit", "log", "--json").said if one["kind"] == "alert"
+    )
+    assert (alert["path"], alert["pull"], alert["merger"]) == (ONE, twin, "mallory")
+
+
 def _retarget(acme: Acme, number: int, base: str) -> None:
     acme.later(seconds=1)
     acme.ask("alice", "PATCH", f"/pulls/{number}", {"base": base})

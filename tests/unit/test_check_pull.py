@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +46,8 @@ class Surroundings:
         self.posted: list[dict[str, Any]] = []
         self.comments: list[str] = []
         self.pull = PULL
+        self.others: Sequence[PullRequest] = ()
+        """Other open pull requests with the same head."""
 
         def asked(name: str, answer: Any) -> Any:
             if name == failing and error is not None:
@@ -60,8 +63,12 @@ class Surroundings:
                 merge_base=lambda one, other: asked("merge_base", BASE),
                 diff=lambda one, other: (CHANGE,),
             ),
-            reader=SimpleNamespace(pull=lambda number: self.pull, files=self._files),
-            settings=SimpleNamespace(checker_id=9),
+            reader=SimpleNamespace(
+                pull=lambda number: self.pull,
+                files=self._files,
+                open_with_head=lambda sha, base: asked("open_with_head", (self.pull, *self.others)),
+            ),
+            settings=SimpleNamespace(checker_id=9, default_branch="main"),
             writer=lambda who: SimpleNamespace(check_run=self._check_run, comment=self._comment),
         )
         self._asked = asked
@@ -79,7 +86,7 @@ class Surroundings:
         self.comments.append(body)
 
 
-@pytest.mark.parametrize("failing", ["fetch_open", "merge_base", "files"])
+@pytest.mark.parametrize("failing", ["fetch_open", "merge_base", "files", "open_with_head"])
 def test_what_cannot_be_looked_into_on_any_try_is_denied_and_told(failing: str) -> None:
     there = Surroundings(failing, Denied("it brings more than 1 MiB", hint="split it"))
     found = judge_pull(there.workspace, 7)
@@ -111,6 +118,34 @@ def test_what_may_pass_is_no_verdict(failing: str, error: PipelineError) -> None
     with pytest.raises(type(error)):
         judge_pull(there.workspace, 7)
     assert there.posted == []
+
+
+@pytest.mark.parametrize(
+    "draft, other, other_draft, first",
+    [
+        (False, 3, False, 3),
+        (False, 9, False, None),
+        (False, 3, True, None),
+        (True, 9, False, 9),
+        (True, 3, False, 3),
+        (True, 9, True, None),
+    ],
+)
+def test_of_two_with_one_head_the_first_that_is_ready_is_judged(
+    draft: bool, other: int, other_draft: bool, first: int | None
+) -> None:
+    there = Surroundings("files", Denied("it was judged"))
+    there.pull = replace(PULL, draft=draft)
+    there.others = (replace(PULL, number=other, draft=other_draft),)
+    found = judge_pull(there.workspace, 7)
+    post_check(there.workspace, found)
+    (reason,) = found.decision.reasons
+    assert reason in there.comments[0].replace("\\", "").replace("&#8203;", "")
+    if first is None:
+        assert (reason, len(there.posted)) == ("it was judged", 1)
+    else:
+        assert reason.startswith(f"#{first} has the same head")
+        assert there.posted == []
 
 
 def test_a_closed_pull_request_is_not_judged() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.sandbox.github import moves
 from pipeline.sandbox.github.gitvalues import Ident
+from pipeline.sandbox.github.issues import note
 from pipeline.sandbox.github.pulls import base_of, commits_of, find, test_merge
 from pipeline.sandbox.github.routing import REPO, GitHubCall, Route
 from pipeline.sandbox.github.rules import unmet, withheld
@@ -48,6 +49,8 @@ def merge(call: GitHubCall) -> Response:
     pull.state, pull.base_sha = "closed", base
     pull.merged_at = pull.closed_at = pull.updated_at = call.now
     pull.merged_by, pull.merge_commit_sha = call.actor, made
+    for kind in ("merged", "closed"):
+        note(call, pull, kind)
     ref = f"refs/heads/{pull.base_ref}"
     moves.move(call.world, repository, call.actor, {ref: made}, merging=True)
     return as_json({"sha": made, "merged": True, "message": "Pull Request successfully merged"})

@@ -92,8 +92,7 @@ def _follow(
                 continue
             pull.updated_at = world.clock.now()
             if new is None:
-                pull.state = "closed"
-                pull.closed_at = world.clock.now()
+                _close(world, pull, actor)
             else:
                 follow_head(pull, new, after.get(_HEADS + pull.base_ref))
                 refs[f"refs/pull/{pull.number}/head"] = new
@@ -119,18 +118,19 @@ def _leave_base(
         pull.updated_at = world.clock.now()
         tip = after.get(_HEADS + merged[-1].base_ref) if merged else None
         if tip is None:
-            pull.state = "closed"
-            pull.closed_at = world.clock.now()
+            _close(world, pull, actor)
             continue
         pull.base_ref, pull.base_sha = merged[-1].base_ref, tip
-        pull.events.append(
-            PullEvent(
-                id=world.next_id(),
-                kind="automatic_base_change_succeeded",
-                actor=actor,
-                at=world.clock.now(),
-            )
-        )
+        _note(world, pull, actor, "automatic_base_change_succeeded")
+
+
+def _close(world: GitHubState, pull: Pull, actor: Account) -> None:
+    pull.state, pull.closed_at = "closed", world.clock.now()
+    _note(world, pull, actor, "closed")
+
+
+def _note(world: GitHubState, pull: Pull, actor: Account, kind: str) -> None:
+    pull.events.append(PullEvent(id=world.next_id(), kind=kind, actor=actor, at=world.clock.now()))
 
 
 def follow_head(pull: Pull, head: str, base: str | None) -> None:

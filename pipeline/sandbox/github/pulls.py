@@ -277,6 +277,7 @@ def update_pull(call: GitHubCall) -> Response:
             pull.base_sha = base_of(repository, pull)
         pull.state = state
         pull.closed_at = None if state == "open" else call.now
+        issues.note(call, pull, "reopened" if state == "open" else "closed")
     pull.title = body.text("title", pull.title)
     if "body" in body:
         pull.body = body.optional("body")

@@ -1,0 +1,152 @@
+"""Pull requests with one head: which of them may prove what was merged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pipeline.proof.twins import not_open_at, shown_pulls
+from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn
+from tests.unit.support_branch import NOON, PAYOUTS, Branch, live, quarantined
+from tests.unit.support_tiny_rules import ALICE, BOB, MALLORY, TABLES
+
+SECOND = timedelta(seconds=1)
+HEAD = "d" * 40
+PULL = PullRequest(
+    number=1,
+    author=ALICE,
+    state="open",
+    base_ref="main",
+    head_ref="request-1",
+    head_sha=HEAD,
+    same_repository=True,
+)
+MISSING = "1 more of leads must approve: a role of medium risk"
+
+
+def turn(kind: str, seconds: int) -> PullTurn:
+    return PullTurn(kind=kind, at=NOON + seconds * SECOND)
+
+
+@pytest.mark.parametrize(
+    "now, turns, why",
+    [
+        ({}, [], ""),
+        ({"head_sha": "e" * 40}, [], "its head is eeeeeee"),
+        ({"base_ref": "next"}, [], "it is not known to have been based on main"),
+        # Closed later, or before.
+        ({"state": "closed"}, [turn("closed", 1)], ""),
+        ({"state": "closed"}, [turn("closed", -1)], "it was not open"),
+        ({"state": "closed"}, [], "it was not open"),
+        # Within that very second nobody knows which came first.
+        ({"state": "closed"}, [turn("closed", 0)], "it was not open"),
+        ({}, [turn("reopened", 0)], "it was not open"),
+        ({}, [turn("closed", -2), turn("reopened", 1)], "it was not open"),
+        ({}, [turn("closed", -2), turn("reopened", -1)], ""),
+        ({}, [turn("closed", 1), turn("reopened", 2)], ""),
+        ({"state": "closed"}, [turn("reopened", 1), turn("closed", 2)], "it was not open"),
+        # GitHub calls it merged, as its head came with the other one.
+        ({"state": "closed", "merged_at": NOON}, [turn("closed", 0)], ""),
+        ({"state": "closed", "merged_at": NOON - SECOND}, [turn("closed", -1)], "it was not open"),
+        ({"draft": True}, [], "it was a draft"),
+        ({"draft": True}, [turn("convert_to_draft", 1)], ""),
+        ({"draft": True}, [turn("convert_to_draft", 0)], "it was a draft"),
+        ({}, [turn("ready_for_review", 1)], "it was a draft"),
+        ({}, [turn("ready_for_review", 0)], "it was a draft"),
+        ({}, [turn("ready_for_review", -1)], ""),
+    ],
+)
+def test_a_pull_request_was_open_and_ready_only_where_that_is_certain(
+    now: dict[str, object], turns: list[PullTurn], why: str
+) -> None:
+    pull = replace(PULL, **now)  # type: ignore[arg-type]
+    events = PullEvents(turns=tuple(turns))
+    assert not_open_at(pull, events, NOON, head=HEAD, default_branch="main") == why
+
+
+@pytest.mark.parametrize("seconds, why", [(-1, ""), (0, "base"), (1, "base")])
+def test_a_base_that_was_changed_since_is_not_known(seconds: int, why: str) -> None:
+    events = PullEvents(base_changes=(NOON + seconds * SECOND,))
+    assert why in not_open_at(PULL, events, NOON, head=HEAD, default_branch="main")
+    assert bool(why) == bool(not_open_at(PULL, events, NOON, head=HEAD, default_branch="main"))
+
+
+def test_pull_requests_are_those_that_our_runs_name_the_green_ones_first() -> None:
+    def run(name: str, conclusion: str, seconds: int, number: int = 1) -> CheckRun:
+        return CheckRun(
+            id=number,
+            conclusion=conclusion,
+            external_id=name,
+            completed_at=NOON + seconds * SECOND,
+        )
+
+    runs = [
+        run("1:a", "failure", -5),
+        run("2:a", "success", -5),
+        run("2:b", "failure", -4),
+        run("3:a", "failure", -5),
+        run("3:a", "success", -5, number=2),
+        run("4:a", "success", 1),
+        run("5:a", "success", 0),
+        run("x:a", "success", -5),
+        run("6", "success", -5),
+        run("", "success", -5),
+    ]
+    assert shown_pulls(runs, until=NOON) == (3, 5, 1, 2)
+
+
+# Borrowed greens
+
+
+def borrowed(branch: Branch, *, approved: bool = True) -> tuple[int, int]:
+    """Merges alice's request through another pull request with its head, which mallory opened;
+    the numbers of both. Hers stays open."""
+    number = branch.propose({PAYOUTS: TABLES})
+    branch.show(number)
+    if approved:
+        branch.review(number, BOB)
+        branch.show(number)
+    head = branch.forge.pulls[number].head_sha
+    twin = branch.propose({PAYOUTS: TABLES}, author=MALLORY)
+    branch.forge.pulls[twin] = replace(branch.forge.pulls[twin], head_sha=head, merged_by=MALLORY)
+    branch.forge.pushed[branch.forge.pulls[twin].head_ref] = [(branch.now, MALLORY)]
+    branch.merge(twin, "squash")
+    return number, twin
+
+
+def test_what_was_approved_is_proven_by_its_own_pull_request_whoever_merged_another(
+    branch: Branch,
+) -> None:
+    number, twin = borrowed(branch)
+    found = branch.stand()
+    assert live(found) == ["alice/payouts"]
+    (proof,) = found.fresh
+    assert (proof.pull, proof.through, proof.merger) == (number, twin, MALLORY.login)
+    assert (proof.requester, proof.approvers) == ("alice", ("bob",))
+
+
+def test_what_nobody_approved_is_proven_by_neither(branch: Branch) -> None:
+    number, twin = borrowed(branch, approved=False)
+    why = quarantined(branch.stand())[PAYOUTS]
+    assert f"#{number}: {MISSING}" in why
+    assert f"#{twin}: " in why
+
+
+def test_what_was_withdrawn_is_not_proven_by_its_approvals(branch: Branch) -> None:
+    number, _ = borrowed(branch)
+    branch.forge.pulls[number] = replace(branch.forge.pulls[number], state="closed")
+    assert branch.refusal() == MISSING
+
+
+def test_an_approval_after_the_merge_of_another_one_comes_too_late(branch: Branch) -> None:
+    number, _ = borrowed(branch, approved=False)
+    branch.review(number, BOB)
+    branch.show(number)
+    assert live(branch.stand()) == []
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch()
