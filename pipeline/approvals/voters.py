@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.approvals.membership import Membership
+from pipeline.approvals.pushers import refuse_bots
 from pipeline.approvals.tally import Authority, Requirement, Voter
 from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
@@ -47,19 +48,21 @@ def gather(
     required: Sequence[Requirement],
     *,
     checker: tuple[str, int],
+    app_id: int | None = None,
     membership: Membership | None = None,
     interested: Mapping[int, str] | None = None,
 ) -> Gathered:
     """Returns the reviews of *pull*, what is known of those who wrote them, and who may not
     approve it.
 
-    *checker* is the name of our check run and the id of the App that posts it. A required team that
-    nobody can be in is noted by *membership*, which is made anew where none is given. *interested*
-    says by GitHub id why someone is party to the request ("is the subject", "asked for it"); the
-    author and everyone who pushed to the branch are added here.
+    *checker* is the name of our check run and the id of the App that posts it, *app_id* the account
+    of the App that may push to branches of its own. A required team that nobody can be in is noted
+    by *membership*, which is made anew where none is given. *interested* says by GitHub id why
+    someone is party to the request ("is the subject", "asked for it"); the author and everyone who
+    pushed to the branch are added here.
 
-    Raises `Denied` where the author or the pushers cannot be known (a deleted account, a
-    fork), `ForgeError` where the forge did not answer in full.
+    Raises `Denied` where the author or the pushers cannot be known (a deleted account, a fork, a
+    bot), `ForgeError` where the forge did not answer in full.
     """
     if pull.author is None:
         raise Denied(
@@ -74,7 +77,9 @@ def gather(
         )
     excluded = dict(interested or {})
     excluded.setdefault(pull.author.id, "opened the pull request")
-    for actor in reader.pushers(pull.head_ref, until=pull.merged_at):
+    pushers = reader.pushers(pull.head_ref, until=pull.merged_at)
+    refuse_bots(pull, pushers, app_id=app_id)
+    for actor in pushers:
         excluded.setdefault(actor.id, "pushed to its branch")
     reviews = reader.reviews(pull.number)
     # Nothing that happened changes what nobody said.

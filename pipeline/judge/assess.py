@@ -320,6 +320,7 @@ class Assessor:
                 catalogue,
                 required,
                 checker=self.checker,
+                app_id=self._app_id,
                 membership=membership,
                 interested={**excluded(first, catalogue), **concerned},
             )

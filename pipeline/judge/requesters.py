@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.approvals.pushers import refuse_bots
 from pipeline.policy.question import Requester
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ class Askers:
         """Returns everyone else who pushed: they ask too where the author's word alone merges.
 
         Whoever can write can push to another's branch. A say in a grant, or the App's, must
-        not carry what a stranger put there: each of them is judged as if asking alone.
+        not carry what a stranger put there: each of them is judged as if asking alone. Raises
+        `Denied` where a bot is among them, as nobody can tell who wrote what it pushed.
         """
-        return tuple(
-            self._requester(actor, entitlements)
-            for actor in self._forge.pushers(self._pull.head_ref, until=self._pull.merged_at)
-            if actor != self._pull.author
-        )
+        pushers = self._forge.pushers(self._pull.head_ref, until=self._pull.merged_at)
+        others = [actor for actor in pushers if actor != self._pull.author]
+        refuse_bots(self._pull, others)
+        return tuple(self._requester(actor, entitlements) for actor in others)
 
     def subject_teams(self, subject: Principal | None) -> frozenset[str]:
         """The teams named in the settings that *subject* is an active member of, now.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.approvals.membership import Membership
+from pipeline.approvals.pushers import DEPENDABOT
 from pipeline.approvals.tally import Approvals, Requirement, Voter, tally
 from pipeline.approvals.voters import as_of_merge, gather
 from pipeline.errors import Denied
@@ -216,6 +218,48 @@ def test_check_runs_are_asked_for_where_somebody_reviewed() -> None:
 def test_a_request_for_changes_outlives_a_change_of_the_base() -> None:
     objection = review(CAROL, "CHANGES_REQUESTED", id=2, minutes_ago=20)
     assert not count(objection, review(), base_changed=NOW - timedelta(minutes=15)).complete
+
+
+APP = Actor(id=500, login="keeper[bot]", type="Bot")
+DEPENDABOTS = Actor(id=DEPENDABOT, login="dependabot[bot]", type="Bot")
+ACTIONS = Actor(id=41898282, login="github-actions[bot]", type="Bot")
+
+
+@pytest.mark.parametrize(
+    "author, pushers, refused",
+    [
+        (ALICE, [ALICE], None),
+        (ALICE, [ALICE, BOB], None),
+        (ALICE, [ACTIONS], ACTIONS),
+        (ALICE, [ALICE, ACTIONS], ACTIONS),
+        (ACTIONS, [ACTIONS], ACTIONS),
+        (ACTIONS, [ALICE], None),
+        (APP, [APP], None),
+        (APP, [APP, BOB], None),
+        (APP, [APP, ACTIONS], ACTIONS),
+        (ALICE, [APP], APP),
+        (DEPENDABOTS, [DEPENDABOTS], None),
+        (DEPENDABOTS, [DEPENDABOTS, ALICE], DEPENDABOTS),
+        (ALICE, [DEPENDABOTS], DEPENDABOTS),
+        (
+            replace(DEPENDABOTS, id=DEPENDABOT + 1),
+            [replace(DEPENDABOTS, id=DEPENDABOT + 1)],
+            DEPENDABOTS,
+        ),
+        (ALICE, [ALICE, replace(BOB, type="Mannequin")], BOB),
+    ],
+)
+def test_nobody_approves_what_a_bot_pushed_which_anybody_may_have_written(
+    author: Actor, pushers: list[Actor], refused: Actor | None
+) -> None:
+    desk = Desk([review()], pushers=pushers)
+    pull = replace(PULL, author=author)
+    if refused is None:
+        gather(desk, pull, PEOPLE, [OWNER], checker=CHECKER, app_id=APP.id)
+        return
+    with pytest.raises(Denied, match=f"^{re.escape(refused.login)}, a bot, pushed to ") as said:
+        gather(desk, pull, PEOPLE, [OWNER], checker=CHECKER, app_id=APP.id)
+    assert "a branch of your own" in str(said.value)
 
 
 @pytest.mark.parametrize("minutes,state", [(-1, "DISMISSED"), (0, "DISMISSED"), (1, "APPROVED")])

@@ -197,6 +197,31 @@ def test_the_app_is_judged_together_with_whoever_else_pushed(branch: Branch) -> 
     assert "a role of low risk that may not merge by itself" in branch.refusal()
 
 
+ACTIONS = Actor(id=41898282, login="github-actions[bot]", type="Bot")
+
+
+def test_what_a_workflow_pushed_is_not_approved_by_whoever_may_have_written_it(
+    branch: Branch,
+) -> None:
+    number = requested(branch)
+    branch.push_to(number, {PAYOUTS: TABLES.replace("2h", "3h")}, by=ACTIONS)
+    branch.show(number)
+    branch.review(number, BOB)
+    branch.merge(number)
+    assert branch.refusal().startswith("github-actions[bot], a bot, pushed to request-1")
+
+
+def test_what_a_bot_pushed_to_a_low_risk_request_does_not_merge_by_itself(branch: Branch) -> None:
+    number = branch.propose({PAYOUTS: grant()})
+    branch.push_to(number, {PAYOUTS: grant(duration="3h")}, by=ACTIONS)
+    (reason,) = branch.assess(number).decision.reasons
+    assert reason.startswith("github-actions[bot], a bot, pushed to request-1")
+    assert "open it again from a branch of your own" in reason
+    branch.show(number)
+    branch.merge(number)
+    assert live(branch.stand()) == []
+
+
 def test_an_account_that_is_gone_proves_nothing_where_its_author_matters(branch: Branch) -> None:
     number = requested(branch)
     branch.review(number, BOB)
