@@ -130,7 +130,7 @@ def tally(
     electorate: Mapping[int, Voter],
     excluded: Mapping[int, str],
     at: datetime,
-    shown: datetime | None,
+    on_show: Sequence[tuple[datetime, datetime | None]],
     merged_at: datetime | None = None,
     max_age: timedelta = MAX_AGE,
     base_changed: datetime | None = None,
@@ -140,9 +140,10 @@ def tally(
 
     *electorate* is by GitHub id: a reviewer without an entry is unknown and does not count.
     *excluded* says by GitHub id why someone may not approve here ("opened the pull
-    request"). *shown* is when a check first showed what would be given now; None where none did.
-    *base_changed* is when the pull request was last given another base branch. Only what was
-    approved after both of these seconds counts. Of each person only the last review that is not a
+    request"). *on_show* are the times during which what would be given now was what the last check
+    showed: each after one moment and before another, or until now. *base_changed* is when the pull
+    request was last given another base branch. Only what was approved during one of these times,
+    and after that second, counts. Of each person only the last review that is not a
     comment speaks. After the merge, the count is as of *merged_at*: later reviews are as if they
     were not there.
     One person fills one place in one step, and so does one authority: somebody who stands
@@ -157,7 +158,7 @@ def tally(
     moment = at if merged_at is None else merged_at
     if at.tzinfo is None or moment.tzinfo is None:
         raise ValueError("counting approvals needs times with an offset")
-    since = _Since(shown, base_changed)
+    since = _Since(tuple(on_show), base_changed)
     rejected: list[Rejected] = []
     counted: dict[str, Counted] = {}
     approved: dict[str, tuple[Moment, ...]] = {}
@@ -231,9 +232,9 @@ def _spoken(
 
 
 class _Since(NamedTuple):
-    """The moments after which an approval must have come."""
+    """The moments between and after which an approval must have come."""
 
-    shown: datetime | None
+    on_show: tuple[tuple[datetime, datetime | None], ...]
     base_changed: datetime | None
 
     def fault(self, review: Review) -> str | None:
@@ -241,10 +242,11 @@ class _Since(NamedTuple):
         # GitHub's times are whole seconds: within one, nobody knows which came first.
         if self.base_changed is not None and review.submitted_at <= self.base_changed:
             return "before the pull request got another base branch: approve again"
-        if self.shown is None:
+        if not self.on_show:
             return "what no check had shown: approve again once the check has finished"
-        if review.submitted_at <= self.shown:
-            return "before the check showed what this would give now: approve again"
+        at = review.submitted_at
+        if not any(since < at and (until is None or at < until) for since, until in self.on_show):
+            return "while the check did not show what this would give now: approve again"
         return None
 
 

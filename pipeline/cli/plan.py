@@ -70,8 +70,8 @@ def _plan_estate(context: Context, as_json: bool) -> int:
     with EstateRun(context, both_engines=True) as run:
         situation = run.situation
         # While the run lasts: who asked for a change is a question to its engines.
-        surprise = situation.plan.surprise(now=situation.now, asked=situation.asked)
-    found, branch, estate = situation.plan, situation.branch, situation.estate
+        found, surprise = situation.without_surprise(situation.plan)
+    branch, estate = situation.branch, situation.estate
     context.alert(situation.said_of_the_line)
     if as_json:
         context.emit(
@@ -113,4 +113,4 @@ def _plan_estate(context: Context, as_json: bool) -> int:
     if estate.code:
         return estate.code
     waits = found.held or situation.desired.refused or branch.unproven or situation.dispute
-    return 1 if found.changes or waits else 0
+    return 1 if found.changes or waits or surprise else 0

@@ -17,13 +17,14 @@ binding that grant *g* of *alice* has:
 Which of these were asked for by somebody with a say is found out later, by proof. Until then
 only so much of what is alive may go that a mistake, or an attack, is no disaster. Whoever takes
 away much of their own holds up nobody else: what is offboarded counts first, then what is gone or
-cut off, then what is shortened, and a person of whom most of it is stops alone. For example, with
-40 bindings alive, of which up to 12 may go:
+cut off, then what is shortened, and a person of whom most of it is does not count for the others.
+For example, with 40 bindings alive, of which up to 12 may go:
 
-    alice's 12 files are gone; bob's one is gone    bob's goes, alice's stop
-    alice's 13 are shortened; bob is offboarded     bob's go, alice's stay as they are
-    7 of alice's and 7 of bob's are gone            all 14 stop
-    9 offboarded, 9 gone, 9 shortened               the 9 of who is offboarded go
+    alice's 12 files are gone; bob's one is gone     bob's goes, alice's stop
+    alice's 13 are shortened; bob is offboarded      bob's go, alice's stay as they are
+    alice's 12 are offboarded; bob's one is gone     all 13 go
+    7 of alice's and 7 of bob's are gone             all 14 stop
+    7 of alice's offboarded; 7 of bob's are gone     alice's go, bob's stop
 """
 
 from __future__ import annotations
@@ -139,33 +140,36 @@ def plan_removals(
         if (removal := _removal(binding, files, now=now, offboarded=offboarded)) is not None
     ]
     alive = sum(1 for binding in held if is_alive(binding, now))
+    asked = [one for one in found if one.cause is not Cause.OVER]
+    most = _who_has_most(asked, alive=alive)
     going = [one for one in found if one.cause is Cause.OVER]
     stopped: list[Removal] = []
-    counted = 0
+    # How many go: of those who have most of it, and of the others.
+    counted: Counter[bool] = Counter()
     for causes in _COUNTED_TOGETHER:
-        some = [one for one in found if one.cause in causes]
-        stops = _who_stops(some, counted, alive=alive)
-        for one in some:
-            (stopped if _person(one) in stops else going).append(one)
-        counted += sum(1 for one in some if _person(one) not in stops)
+        for among_most in (False, True):
+            some = [
+                one for one in asked if one.cause in causes and (_person(one) in most) is among_most
+            ]
+            before = counted.total() if among_most else counted[False]
+            if is_surprising(before + len(some), alive=alive):
+                stopped.extend(some)
+                continue
+            going.extend(some)
+            counted[among_most] += len(some)
     return LanePlan(removals=tuple(going), stopped=tuple(stopped), alive=alive)
 
 
-def _who_stops(found: Sequence[Removal], counted: int, *, alive: int) -> Collection[str]:
-    """Returns the persons of whom nothing goes, as *found*, beside what is *counted* already, is a
-    surprising share of what is *alive*: those who have so many alone, or most of what is found; or
-    all, where the others have too many as well."""
-    counts = Counter(map(_person, found))
-    if not is_surprising(counted + len(found), alive=alive):
-        return ()
-    alone = {
+def _who_has_most(asked: Sequence[Removal], *, alive: int) -> Collection[str]:
+    """Returns the persons of whom so much goes that it holds up nobody else: a surprising share of
+    what is *alive*, or most of what is *asked*."""
+    counts = Counter(map(_person, asked))
+    return {
         who
         for who, count in counts.items()
         if is_surprising(count, alive=alive)
-        or (count >= SURPRISING_CHANGES and 2 * count > len(found))
+        or (count >= SURPRISING_CHANGES and 2 * count > len(asked))
     }
-    others = sum(count for who, count in counts.items() if who not in alone)
-    return counts.keys() if is_surprising(counted + others, alive=alive) else alone
 
 
 def _person(removal: Removal) -> str:

@@ -126,8 +126,8 @@ class BranchState:
     a say, that of the cut."""
 
     asked: Mapping[GrantId, Proven] = field(default_factory=dict)
-    """Of each grant that nobody with a say cut down: what somebody with a say last asked for, over
-    or not."""
+    """Of each grant that nobody with a say cut down, or whose person nobody with a say let go: what
+    somebody with a say last asked for, over or not."""
 
     healed: tuple[Quarantine, ...] = ()
     """What would be quarantined, had not something that is proven, or the old text, followed."""

@@ -23,7 +23,7 @@ from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.grant_changes import read_items, takes_away
-from pipeline.judge.offer import first_shown, offer_of
+from pipeline.judge.offer import offer_of, on_show
 from pipeline.judge.parties import excluded, interested
 from pipeline.judge.requesters import Askers
 from pipeline.judge.rule_change_effects import aftermath
@@ -327,7 +327,6 @@ class Assessor:
         except Denied as error:
             return _Findings(tuple(first), denial=str(error))
         offer = offer_of(pull, kind=kind, changes=changes, items=items)
-        first_run = first_shown(gathered.runs, pull.number, offer, until=pull.merged_at)
         approvals = tally(
             gathered.reviews,
             head=pull.head_sha,
@@ -335,7 +334,7 @@ class Assessor:
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=now,
-            shown=first_run.completed_at if first_run else None,
+            on_show=on_show(gathered.runs, pull.number, offer, until=pull.merged_at),
             merged_at=pull.merged_at,
             base_changed=gathered.base_changed,
         )

@@ -9,19 +9,22 @@ shown that one before. For example, of a grant that a lead has to approve:
     checked, approved, pushed to                      does not: another head is another offer
     checked, approved, its role grows on the base     does not: it would give something else
     ... checked again, approved again                 counts
+    ... the role shrinks back, checked once more      the first approval counts again
     checked and approved; another pull request has    the other one is not shown by it: its runs
     the same head                                     and approvals are its own
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.values.binding import timeless
-from pipeline.values.canonical import digest
+from pipeline.values.canonical import canonical, digest, timestamp
 from pipeline.values.commits import TreeChange
 from pipeline.values.pull_request import CheckRun, PullRequest
 
@@ -47,24 +50,37 @@ def offer_of(
                     "path": item.path,
                     "change": item.change,
                     "duration": item.grant.duration,
+                    # Of a running grant: another life of the path is another request.
+                    "since": timestamp(item.previous.window.start) if item.previous else None,
                     "bindings": [
                         {
                             "cloud": one.cloud,
                             "locator": one.locator,
                             "key": one.key,
-                            "document": timeless(one.document),
+                            "document": _unordered(json.loads(timeless(one.document))),
                         }
                         for one in item.bindings
                     ],
                     "permissions": [
-                        [line.target.id, line.role.id, asdict(line.role.permissions)]
+                        [line.target.id, line.role.id, _unordered(asdict(line.role.permissions))]
                         for line in item.entitlements
+                        # What goes, goes whatever it holds by now.
+                        if item.change != "delete"
                     ],
                 }
                 for item in items
             ],
         }
     )
+
+
+def _unordered(value: Any) -> Any:
+    """Returns *value* with every list sorted: the order of actions says nothing."""
+    if isinstance(value, Mapping):
+        return {key: _unordered(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return sorted((_unordered(one) for one in value), key=canonical)
+    return value
 
 
 def name_of_run(number: int, offer: str) -> str:
@@ -81,15 +97,43 @@ def shows(run: CheckRun, number: int) -> bool:
     return run.external_id.startswith(f"{number}:")
 
 
+class OnShow(NamedTuple):
+    """A time during which an offer was what the last check showed."""
+
+    since: datetime
+    until: datetime | None
+    """None where it still is."""
+
+
+def on_show(
+    runs: Sequence[CheckRun], number: int, offer: str, *, until: datetime | None = None
+) -> tuple[OnShow, ...]:
+    """Returns when this very *offer* of the pull request *number* was what the last of *runs*
+    showed, up to *until*."""
+    name = name_of_run(number, offer)
+    own = [one for one in _in_order(runs, until) if shows(one, number)]
+    found: list[OnShow] = []
+    since: datetime | None = None
+    for run in own:
+        if run.external_id == name:
+            since = since or run.completed_at
+        elif since is not None:
+            found.append(OnShow(since, run.completed_at))
+            since = None
+    if since is not None:
+        found.append(OnShow(since, None))
+    return tuple(found)
+
+
+def _in_order(runs: Sequence[CheckRun], until: datetime | None) -> list[CheckRun]:
+    some = [one for one in runs if until is None or one.completed_at <= until]
+    return sorted(some, key=lambda one: (one.completed_at, one.id))
+
+
 def first_shown(
     runs: Sequence[CheckRun], number: int, offer: str, *, until: datetime | None = None
 ) -> CheckRun | None:
     """Returns the first of *runs*, by when it was finished, that shows this very *offer* of the
     pull request *number*; None where none did by *until*."""
     name = name_of_run(number, offer)
-    found = [
-        one
-        for one in runs
-        if one.external_id == name and (until is None or one.completed_at <= until)
-    ]
-    return min(found, key=lambda one: (one.completed_at, one.id), default=None)
+    return next((one for one in _in_order(runs, until) if one.external_id == name), None)

@@ -104,18 +104,18 @@ class Prover:
             healed.extend(one.healed)
             if one.version is None:
                 continue
-            if one.asked is not None:
-                asked[life.id] = one.asked
+            # An older version pushed over a person's file must not bring the person back.
+            subject = one.version.grant.subject
+            asked_to_leave = self._sources.offboarded(last_proven, subject)
+            left = asked_to_leave or self._sources.offboarded(tip, subject)
+            if (one.asked or left) and not asked_to_leave:
+                asked[life.id] = one.asked or one.version
             if one.version.window.ended(now):
                 lapsed.append(life)
                 continue
             proofs[life.id] = one.proofs
             in_force[life.id] = one.version.commit
-            # An older version pushed over a person's file must not bring the person back.
-            if any(
-                self._sources.offboarded(sha, one.version.grant.subject)
-                for sha in {tip, last_proven}
-            ):
+            if left:
                 continue
             live.append(one.version.live)
         known = {life.path for life in present.values()}
@@ -135,12 +135,17 @@ class Prover:
             quarantined=tuple(sorted(set(quarantined), key=lambda q: (q.path, q.commit))),
             ungoverned=ungoverned,
             proofs=proofs,
-            fresh=tuple(self._commits.fresh),
+            fresh=self.fresh,
             lives=present,
             in_force=in_force,
             asked=asked,
             healed=tuple(healed),
         )
+
+    @property
+    def fresh(self) -> tuple[Proof, ...]:
+        """The proofs that were made since this prover was."""
+        return tuple(self._commits.fresh)
 
     def last_proven(self, path: str, *, anchor: str, tip: str) -> Proven | None:
         """Returns the last proven version of the grant at *path* in its present life.

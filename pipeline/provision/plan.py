@@ -111,8 +111,20 @@ class Surprise:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the changes, which whoever lets them go on has to name."""
-        return Plan(changes=self.changes).digest
+        """SHA-256 of what the changes bring about, which whoever lets them go on has to name. What
+        is held now takes no part: a part of it may be carried out meanwhile."""
+        return digest(
+            [
+                {
+                    "kind": change.kind,
+                    "identity": change.binding.identity,
+                    "document": None
+                    if change.kind is ChangeKind.DELETE
+                    else change.binding.document,
+                }
+                for change in self.changes
+            ]
+        )
 
     @property
     def why(self) -> str:

@@ -35,17 +35,15 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
     # Before the first write: without it no pull request can be told.
     keeper_account(run)
     workspace, situation, journal = run.workspace, run.situation, run.journal
-    surprise = plan.surprise(now=run.now, asked=situation.asked)
-    if surprise is not None and surprise.digest == accepted:
-        surprise = None
+    plan, surprise = situation.without_surprise(plan, accepted=accepted)
+    # After the question who asked: that may have made proofs.
     findings = situation.findings()
     if surprise is not None:
-        asked = situation.instead(surprise)
-        plan = plan.without(surprise.changes, surprise.why).beside(asked)
         findings.extend(_alert(run, surprise))
     if findings:
         journal.record(findings, f"Record {len(findings)} findings")
-    journal.facts.update(situation.proof_facts())
+    stopped = {grant for change in surprise.changes for grant in change.grants} if surprise else ()
+    journal.facts.update(situation.proof_facts(as_asked=frozenset(stopped)))
     outcome = apply_plan(
         plan,
         run.clouds.writers,

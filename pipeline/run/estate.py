@@ -332,6 +332,7 @@ class EstateRun:
             listed_first=self.removed.before.bindings if self.removed else (),
             removed=unasked(self.removed.lane.removals) if self.removed else frozenset(),
             endings_of=self.endings,
+            fresh_proofs=lambda: self.prover.fresh,
         )
 
     def endings(self, grants: Sequence[GrantId]) -> Mapping[GrantId, Unproven | None]:

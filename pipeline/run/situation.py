@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.clouds.desired import Desired, desired
 from pipeline.history.branch_line import BranchLine
 from pipeline.history.lives import GRANTS
+from pipeline.history.proofs import Proof
 from pipeline.history.proven import BranchState, Brought, Quarantine, Unproven
 from pipeline.provision.plan import Plan, Surprise, make_plan, waiting
 from pipeline.provision.verify import Estate
@@ -58,6 +59,9 @@ class Situation:
     endings_of: Callable[[Sequence[GrantId]], Mapping[GrantId, Unproven | None]] = lambda _: {}
     """Finds out why nobody with a say ended each of some grants; None where somebody did. Asked
     only by what needs to know it, as proofs ask GitHub."""
+
+    fresh_proofs: Callable[[], Sequence[Proof]] = lambda: ()
+    """The proofs that this run has made so far; those of deletions come with `endings_of`."""
 
     listed_first: tuple[Binding, ...] = ()
     """The bindings that clouds listed before the removals lane."""
@@ -211,9 +215,21 @@ class Situation:
     def _asked_documents(self) -> Mapping[tuple[str, str, str], str]:
         return {one.identity: one.document for one in self._asked_bindings}
 
-    def instead(self, surprise: Surprise) -> tuple[BindingChange, ...]:
-        """Returns what was asked for of the bindings that *surprise* would change: somebody with
-        no say in it cut their grants further."""
+    def without_surprise(
+        self, plan: Plan, *, accepted: str | None = None
+    ) -> tuple[Plan, Surprise | None]:
+        """Returns what is carried out of *plan*, and the surprising part of it that is not: that
+        is carried out where *accepted* is its digest."""
+        surprise = plan.surprise(now=self.now, asked=self.asked)
+        if surprise is None or surprise.digest == accepted:
+            return plan, None
+        return plan.without(surprise.changes, surprise.why).beside(
+            self._instead(surprise)
+        ), surprise
+
+    def _instead(self, surprise: Surprise) -> tuple[BindingChange, ...]:
+        """Returns what was asked for of the bindings that *surprise* would change, as far as that
+        takes access away: somebody with no say in it cut their grants further."""
         plan = make_plan(
             self._asked_bindings,
             self.estate.bindings,
@@ -225,7 +241,10 @@ class Situation:
         return tuple(
             one
             for one in plan.changes
-            if one.binding.identity in touched and one not in surprise.changes and self.asked(one)
+            if one.binding.identity in touched
+            and one not in surprise.changes
+            and one.narrows(now=self.now)
+            and self.asked(one)
         )
 
     @cached_property
@@ -244,14 +263,20 @@ class Situation:
             if ending is not None and grant not in self.branch.lives
         )
 
-    def proof_facts(self) -> dict[GrantId, dict[str, Any]]:
-        """Returns what intents and outcomes of each grant say of its proof."""
+    def proof_facts(self, *, as_asked: Set[GrantId] = frozenset()) -> dict[GrantId, dict[str, Any]]:
+        """Returns what intents and outcomes of each grant say of its proof, and of the text in
+        force: of those *as_asked* that is the one that was proven, whatever was cut off it since.
+        """
         facts: dict[GrantId, dict[str, Any]] = {}
         for grant, proofs in self.branch.proofs.items():
             last = proofs[-1]
             life = self.branch.lives[grant]
             facts[grant] = {
-                "blob": life.blob_after(self.branch.in_force.get(grant, last.commit)),
+                "blob": life.blob_after(
+                    last.commit
+                    if grant in as_asked
+                    else self.branch.in_force.get(grant, last.commit)
+                ),
                 "pull": last.pull,
                 "commit": last.commit,
                 "approvers": list(last.approvers),
@@ -261,10 +286,12 @@ class Situation:
 
     def findings(self) -> list[AuditEvent]:
         """Returns new proofs, alerts and late outcomes, as the record keeps them."""
-        events = [AuditEvent(kind="proof", data=proof_data(p)) for p in self.branch.fresh]
+        alarms = self.alarms
+        proofs = {one.commit: one for one in (*self.branch.fresh, *self.fresh_proofs())}
+        events = [AuditEvent(kind="proof", data=proof_data(one)) for one in proofs.values()]
         events.extend(
             AuditEvent(kind="alert", data=_alert(q))
-            for q in (*self.branch.unproven, *self.branch.healed, *self.alarms)
+            for q in (*self.branch.unproven, *self.branch.healed, *alarms)
             if not q.undecided and (q.path, q.commit) not in self.recorded.alerts
         )
         if self.line is not None:

@@ -934,7 +934,7 @@ def test_approvals_are_gathered_and_counted_over_the_real_client(estate: Estate,
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=estate.clock.now(),
-            shown=datetime(2000, 1, 1, tzinfo=UTC),
+            on_show=[(datetime(2000, 1, 1, tzinfo=UTC), None)],
             merged_at=found.merged_at,
         )
         return approvals.complete, [one.why for one in approvals.rejected]

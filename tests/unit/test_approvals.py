@@ -49,7 +49,7 @@ def count(
     electorate: Mapping[int, Voter] = ELECTORATE,
     excluded: Mapping[int, str] | None = None,
     merged_at: datetime | None = None,
-    shown: datetime | None = LONG_AGO,
+    on_show: Sequence[tuple[datetime, datetime | None]] = ((LONG_AGO, None),),
     base_changed: datetime | None = None,
     none_required: bool = False,
 ) -> Approvals:
@@ -61,7 +61,7 @@ def count(
         excluded={1: "opened the pull request"} if excluded is None else excluded,
         at=NOW,
         merged_at=merged_at,
-        shown=shown,
+        on_show=on_show,
         base_changed=base_changed,
         none_required=none_required,
     )
@@ -180,18 +180,27 @@ def test_an_approval_before_a_change_of_the_base_fills_no_place_in_an_order() ->
 
 
 @pytest.mark.parametrize(
-    "shown, why",
+    "on_show, why",
     [
-        (NOW - timedelta(minutes=11), None),
-        (NOW - timedelta(minutes=10), "before the check showed what this would give now"),
-        (NOW - timedelta(minutes=9), "before the check showed what this would give now"),
-        (None, "what no check had shown"),
+        # Reviewed ten minutes ago.
+        ([(11, None)], None),
+        ([(11, 9)], None),
+        ([(60, 50), (11, 9), (5, None)], None),
+        ([(10, None)], "while the check did not show what this would give now"),
+        ([(9, None)], "while the check did not show what this would give now"),
+        ([(11, 10)], "while the check did not show what this would give now"),
+        ([(60, 50), (9, None)], "while the check did not show what this would give now"),
+        ([], "what no check had shown"),
     ],
 )
-def test_an_approval_counts_only_after_a_check_has_shown_what_is_given(
-    shown: datetime | None, why: str | None
+def test_an_approval_counts_only_while_the_check_shows_what_is_given(
+    on_show: list[tuple[float, float | None]], why: str | None
 ) -> None:
-    approvals = count(review(), shown=shown)
+    def ago(minutes: float) -> datetime:
+        return NOW - timedelta(minutes=minutes)
+
+    times = [(ago(one), None if other is None else ago(other)) for one, other in on_show]
+    approvals = count(review(), on_show=times)
     assert approvals.complete is (why is None)
     said = [one.why.partition(": approve again")[0] for one in approvals.rejected]
     assert said == ([] if why is None else [f"bob approved {why}"])
@@ -203,7 +212,7 @@ def test_an_approval_of_what_was_not_shown_fills_no_place_in_an_order() -> None:
     required = (OWNER, replace(SECURITY, order=2))
     assert count(early, middle, again, required=required).complete
     shown = NOW - timedelta(minutes=20)
-    assert not count(early, middle, again, required=required, shown=shown).complete
+    assert not count(early, middle, again, required=required, on_show=[(shown, None)]).complete
 
 
 def test_check_runs_are_asked_for_where_somebody_reviewed() -> None:
@@ -463,7 +472,7 @@ def test_naive_times_are_refused(at: datetime, merged_at: datetime | None) -> No
             electorate={},
             excluded={},
             at=at,
-            shown=None,
+            on_show=[],
             merged_at=merged_at,
         )
 
@@ -738,7 +747,7 @@ def test_a_second_pusher_cannot_approve_what_they_pushed() -> None:
         electorate=gathered.electorate,
         excluded=gathered.excluded,
         at=NOW,
-        shown=LONG_AGO,
+        on_show=[(LONG_AGO, None)],
     )
     assert not approvals.complete
     assert approvals.rejected[0].why.startswith("bob pushed to its branch")

@@ -68,7 +68,7 @@ class Case:
             electorate=self.electorate(),
             excluded=dict.fromkeys(self.excluded, "pushed"),
             at=NOW,
-            shown=LONG_AGO,
+            on_show=[(LONG_AGO, None)],
         )
 
 

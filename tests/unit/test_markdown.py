@@ -49,7 +49,7 @@ def assessed(*reviews: Review, excluded: Mapping[int, str] | None = None) -> Ass
         electorate=VOTERS,
         excluded=excluded or {},
         at=NOW,
-        shown=LONG_AGO,
+        on_show=[(LONG_AGO, None)],
     )
     return Assessment(
         pull=PullRequest(
@@ -174,7 +174,7 @@ def test_an_approval_that_nobody_needed_is_told() -> None:
         electorate=VOTERS,
         excluded={},
         at=NOW,
-        shown=LONG_AGO,
+        on_show=[(LONG_AGO, None)],
         none_required=True,
     )
     by_itself = replace(

@@ -12,13 +12,13 @@ from pipeline.errors import Denied, ForgeError
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.offer import first_shown
+from pipeline.judge.offer import first_shown, on_show
 from pipeline.proof.merge_checks import altered, misshapen, shown_by
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
 from pipeline.values.pull_request import CheckRun, PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch
 from tests.unit.support_memory import File
-from tests.unit.support_tiny_rules import ALICE, START, grant
+from tests.unit.support_tiny_rules import ALICE, ROLES, START, grant
 
 HEAD, TIP, OTHER = "d" * 40, "b" * 40, "c" * 40
 SECOND = timedelta(seconds=1)
@@ -375,6 +375,55 @@ def test_an_offer_was_shown_when_the_first_run_that_names_it_was_finished(
     runs = [*others, *(run("1:a", minutes) for minutes in times)]
     found = first_shown(runs, 1, "a", until=at(until))
     assert (found.completed_at if found else None) == at(expected)
+
+
+@pytest.mark.parametrize(
+    "shown, expected",
+    [
+        ("", []),
+        ("b", []),
+        ("a", [(0, None)]),
+        ("aaa", [(0, None)]),
+        ("baa", [(1, None)]),
+        ("ab", [(0, 1)]),
+        ("aabba", [(0, 2), (4, None)]),
+        # Of another pull request: it changes nothing.
+        ("a.a", [(0, None)]),
+    ],
+)
+def test_an_offer_is_on_show_until_another_one_of_its_pull_request_is(
+    shown: str, expected: list[tuple[int, int | None]]
+) -> None:
+    def run(name: str, minutes: int) -> CheckRun:
+        at = NOON + minutes * MINUTE
+        return CheckRun(id=minutes, conclusion="failure", external_id=name, completed_at=at)
+
+    names = {"a": "1:a", "b": "1:b", ".": "2:a"}
+    runs = [run(names[one], minutes) for minutes, one in enumerate(shown)]
+    found = [
+        ((one.since - NOON) // MINUTE, one.until and (one.until - NOON) // MINUTE)
+        for one in on_show([*reversed(runs), run("1:a", 99)], 1, "a", until=NOON + 50 * MINUTE)
+    ]
+    assert found == expected
+
+
+def test_an_offer_says_nothing_of_the_order_of_actions_and_of_what_a_deletion_held() -> None:
+    branch = Branch()
+    branch.bring({PAYOUTS: grant()})
+    number = branch.propose({PAYOUTS: None})
+    first = branch.assess(number).offer
+    branch.govern({ROLES: START[ROLES].replace("logging.viewer", "logging.admin")})
+    assert branch.assess(number).offer == first
+
+
+def test_an_extension_of_another_life_is_another_offer() -> None:
+    branch = Branch()
+    branch.bring({PAYOUTS: grant()})
+    number = branch.propose({PAYOUTS: grant(duration="3h")})
+    first = branch.assess(number).offer
+    branch.bring({PAYOUTS: None})
+    branch.bring({PAYOUTS: grant()})
+    assert branch.assess(number).offer != first
 
 
 def test_an_offer_is_the_same_at_every_moment_and_another_for_another_duration() -> None:

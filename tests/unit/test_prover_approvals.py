@@ -75,6 +75,21 @@ def test_a_role_that_grew_since_the_approval_is_not_given_by_it(
     assert again or quarantined(found)[PAYOUTS] == MISSING
 
 
+def test_an_approval_of_the_smaller_role_is_none_of_the_larger_one_that_was_shown_before(
+    branch: Branch,
+) -> None:
+    larger = {ROLES: START[ROLES].replace("dataViewer", "dataOwner")}
+    branch.govern(larger)
+    number = requested(branch)
+    branch.govern({ROLES: START[ROLES]})
+    branch.show(number)
+    branch.review(number, BOB)
+    branch.govern(larger)
+    branch.show(number)
+    branch.merge(number)
+    assert quarantined(branch.stand())[PAYOUTS] == MISSING
+
+
 def test_a_check_of_another_pull_request_shows_nothing_to_those_of_this_one(
     branch: Branch,
 ) -> None:

@@ -340,6 +340,20 @@ def test_no_more_than_the_share_goes_at_once_whatever_the_causes() -> None:
     assert (found.alive, len(found.removals), len(found.stopped)) == (27, 9, 18)
 
 
+def test_who_is_offboarded_with_much_holds_up_nobody_else() -> None:
+    """Of 40, up to 12 may go: bob's 12, and alice's one beside them."""
+    theirs = [a_grant(f"b{number}", "aws/prod", subject="bob") for number in range(12)]
+    rest = [a_grant(f"r{number}") for number in range(27)]
+    mine = a_grant("z")
+    found = lane(
+        held_by(*theirs, *rest, mine),
+        present=[one.grant for one in (*theirs, *rest)],
+        known=[mine.grant.id],
+        offboarded=["bob"],
+    )
+    assert (found.alive, len(found.removals), found.stopped) == (40, 13, ())
+
+
 def test_what_several_persons_lose_together_is_counted_together() -> None:
     some = [a_grant(f"x{n}", subject=who) for who in ("alice", "bob") for n in range(7)]
     rest = [a_grant(f"r{number}") for number in range(26)]

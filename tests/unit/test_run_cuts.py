@@ -14,7 +14,7 @@ from pipeline.values.catalogue import AzurePermissions
 from pipeline.values.grant import Window
 from pipeline.values.ids import Cloud, GrantId, RoleId
 from pipeline.values.live import LiveGrant
-from tests.unit.support_estate import a_grant
+from tests.unit.support_estate import CATALOGUE, a_grant
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, window
 from tests.unit.test_run_removals import ends, provisioned, record_proofs, shorter
@@ -43,23 +43,72 @@ def goes_on(world: World, *, runs: int = 2, command: str = "apply") -> list[str]
 # What was asked for goes on beside it
 
 
-@pytest.mark.parametrize("asked, end", [(2, 2), (6, 6)], ids=["a narrowing", "an extension"])
-def test_what_was_asked_for_is_carried_out_though_more_is_cut_on_top_of_it(
-    asked: float, end: float
-) -> None:
+def cut_on_top(asked: float = 2, pushed: float = 1) -> World:
+    """A dozen grants of four hours: *asked* hours were proven, and *pushed* hours follow, before
+    any run saw either."""
     world = provisioned(*lasting(4))
     world.say(lasting(asked))
     record_proofs(world)
-    world.say(lasting(asked - 1))
+    world.say(lasting(pushed))
+    return world
+
+
+def test_what_was_asked_for_is_carried_out_though_more_is_cut_on_top_of_it() -> None:
+    world = cut_on_top()
     goes_on(world)
-    assert set(ends(world)) == {NOON + end * HOUR}
+    assert set(ends(world)) == {NOON + 2 * HOUR}
 
 
-def test_nothing_outlives_what_was_asked_for_though_more_is_cut_on_top_of_it() -> None:
+@pytest.mark.parametrize("what", ["nothing else", "unproven rules", "a person who left"])
+def test_nothing_is_given_beside_a_surprise(what: str) -> None:
+    """An extension that was asked for waits with it: whoever can push must not make more of it."""
+    world = cut_on_top(6, 3)
+    roles, alice = "access/roles/gcp.yaml", "access/principals/alice.yaml"
+    if what == "unproven rules":
+        world.merge({roles: CATALOGUE[roles] + "# pushed\n"})
+    elif what == "a person who left":
+        world.merge({alice: CATALOGUE[alice] + "disabled: true\n"})
+    goes_on(world)
+    assert set(ends(world)) == {NOON + 4 * HOUR}
+
+
+def test_the_record_names_the_text_that_was_asked_for_where_that_was_made() -> None:
     world = provisioned(*lasting(4))
     world.say(lasting(2))
     record_proofs(world)
+    asked = {one.path: one.blob for one in world.git.tree(world.tip, "access/grants/")}
     world.say(lasting(1))
+    goes_on(world)
+    blobs = read_recorded(world.record.events).blobs
+    assert {f"access/grants/{grant}.yaml": blob for grant, blob in blobs.items()} == asked
+    # What is few enough later is cut as well, though nobody answers.
+    world.say(lasting(1, count=8))
+    world.forge.fails = ForgeError("502")
+    goes_on(world)
+    assert set(ends(world)) == {NOON + 1 * HOUR}
+
+
+def test_the_plan_shows_what_apply_makes_beside_a_surprise() -> None:
+    world = cut_on_top()
+    (said,) = a_run(world, proving=True, files=False).command("plan", "--json").documents
+    ends_at = {one["binding"]["end"] for one in said["changes"]}
+    assert ends_at == {"2026-11-20T14:00:00Z"}
+    assert len(said["surprise"]["changes"]) == 12
+
+
+def test_the_digest_that_an_alert_names_lets_the_surprise_go_on() -> None:
+    world = cut_on_top()
+    goes_on(world, runs=1)
+    (alert,) = (one for one in world.events("alert") if one["path"] == "plan")
+    goes_on(world, runs=1)
+    assert len([one for one in world.events("alert") if one["path"] == "plan"]) == 1
+    run = a_run(world, proving=True, files=False)
+    assert run.converge(accepted=alert["commit"]).surprise is None
+    assert set(ends(world)) == {NOON + 1 * HOUR}
+
+
+def test_nothing_outlives_what_was_asked_for_though_more_is_cut_on_top_of_it() -> None:
+    world = cut_on_top()
     for hours in (0, 1.5, 3):
         world.now = NOON + hours * HOUR
         goes_on(world, runs=1)

@@ -65,7 +65,7 @@ def count(
         electorate=voters,
         excluded=excluded or {1: "opened the pull request"},
         at=at,
-        shown=LONG_AGO,
+        on_show=[(LONG_AGO, None)],
         merged_at=merged_at,
     )
 
@@ -590,7 +590,7 @@ def test_who_could_not_approve_here_passes_nothing_on(
         electorate=gathered.electorate,
         excluded=gathered.excluded,
         at=NOW,
-        shown=LONG_AGO,
+        on_show=[(LONG_AGO, None)],
     )
     assert not approvals.complete
     assert approvals.notes == (f"carol does not count for {delegator}: {bar}",)
@@ -628,7 +628,7 @@ def test_members_are_asked_again_at_the_merge() -> None:
             electorate=gathered.electorate,
             excluded=gathered.excluded,
             at=NOW,
-            shown=LONG_AGO,
+            on_show=[(LONG_AGO, None)],
             merged_at=pull.merged_at,
         ).complete
 
