@@ -30,6 +30,7 @@ from pipeline.judge.rule_change_effects import aftermath
 from pipeline.judge.rule_trial import no_decision
 from pipeline.judge.rulebook import Rulebooks, Trial
 from pipeline.judge.shape import shape_problems
+from pipeline.judge.shown import too_much_to_show
 from pipeline.policy.answer import (
     EnginesDisagree,
     Evaluation,
@@ -151,7 +152,7 @@ class Assessor:
                     catalogue=catalogue,
                     now=now,
                 )
-                problems.extend(found)
+                problems.extend([*found, *too_much_to_show(items)])
             elif not problems and pull.merged_at is None:
                 tried = self._trial.unreviewed._replace(reported=reported)
                 problems.extend(self._aftermath(pull, base, changes, history, book, now, tried))

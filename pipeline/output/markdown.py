@@ -14,24 +14,16 @@ from pipeline.approvals.steps import listed
 from pipeline.approvals.tally import Approvals
 from pipeline.clouds.interface import Result, Status
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.decide import Verdict
-from pipeline.reading.duration import format_duration
-from pipeline.values.catalogue import AwsPermissions, AzurePermissions, GcpPermissions
+from pipeline.judge.shown import escape, shown_lines
 from pipeline.values.grant import Window
-from pipeline.values.grant_change import LESS
 from pipeline.values.ids import GrantId
+
+_MOST_BEFORE = 12_000
+"""Characters of reasons and approvals that may stand before what is given."""
 
 CHECK_MARKER = "check"
 RESULT_MARKER = "result"
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
-_BROKEN = "&#8203;"
-"""A zero-width space. GitHub looks for names, numbers and addresses in what Markdown made, so
-that a backslash alone still pings and links."""
-
-_LIVE = (("\\@", f"@{_BROKEN}"), ("\\#", f"#{_BROKEN}"), ("://", f":{_BROKEN}//"))
-_BARE_SITE = re.compile(r"(www)(\.)", re.IGNORECASE)
 
 _HEADLINES = {
     Verdict.INVALID: "❌ This cannot be read as it stands",
@@ -39,14 +31,6 @@ _HEADLINES = {
     Verdict.WAITING: "⏳ Waiting for approval",
     Verdict.ALLOWED: "✅ Allowed",
 }
-
-
-def escape(text: str) -> str:
-    """Returns *text* on one line, so that Markdown shows it as it is and nobody is pinged."""
-    shown = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-    for live, broken in _LIVE:
-        shown = shown.replace(live, broken)
-    return _BARE_SITE.sub(rf"\1{_BROKEN}\2", shown)
 
 
 def check_comment(assessment: Assessment) -> str:
@@ -61,12 +45,16 @@ def check_comment(assessment: Assessment) -> str:
             else f"Approved by {escape(by)}.",
             "",
         ]
-    if decision.reasons:
-        lines += [*(f"- {escape(reason)}" for reason in decision.reasons), ""]
+    said = [*(f"- {escape(reason)}" for reason in decision.reasons), ""] if decision.reasons else []
+    table = _table(assessment.approvals) if assessment.approvals else []
+    # What is given must not be cut off: what is too long beside it comes after it.
+    first = [*said, *table] if len("\n".join((*said, *table))) <= _MOST_BEFORE else []
+    lines += said if first else []
     for item in assessment.items:
-        lines += _item(item)
+        lines += shown_lines(item)
+    lines += table if first else [*said, *table]
     if assessment.approvals is not None:
-        lines += _approvals(assessment.approvals)
+        lines += _not_counted(assessment.approvals)
     if assessment.empty_teams and not decision.allowed:
         lines += ["Teams without members:"]
         lines += [*(f"- {escape(why)}" for why in assessment.empty_teams), ""]
@@ -78,46 +66,7 @@ def check_comment(assessment: Assessment) -> str:
     return "\n".join(lines)
 
 
-def _item(item: ChangedGrant) -> list[str]:
-    grant = item.grant
-    verb = {
-        "create": "asks for",
-        "widen": "asks for",
-        "narrow": "narrows",
-        "delete": "gives up",
-        "same": "keeps",
-    }[item.change]
-    lines = [f"**{escape(grant.subject)}** {verb}, for {format_duration(grant.duration)}:", ""]
-    if grant.emergency and item.change not in LESS:
-        lines[:0] = [
-            "🚨 **Emergency**: nobody approves it beforehand, and two people review it afterwards.",
-            "",
-        ]
-    if not item.entitlements:
-        lines += [f"- `{line.target}` {escape(line.role)}" for line in grant.access]
-    for entitlement in item.entitlements:
-        role = entitlement.role
-        values = ", ".join(f"{name} `{value}`" for name, value in entitlement.parameters)
-        lines.append(
-            f"- `{entitlement.target.id}` **{escape(role.title)}** (`{role.name}`, {role.risk} "
-            f"risk, {escape(entitlement.target.environment)}){': ' + values if values else ''}"
-        )
-        lines.append(f"  - {_permissions(role.permissions)}")
-    return [*lines, ""]
-
-
-def _permissions(permissions: AwsPermissions | AzurePermissions | GcpPermissions) -> str:
-    match permissions:
-        case AwsPermissions():
-            actions = ", ".join(f"`{action}`" for action in permissions.actions)
-            return f"{actions} on {', '.join(f'`{one}`' for one in permissions.resources)}"
-        case AzurePermissions():
-            return f"role definition `{permissions.role_definition_id}`"
-        case GcpPermissions():
-            return f"`{permissions.role}`"
-
-
-def _approvals(approvals: Approvals) -> list[str]:
+def _table(approvals: Approvals) -> list[str]:
     lines = ["| needed from | because | approved by | missing |", "| --- | --- | --- | --- |"]
     # What can be given now comes first.
     for step in sorted(approvals.steps, key=lambda step: step.requirement.order):
@@ -131,7 +80,11 @@ def _approvals(approvals: Approvals) -> list[str]:
             f"| {requirement.count} of {who} | {escape(requirement.because)} | {people} "
             f"| {missing} |"
         )
-    lines.append("")
+    return [*lines, ""]
+
+
+def _not_counted(approvals: Approvals) -> list[str]:
+    lines: list[str] = []
     if approvals.rejected:
         lines.append("Reviews that do not count:")
         lines += [f"- {escape(why)}" for _, why in approvals.rejected]
