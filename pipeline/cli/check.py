@@ -153,6 +153,10 @@ def _check_pull(
     from pipeline.output.assessments import assessment_document
     from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
 
+    if post:
+        from pipeline.run.edited_comment import note_edit
+
+        note_edit(context, number)
     assessment = judge_pull(context, number, tried=tried)
     if post:
         post_check(context, assessment)

@@ -20,6 +20,8 @@ class Comment:
     id: int
     author: Actor | None
     body: str
+    updated_at: datetime
+    """When it was written or changed last, by whomever."""
 
 
 def value_at(data: Any, *keys: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import Denied, ForgeError
-from pipeline.forge.answers import Comment, actor_of, number_at, text_at
+from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at
 from pipeline.forge.plumbing import object_id, ref_name, remote_url
 
 API_URL = "https://api.github.com"
@@ -192,6 +192,7 @@ def comments_of(api: Api, number: int) -> tuple[Comment, ...]:
             id=number_at(item, "id"),
             author=actor_of(item.get("user")),
             body=item.get("body") or "",
+            updated_at=moment_at(item, "updated_at"),
         )
         for item in api.pages(f"{api.root}/issues/{number:d}/comments", way_out=_FEWER)
     )

@@ -83,6 +83,10 @@ def _unordered(value: Any) -> Any:
     return value
 
 
+EDITED = "edited"
+"""In place of an offer: the comment was edited by somebody else since the last run."""
+
+
 def name_of_run(number: int, offer: str) -> str:
     """Returns the name (`external_id`) of a check run that shows *offer* of the pull request
     *number*."""
@@ -109,16 +113,16 @@ def on_show(
     runs: Sequence[CheckRun], number: int, offer: str, *, until: datetime | None = None
 ) -> tuple[OnShow, ...]:
     """Returns when this very *offer* of the pull request *number* was what the last of *runs*
-    showed, up to *until*."""
-    name = name_of_run(number, offer)
+    showed, up to *until*; where the comment was edited, up to the last run before that."""
+    name, edited = name_of_run(number, offer), name_of_run(number, EDITED)
     own = [one for one in _in_order(runs, until) if shows(one, number)]
     found: list[OnShow] = []
-    since: datetime | None = None
+    since = last = None
     for run in own:
         if run.external_id == name:
-            since = since or run.completed_at
+            since, last = since or run.completed_at, run.completed_at
         elif since is not None:
-            found.append(OnShow(since, run.completed_at))
+            found.append(OnShow(since, last if run.external_id == edited else run.completed_at))
             since = None
     if since is not None:
         found.append(OnShow(since, None))

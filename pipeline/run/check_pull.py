@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import Denied, Undecided, UsageError
+from pipeline.errors import Denied, ForgeError, Undecided, UsageError
 from pipeline.forge.github_write import Annotation
 from pipeline.history.lives import GRANTS
 from pipeline.history.proven import Proven
@@ -144,6 +144,17 @@ def post_check(workspace: Workspace, assessment: Assessment) -> None:
         )
     body = check_comment(assessment)
     decision = assessment.decision
+    # Before the run: what is changed after a run was changed by somebody else.
+    try:
+        writer.comment(
+            assessment.pull.number,
+            marker=CHECK_MARKER,
+            body=body,
+            bot_id=workspace.settings.checker_id,
+        )
+    except (Denied, ForgeError) as error:
+        # The run decides, and says what the comment would.
+        workspace.warn(f"#{assessment.pull.number} could not be told: {error}")
     if not assessment.shares_head:
         writer.check_run(
             assessment.pull.head_sha,
@@ -163,12 +174,6 @@ def post_check(workspace: Workspace, assessment: Assessment) -> None:
                 for one in remarks(assessment)
             ],
         )
-    writer.comment(
-        assessment.pull.number,
-        marker=CHECK_MARKER,
-        body=body,
-        bot_id=workspace.settings.checker_id,
-    )
 
 
 def merge_allowed(workspace: Workspace, assessment: Assessment) -> str | None:

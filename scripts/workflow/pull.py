@@ -61,19 +61,21 @@ def find(name: str, event: Mapping[str, Any], get: Get) -> int | None:
         number: int = event["pull_request"]["number"]
         return number
     if name == "issue_comment":
-        asked = event["comment"]["body"].strip() == "/check"
+        changed = event.get("action") in ("edited", "deleted")
+        asked = changed or event["comment"]["body"].strip() == "/check"
         return event["issue"]["number"] if asked and "pull_request" in event["issue"] else None
     if name == "workflow_dispatch":
         return int(event["inputs"]["number"])
     # A review's run says nothing that can be trusted but which commit it was for.
     head = event["workflow_run"]["head_sha"]
     pulls = json.loads(get(f"commits/{head}/pulls?per_page={PAGE}", "application/vnd.github+json"))
-    fitting = (
-        pull["number"]
+    fitting = [
+        (pull["draft"], pull["number"])
         for pull in pulls
         if pull["state"] == "open" and pull["head"]["sha"] == head and pull["base"]["ref"] == branch
-    )
-    return max(fitting, default=None)
+    ]
+    # Of several with one head the first that is ready is the one that is judged.
+    return min(fitting)[1] if fitting else None
 
 
 def changed_files(number: int, get: Get) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipeline.sandbox.world import World
 from tests.e2e.support_world import BRANCH, REPOSITORY, Acme, grant, path_of
 
@@ -96,6 +98,48 @@ def _move_check_runs_to_another_app(world: World) -> None:
     runs = world.github.repository(REPOSITORY).check_runs
     for run in runs.values() if isinstance(runs, dict) else runs:
         run.app = impostor
+
+
+def comment_of(acme: Acme, number: int) -> int:
+    """The id of the checker's comment."""
+    listed = acme.ask("mallory", "GET", f"/issues/{number}/comments")
+    (found,) = (one["id"] for one in listed if "daypass:check" in one["body"])
+    return int(found)
+
+
+@pytest.mark.parametrize("how", ["edited", "edited and put back", "deleted"])
+def test_what_was_approved_on_an_edited_comment_is_approved_again(acme: Acme, how: str) -> None:
+    text = grant(access=["azure/payments-prod vm-contributor"], duration="1h", ticket="PAY-1423")
+    number = acme.request("alice", "vms", {path_of(NAME): text})
+    acme.approve(number, "bob")
+    acme.later(minutes=1)
+    assert acme.check(number).said["approvers"] == ["bob"]
+    acme.later(minutes=1)
+    comment = comment_of(acme, number)
+    before = acme.ask("mallory", "GET", f"/issues/comments/{comment}")["body"]
+    address = f"/issues/comments/{comment}"
+    if how == "deleted":
+        acme.ask("mallory", "DELETE", address)
+    else:
+        acme.ask("mallory", "PATCH", address, {"body": "<!-- daypass:check -->\nQuite harmless"})
+    acme.person("carol").review(number)
+    if how == "edited and put back":
+        acme.later(minutes=1)
+        acme.ask("mallory", "PATCH", address, {"body": before})
+    checked = acme.check(number)
+    assert (checked.code, checked.said["verdict"]) == (1, "waiting")
+    # What bob approved before it was touched still counts; the comment is restored.
+    assert checked.said["approvers"] == ["bob"]
+    assert checked.said["not_counted"] == [
+        "carol approved while the check did not show what this would give now: approve again"
+    ]
+    restored = acme.ask("mallory", "GET", f"/issues/comments/{comment_of(acme, number)}")["body"]
+    assert "harmless" not in restored
+    assert "vm-contributor" in restored
+    acme.approve(number, "carol")
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    assert acme.apply().code == 0
 
 
 def test_check_runs_that_github_no_longer_has_take_nothing_away(acme: Acme) -> None:

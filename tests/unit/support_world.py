@@ -261,7 +261,7 @@ class Forge:
         others = [(STRANGER, body) for body in self.others_on.get(number, ())]
         gone = [(None, body) for _, body in others]
         return tuple(
-            Comment(id=place, author=author, body=body)
+            Comment(id=place, author=author, body=body, updated_at=NOON)
             for place, (author, body) in enumerate([*ours, *others, *gone])
         )
 

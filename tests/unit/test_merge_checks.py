@@ -12,7 +12,7 @@ from pipeline.errors import Denied, ForgeError
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.offer import first_shown, on_show
+from pipeline.judge.offer import EDITED, first_shown, on_show
 from pipeline.proof.merge_checks import altered, misshapen, shown_by
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
 from pipeline.values.pull_request import CheckRun, PullFile, PullRequest
@@ -389,6 +389,12 @@ def test_an_offer_was_shown_when_the_first_run_that_names_it_was_finished(
         ("aabba", [(0, 2), (4, None)]),
         # Of another pull request: it changes nothing.
         ("a.a", [(0, None)]),
+        # The comment was edited since the run before.
+        ("aaxa", [(0, 1), (3, None)]),
+        ("axa", [(0, 0), (2, None)]),
+        ("xa", [(1, None)]),
+        ("bxa", [(2, None)]),
+        ("ax", [(0, 0)]),
     ],
 )
 def test_an_offer_is_on_show_until_another_one_of_its_pull_request_is(
@@ -398,7 +404,7 @@ def test_an_offer_is_on_show_until_another_one_of_its_pull_request_is(
         at = NOON + minutes * MINUTE
         return CheckRun(id=minutes, conclusion="failure", external_id=name, completed_at=at)
 
-    names = {"a": "1:a", "b": "1:b", ".": "2:a"}
+    names = {"a": "1:a", "b": "1:b", ".": "2:a", "x": f"1:{EDITED}"}
     runs = [run(names[one], minutes) for minutes, one in enumerate(shown)]
     found = [
         ((one.since - NOON) // MINUTE, one.until and (one.until - NOON) // MINUTE)

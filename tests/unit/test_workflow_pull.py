@@ -48,7 +48,13 @@ class Api:
 def pull(number: int, **changes: Any) -> dict[str, Any]:
     head = {"sha": changes.get("sha", "f" * 40)}
     base = {"ref": changes.get("base", "main")}
-    return {"number": number, "state": changes.get("state", "open"), "head": head, "base": base}
+    return {
+        "number": number,
+        "state": changes.get("state", "open"),
+        "draft": changes.get("draft", False),
+        "head": head,
+        "base": base,
+    }
 
 
 def changed(path: str, status: str = "added", sha: str = "b1") -> dict[str, str]:
@@ -66,6 +72,18 @@ def changed(path: str, status: str = "added", sha: str = "b1") -> dict[str, str]
             5,
         ),
         ("issue_comment", {"comment": {"body": "/check"}, "issue": {"number": 5}}, None),
+        *(
+            (
+                "issue_comment",
+                {
+                    "action": action,
+                    "comment": {"body": "Allowed"},
+                    "issue": {"number": 5, "pull_request": {}},
+                },
+                expected,
+            )
+            for action, expected in (("edited", 5), ("deleted", 5), ("created", None))
+        ),
         (
             "issue_comment",
             {"comment": {"body": "/checkers"}, "issue": {"number": 5, "pull_request": {}}},
@@ -86,7 +104,9 @@ def test_an_event_names_its_pull_request(
     [
         ([], None),
         ([pull(7)], 7),
-        ([pull(7), pull(9)], 9),
+        ([pull(9), pull(7)], 7),
+        ([pull(7, draft=True), pull(9)], 9),
+        ([pull(7, draft=True)], 7),
         ([pull(7, state="closed")], None),
         ([pull(7, sha="e" * 40)], None),
         ([pull(7, base="release")], None),
