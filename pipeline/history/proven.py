@@ -129,6 +129,9 @@ class BranchState:
     """Of each grant that nobody with a say cut down, or whose person nobody with a say let go: what
     somebody with a say last asked for, over or not."""
 
+    reduced: frozenset[GrantId] = frozenset()
+    """Grants of which later catalogues, which were proven, leave less than was asked for."""
+
     healed: tuple[Quarantine, ...] = ()
     """What would be quarantined, had not something that is proven, or the old text, followed."""
 

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from pipeline.errors import InvalidInput, Undecided
 from pipeline.grants.catalogue import entitlements
+from pipeline.grants.later_catalogues import left_in
 from pipeline.grants.parse import Parsed
 from pipeline.history.lives import (
     GRANTS,
@@ -29,9 +30,9 @@ from pipeline.history.sources import Sources
 from pipeline.history.subject_past import latest_end
 from pipeline.judge.grant_changes import takes_away
 from pipeline.proof.commit_prover import CommitProver
-from pipeline.values.catalogue import Catalogue
+from pipeline.values.catalogue import Catalogue, Entitlement
 from pipeline.values.commits import MainlineCommit
-from pipeline.values.grant import Grant, window_of
+from pipeline.values.grant import Access, Grant, window_of
 from pipeline.values.grant_change import classify
 from pipeline.values.ids import GrantId
 from pipeline.values.live import LiveGrant
@@ -78,6 +79,7 @@ class Prover:
         asked: dict[GrantId, Proven] = {}
         in_force: dict[GrantId, str] = {}
         healed: list[Quarantine] = []
+        reduced: set[GrantId] = set()
         on_branch = [
             entry for entry in self._sources.objects.tree(tip, GRANTS) if is_grant(entry.path)
         ]
@@ -117,7 +119,11 @@ class Prover:
             in_force[life.id] = one.version.commit
             if left:
                 continue
-            live.append(one.version.live)
+            found = self._left_by_catalogues(one.version, one.given, commits)
+            if found != one.version.live:
+                reduced.add(life.id)
+            if found.entitlements:
+                live.append(found)
         known = {life.path for life in present.values()}
         quarantined.extend(
             Quarantine(
@@ -140,6 +146,7 @@ class Prover:
             in_force=in_force,
             asked=asked,
             healed=tuple(healed),
+            reduced=frozenset(reduced),
         )
 
     @property
@@ -298,6 +305,7 @@ class Prover:
         proofs: list[Proof] = []
         quarantined: list[Quarantine] = []
         healed: list[Quarantine] = []
+        given = ""
         text: tuple[str, str | None] | None = None
         """Of the last proven version: mode and blob."""
 
@@ -318,6 +326,7 @@ class Prover:
                     version = against.narrowed(grant, commit=step.commit.sha)
                 else:
                     version = self._given(step, grant, answer, against)
+                    given = step.commit.sha
                 asked, text = version, after
                 proofs.append(answer)
                 heal()
@@ -338,6 +347,7 @@ class Prover:
         return _Judged(
             version=version,
             asked=asked if asked is not version else None,
+            given=given,
             proofs=tuple(proofs),
             quarantined=tuple(quarantined),
             healed=tuple(healed),
@@ -382,6 +392,37 @@ class Prover:
             entitlements=entitlements(grant, self._catalogue(_parent(step.commit))),
         )
 
+    def _left_by_catalogues(
+        self, version: Proven, given: str, commits: Sequence[MainlineCommit]
+    ) -> LiveGrant:
+        """Returns what the proven catalogues since the commit *given* leave of *version*.
+
+        What one of them took off stays off.
+        """
+        seen = given not in self._tainted_after
+        lines = dict(zip(version.grant.access, version.entitlements, strict=True))
+        for commit in commits:
+            if seen and self._same_rules.get(commit.sha) == commit.sha:
+                lines = self._left_at(commit.sha, lines)
+            seen = seen or commit.sha == given
+        access = tuple(line for line in version.grant.access if line in lines)
+        return LiveGrant(
+            grant=replace(version.grant, access=access) if access else version.grant,
+            window=version.window,
+            entitlements=tuple(lines[line] for line in access),
+        )
+
+    def _left_at(self, sha: str, lines: dict[Access, Entitlement]) -> dict[Access, Entitlement]:
+        """Returns what is left of *lines* by the catalogue at *sha*, where that is proven."""
+        if self._tainted_after.get(sha):
+            return lines
+        try:
+            catalogue = self._sources.catalogue(sha)
+        except InvalidInput:
+            return lines
+        left = {line: left_in(found, catalogue) for line, found in lines.items()}
+        return {line: found for line, found in left.items() if found is not None}
+
     def _judged_while(self, commit: MainlineCommit, tainted: frozenset[str]) -> Unproven:
         """Returns that *commit* came while *tainted* paths were unproven, or undecided."""
         return Unproven(
@@ -401,6 +442,10 @@ class _Judged:
 
     asked: Proven | None
     """The last one that was proven, where nobody with a say cut it down since."""
+
+    given: str
+    """The commit that last brought more than there was: what it asks for is as the catalogue had it
+    then."""
 
     proofs: tuple[Proof, ...]
     quarantined: tuple[Quarantine, ...]

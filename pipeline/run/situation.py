@@ -196,6 +196,8 @@ class Situation:
         if grant in self.endings and self.endings[grant] is None:
             return True
         cut = self.branch.asked.get(grant)
+        if cut is None and grant in self.branch.reduced and change.narrows(now=self.now):
+            return True
         proofs = self.branch.proofs.get(grant, ())
         last = cut.commit if cut else proofs[-1].commit if proofs else None
         # A proven version that is not the one provisioned asks for what differs.

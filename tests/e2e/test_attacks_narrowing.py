@@ -26,12 +26,11 @@ def less_by_a_stranger(acme: Acme, duration: str) -> None:
 
 
 def test_more_than_what_a_stranger_left_is_a_new_request(acme: Acme) -> None:
-    """Though it is less than what was proven last, and its role grew since."""
+    """Though it is less than what was proven last, and its role became riskier since."""
     acme.landed("alice", "alice/one", grant(duration="2h"))
     assert acme.apply().code == 0
     before = text_of(acme, ROLES)
-    grown = before.replace("roles/logging.viewer", "roles/logging.admin")
-    governed(acme, {ROLES: grown.replace("  risk: low\n", "  risk: critical\n", 1)})
+    governed(acme, {ROLES: before.replace("  risk: low\n", "  risk: critical\n", 1)})
     less_by_a_stranger(acme, "30m")
     number = acme.request("alice", "less", {ONE: grant(duration="90m")})
     assert acme.check(number).code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -399,3 +400,19 @@ def test_three_is_for_a_target_that_could_not_be_listed_whatever_else_is_wrong()
 def test_without_the_keepers_id_nobody_can_be_told() -> None:
     with pytest.raises(UsageError, match="keeper's account id"):
         a_run(live=[X], keeper_id=None).converge()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_a_proven_catalogue_ends_is_no_surprise(asked: bool) -> None:
+    many = [a_grant(f"x{number}") for number in range(12)]
+    run = a_run(live=many)
+    assert run.converge().code == 0
+    names = frozenset(one.grant.id for one in many)
+    # Nobody deleted their files.
+    later = a_run(run.world, live=many, unasked=sorted(names))
+    vars(later._product)["branch"] = replace(
+        later.branch, live=(), reduced=names if asked else frozenset()
+    )
+    found = later.converge()
+    assert (found.surprise is None) is asked
+    assert len(run.world.held) == (0 if asked else 12)
