@@ -225,9 +225,8 @@ class Situation:
         surprise = plan.surprise(now=self.now, asked=self.asked)
         if surprise is None or surprise.digest == accepted:
             return plan, None
-        return plan.without(surprise.changes, surprise.why).beside(
-            self._instead(surprise)
-        ), surprise
+        rest = plan.without(surprise.changes, surprise.why)
+        return rest.beside(self._instead(surprise)), surprise
 
     def _instead(self, surprise: Surprise) -> tuple[BindingChange, ...]:
         """Returns what was asked for of the bindings that *surprise* would change, as far as that

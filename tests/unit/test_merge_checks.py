@@ -19,6 +19,7 @@ from pipeline.values.pull_request import CheckRun, PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch
 from tests.unit.support_memory import File
 from tests.unit.support_tiny_rules import ALICE, ROLES, START, grant
+from tests.unit.test_shown import ALICE_FILE, asking, organisation
 
 HEAD, TIP, OTHER = "d" * 40, "b" * 40, "c" * 40
 SECOND = timedelta(seconds=1)
@@ -340,16 +341,19 @@ def test_an_offer_is_another_for_another_content_of_the_same_meaning() -> None:
     assert replace(found, changes=()).offer != found.offer
 
 
-def test_an_offer_is_another_for_another_account_in_its_cloud() -> None:
+@pytest.mark.parametrize(
+    "before, after", [("user:alice@", "user:alice.other@"), ("user/alice", "user/alice.other")]
+)
+def test_an_offer_is_another_for_another_account_in_its_cloud(before: str, after: str) -> None:
     """Who gets it is named by the catalogue, not by the file of the grant."""
-    branch = Branch()
-    number = branch.propose({PAYOUTS: grant()})
-    first = branch.assess(number).offer
-    alice = "access/principals/alice.yaml"
-    other = START[alice].replace("user:alice@", "user:alice.other@")
-    assert other != START[alice]
-    branch.govern({alice: other})
-    assert branch.assess(number).offer != first
+    branch = organisation(2)
+    number = branch.propose({PAYOUTS: asking(1)})
+    first = branch.assess(number)
+    assert not first.problems
+    text = branch.git.files(branch.tip)[ALICE_FILE].content.decode()
+    assert before in text
+    branch.govern({ALICE_FILE: text.replace(before, after)})
+    assert branch.assess(number).offer != first.offer
 
 
 @pytest.mark.parametrize(
