@@ -148,8 +148,8 @@ CONTROLS = (
     ),
     Control(
         threat="A principal's name is used again",
-        path="proof/prover.py",
-        on="if seen and self._same_rules.get(commit.sha) == commit.sha:",
+        path="proof/life_fold.py",
+        on="if seen and self._rules.changes_rules(commit.sha):",
         off="if False:",
     ),
     Control(
@@ -160,7 +160,7 @@ CONTROLS = (
     ),
     Control(
         threat="A grant is shortened by a push, so that a sum",
-        path="proof/prover.py",
+        path="proof/life_fold.py",
         on="= version.narrowed(grant, commit=step.commit.sha)\n        return",
         off="= version\n        return",
     ),

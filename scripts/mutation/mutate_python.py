@@ -38,6 +38,7 @@ from scripts.mutation.python_mutants import Mutant, mutants  # noqa: E402
 MODULES = (
     *("judge/decide", "judge/assess", "judge/grant_changes", "judge/shape", "judge/requesters"),
     *("judge/rulebook", "proof/merge_checks", "proof/commit_prover", "proof/prover"),
+    *("proof/life_fold", "proof/rule_line", "proof/twins", "judge/offer"),
     *("history/branch_line", "ending/removals", "approvals/seating"),
     *("approvals/steps", "approvals/tally", "approvals/voters", "policy/answer"),
     *("run/situation", "run/states", "provision/plan"),
