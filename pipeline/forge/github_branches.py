@@ -145,6 +145,7 @@ def pull_of(data: Any) -> PullRequest:
         if merged_at and isinstance(merge_sha, str) and is_object_id(merge_sha)
         else None,
         merged_by=actor_of(data.get("merged_by")),
+        conflicts=data.get("mergeable") is False,
     )
 
 

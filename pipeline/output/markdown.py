@@ -13,6 +13,7 @@ from datetime import datetime
 from pipeline.approvals.steps import listed
 from pipeline.approvals.tally import Approvals
 from pipeline.clouds.interface import Result, Status
+from pipeline.history.proven import Quarantine
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
 from pipeline.judge.shown import escape, shown_lines
@@ -24,6 +25,7 @@ _MOST_BEFORE = 12_000
 
 CHECK_MARKER = "check"
 RESULT_MARKER = "result"
+QUARANTINE_MARKER = "quarantine"
 
 _HEADLINES = {
     Verdict.INVALID: "❌ This cannot be read as it stands",
@@ -89,11 +91,32 @@ def _not_counted(approvals: Approvals) -> list[str]:
         lines.append("Reviews that do not count:")
         lines += [f"- {escape(why)}" for _, why in approvals.rejected]
         lines.append("")
+    if approvals.spare:
+        none = "all places are filled" if approvals.complete else "nobody asked for them"
+        names = ", ".join(approvals.spare)
+        lines += [f"Approvals that fill no place ({none}): {escape(names)}.", ""]
     if approvals.notes:
         lines.append("Delegations:")
         lines += [f"- {escape(note)}" for note in approvals.notes]
         lines.append("")
     return lines
+
+
+def quarantine_comment(quarantine: Quarantine) -> str:
+    """Returns the comment on a pull request that brought what is not applied: why, and what to
+    do."""
+    lines = [
+        "### ⛔ What this brought is not applied",
+        "",
+        f"{escape(quarantine.path)} came to the default branch with `{quarantine.commit[:12]}`, "
+        "which is not proven:",
+        "",
+        *(f"- {escape(reason)}" for reason in quarantine.reasons),
+        "",
+        "Nothing is given because of it. Delete the file in a pull request, and ask again under "
+        "another name; or change it in a pull request that is checked and approved.",
+    ]
+    return "\n".join(lines)
 
 
 def result_comment(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import Denied, ForgeError, Undecided, UsageError
 from pipeline.forge.github_write import Annotation
 from pipeline.history.lives import GRANTS
-from pipeline.history.proven import Proven
+from pipeline.history.proven import Proven, Quarantine
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
 from pipeline.output.annotations import remarks
@@ -60,17 +61,35 @@ def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) 
             reported=reported,
         )
         tainted = run.prover.tainted(anchor=workspace.anchor, tip=line.accepted)
+    disputed = (line.dispute, line.way_out) if line.dispute else ()
+    return hold_back(assessment, disputed=disputed, tainted=tainted)
+
+
+def hold_back(
+    assessment: Assessment, *, disputed: tuple[str, ...], tainted: Sequence[Quarantine]
+) -> Assessment:
+    """Returns *assessment* as it counts beside what its policies do not know: that it is a draft,
+    conflicts with its base, that the default branch is *disputed*, or what of it is *tainted*.
+
+    Raises `Undecided` while it is not decided whether something that decides is proven.
+    """
+    pull = assessment.pull
     if pull.draft and assessment.decision.allowed:
         # Its check would be green, and a green commit can be pushed to the branch.
-        waits = f"#{number} is a draft; it is judged again once it is ready for review"
-        decision = Decision(verdict=Verdict.WAITING, reasons=(waits,))
-        return replace(assessment, decision=decision)
+        return _waits(
+            assessment, f"#{pull.number} is a draft; it is judged again once it is ready for review"
+        )
+    if pull.conflicts and assessment.decision.allowed:
+        return _waits(
+            assessment,
+            f"#{pull.number} conflicts with {pull.base_ref}, so nobody can merge it; bring its "
+            "branch up to date, and it is judged again",
+        )
     adds = any(item.change not in LESS for item in assessment.items)
     if not adds or assessment.decision.verdict is Verdict.INVALID:
         return assessment
-    if line.dispute:
-        disputed = Decision(verdict=Verdict.DENIED, reasons=(line.dispute, line.way_out))
-        return replace(assessment, decision=disputed)
+    if disputed:
+        return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=disputed))
     if not tainted:
         return assessment
     if undecided := [one for one in tainted if one.undecided]:
@@ -81,6 +100,10 @@ def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) 
         for one in tainted
     )
     return replace(assessment, decision=Decision(verdict=Verdict.DENIED, reasons=reasons))
+
+
+def _waits(assessment: Assessment, why: str) -> Assessment:
+    return replace(assessment, decision=Decision(verdict=Verdict.WAITING, reasons=(why,)))
 
 
 def _shared_head(workspace: Workspace, pull: PullRequest) -> str:

@@ -12,7 +12,7 @@ from pipeline.record.audit import AuditEvent
 from pipeline.record.recorded import PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
-from pipeline.run.results import keeper_account, tell_results
+from pipeline.run.results import keeper_account, tell_quarantines, tell_results
 from pipeline.run.states import exit_code, grant_states, newer_versions, provisioned_versions
 
 
@@ -63,6 +63,7 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
         after, drift = read_back(outcome, run.look(), run.look, run.patience)
     states = grant_states(situation, after, outcome.incomplete)
     untold = tell_results(run, outcome, drift, states)
+    tell_quarantines(run)
     # After the comments: a run that ends in between tells again, it never forgets to.
     versions = provisioned_versions(situation, after, outcome)
     said = {

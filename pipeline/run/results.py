@@ -9,7 +9,13 @@ from pipeline.clouds.interface import Result, Status
 from pipeline.clouds.usage import usage
 from pipeline.errors import Denied, ForgeError, UsageError
 from pipeline.history.proofs import LifeKey
-from pipeline.output.markdown import ANCHOR, RESULT_MARKER, result_comment
+from pipeline.output.markdown import (
+    ANCHOR,
+    QUARANTINE_MARKER,
+    RESULT_MARKER,
+    quarantine_comment,
+    result_comment,
+)
 from pipeline.provision.apply import Outcome
 from pipeline.provision.verify import Drift
 from pipeline.run.estate import EstateRun
@@ -127,6 +133,24 @@ def tell_results(
             workspace.warn(f"#{one.pull} could not be told, a later run does: {error}")
             untold.add(one.key)
     return frozenset(untold)
+
+
+def tell_quarantines(run: EstateRun) -> None:
+    """Tells each pull request that brought what is newly quarantined why nothing comes of it."""
+    situation, workspace = run.situation, run.workspace
+    bot = keeper_account(run)
+    for one in situation.branch.quarantined:
+        pull = one.brought.pull if one.brought else None
+        if one.undecided or pull is None or (one.path, one.commit) in situation.recorded.alerts:
+            continue
+        marker = f"{QUARANTINE_MARKER}-{digest([one.path, one.commit])[:12]}"
+        try:
+            workspace.writer("keeper").comment(
+                pull, marker=marker, body=quarantine_comment(one), bot_id=bot
+            )
+        except (Denied, ForgeError) as error:
+            # The alert on the record and the exit code say it, too.
+            workspace.warn(f"#{pull} could not be told why it is not applied: {error}")
 
 
 def keeper_account(run: EstateRun) -> int:

@@ -48,6 +48,10 @@ class PullRequest:
     merged_by: Actor | None = None
     """None where it is not merged, or was listed among many."""
 
+    conflicts: bool = False
+    """Whether GitHub says that it cannot be merged into its base; False where that is not known
+    (yet)."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class PullFile:

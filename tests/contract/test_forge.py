@@ -169,6 +169,38 @@ def test_a_pull_request_is_read_in_full(estate: Estate, pull: int) -> None:
     assert (found.merged_at, found.merge_commit_sha, found.merged_by) == (None, None, None)
 
 
+def test_a_pull_request_that_cannot_be_merged_says_so(estate: Estate) -> None:
+    estate.push("mine", {"README.md": "mine\n"})
+    number = estate.open("mine")
+    assert not estate.reader().pull(number).conflicts
+    estate.push("main", {"README.md": "two\n"})
+    assert estate.reader().pull(number).conflicts
+
+
+def test_those_open_with_a_head_are_told_and_no_others(estate: Estate, pull: int) -> None:
+    head = estate.reader().pull(pull).head_sha
+    git = estate.sandbox.repository(REPO).git
+    git.set_refs({"refs/heads/twin": head})
+    twin = estate.open("twin")
+    longer = estate.push("twin-and-more", {"README.md": "more\n"})
+    assert longer != head
+    found = estate.reader().open_with_head(head, base="main")
+    assert {one.number for one in found} == {pull, twin}
+    estate.api("alice").send("PATCH", f"/repos/{REPO}/pulls/{twin}", {"state": "closed"})
+    assert [one.number for one in estate.reader().open_with_head(head, base="main")] == [pull]
+    assert estate.reader().open_with_head(head, base="next") == ()
+
+
+def test_closing_and_opening_again_are_told_in_their_order(estate: Estate, pull: int) -> None:
+    assert estate.reader().events(pull).turns == ()
+    for state in ("closed", "open"):
+        estate.clock.advance(timedelta(minutes=1))
+        estate.api("alice").send("PATCH", f"/repos/{REPO}/pulls/{pull}", {"state": state})
+    turns = estate.reader().events(pull).turns
+    assert [one.kind for one in turns] == ["closed", "reopened"]
+    assert turns[1].at - turns[0].at == timedelta(minutes=1)
+
+
 def test_the_test_merge_of_an_open_pull_request_is_no_merge_commit(
     estate: Estate, pull: int
 ) -> None:

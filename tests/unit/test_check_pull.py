@@ -13,9 +13,11 @@ import pytest
 from pipeline.errors import Denied, ForgeError, Incomplete, PipelineError, UsageError
 from pipeline.forge.github_write import Annotation
 from pipeline.judge.decide import Verdict
-from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
+from pipeline.run.check_pull import hold_back, judge_pull, merge_allowed, post_check
 from pipeline.values.commits import FILE_MODE, TreeChange
 from pipeline.values.pull_request import Actor, PullFile, PullRequest
+from tests.unit.support_branch import PAYOUTS, Branch
+from tests.unit.support_tiny_rules import grant
 
 BASE, HEAD = "b" * 40, "d" * 40
 PATH = "access/grants/alice/x.yaml"
@@ -146,6 +148,25 @@ def test_of_two_with_one_head_the_first_that_is_ready_is_judged(
     else:
         assert reason.startswith(f"#{first} has the same head")
         assert there.posted == []
+
+
+def test_one_that_conflicts_waits_for_its_branch_to_be_brought_up_to_date() -> None:
+    branch = Branch()
+    number = branch.propose({PAYOUTS: grant()})
+    found = branch.assess(number)
+    assert found.decision.allowed
+    pull = replace(found.pull, conflicts=True)
+    found = replace(found, pull=pull)
+    held = hold_back(found, disputed=(), tainted=())
+    assert held.decision.verdict is Verdict.WAITING
+    (reason,) = held.decision.reasons
+    assert reason.startswith(f"#{number} conflicts with main, so nobody can merge it")
+    # What is denied says why, and not that it conflicts as well.
+    denied = replace(found, decision=replace(found.decision, verdict=Verdict.DENIED))
+    assert hold_back(denied, disputed=(), tainted=()) == denied
+    draft = replace(found, pull=replace(pull, draft=True))
+    (reason,) = hold_back(draft, disputed=(), tainted=()).decision.reasons
+    assert "is a draft" in reason
 
 
 def test_a_closed_pull_request_is_not_judged() -> None:

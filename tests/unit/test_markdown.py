@@ -197,6 +197,7 @@ def test_an_approval_that_fills_no_place_is_told() -> None:
     )
     assert "  erin approved, which fills no place: all are filled" in said(allowed)
     assert assessment_document(allowed)["spare"] == ["erin"]
+    assert "Approvals that fill no place (all places are filled): erin." in check_comment(allowed)
     waiting = assessed(review(BOB), review(ERIN, id=2))
     assert waiting.approvals is not None
     assert waiting.approvals.given == ("erin",)

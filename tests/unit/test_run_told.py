@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from pipeline.history.proven import Brought, Quarantine
 from pipeline.output.markdown import ANCHOR
 from pipeline.record.chain import read_chain
 from pipeline.values.canonical import digest
 from tests.unit.support_estate import a_grant, quarantine
-from tests.unit.support_run import a_run
+from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, window
 
 X = a_grant("x")
@@ -248,3 +251,39 @@ def test_people_are_told_of_drift_and_of_success() -> None:
     again = run.again(live=[X]).command("apply")
     assert "the clouds hold what the default branch says" in again.out
     assert again.code == 0
+
+
+def test_what_is_newly_quarantined_is_told_once_where_it_came_from() -> None:
+    odd = Quarantine(
+        path="access/grants/alice/y.yaml",
+        commit="c" * 40,
+        reasons=("1 more of @leads must approve",),
+        brought=Brought(pull=77, author="mallory", merger="mallory"),
+    )
+    undecided = replace(odd, undecided=True, brought=Brought(pull=78))
+    pushed = replace(odd, path="access/grants/alice/z.yaml", brought=Brought(merger="mallory"))
+    run = a_run(live=[X], quarantined=[odd, undecided, pushed])
+    assert run.converge().code in (1, 3)
+    told = run.world.forge.told(77)
+    assert "What this brought is not applied" in told
+    assert "access/grants/alice/y" in told.replace("\\", "")
+    assert "@leads" not in told
+    assert run.world.forge.told(78) == ""
+    run.world.forge.comments_on.pop(77)
+    a_run(run.world, live=[X], quarantined=[odd]).converge()
+    assert run.world.forge.told(77) == ""
+
+
+def test_a_quarantine_that_cannot_be_told_stops_nothing() -> None:
+    odd = Quarantine(
+        path="access/grants/alice/y.yaml",
+        commit="c" * 40,
+        reasons=("nobody approved",),
+        brought=Brought(pull=77),
+    )
+    world = World()
+    world.forge.silent = {77}
+    run = a_run(world, live=[X], quarantined=[odd])
+    assert run.converge().code == 1
+    assert world.held == ["gcp/prod alice/x"]
+    assert "#77 could not be told why it is not applied" in run.err
