@@ -40,8 +40,18 @@ if TYPE_CHECKING:
     "this one.",
 )
 @click.option("--pr", "number", type=click.IntRange(min=1), help="Judge this pull request.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Judge every open pull request again whose check is green.",
+)
 @click.option("--merge", is_flag=True, help="With --pr: let the App merge what policy allows.")
-@click.option("--post", is_flag=True, help="With --pr: post check run and comment as the checker.")
+@click.option(
+    "--post",
+    is_flag=True,
+    help="With --pr or --again: post check run and comment as the checker; with --again only "
+    "where it is allowed no longer.",
+)
 @click.option(
     "--tried",
     type=click.Path(path_type=Path),
@@ -55,6 +65,7 @@ def check(
     form: bool,
     before: Path | None,
     number: int | None,
+    again: bool,
     merge: bool,
     post: bool,
     tried: Path | None,
@@ -71,8 +82,13 @@ def check(
     policies and catalogue are what is tried: in a process with bounds and without secrets.
 
     Exit codes: 0 allowed (offline: nothing speaks against it), 1 denied or waiting for
-    approvals, 2 malformed, 3 could not decide.
+    approvals, 2 malformed, 3 could not decide. With --again 1 means that some are allowed no
+    longer.
     """
+    if again:
+        if number or merge or tried or files or form or before:
+            raise UsageError("--again takes --post and --json alone")
+        return _check_again(context, post=post, as_json=as_json)
     if number is None:
         if merge or post or tried:
             raise UsageError("--merge, --post and --tried need --pr N")
@@ -166,6 +182,21 @@ def _check_pull(
     else:
         _say(context.out, assessment, merged)
     return {"allowed": 0, "invalid": 2}.get(assessment.decision.verdict, 1)
+
+
+def _check_again(context: Context, *, post: bool, as_json: bool) -> int:
+    from pipeline.output.assessments import assessment_document
+    from pipeline.run.check_again import judge_again
+
+    stale, whole = judge_again(context, post=post)
+    if as_json:
+        context.emit({"stale": [assessment_document(one) for one in stale], "whole": whole})
+    else:
+        for one in stale:
+            _say(context.out, one, None)
+        if not stale:
+            context.out.line("every green check still holds" if whole else "nothing else changed")
+    return 3 if not whole else 1 if stale else 0
 
 
 def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:

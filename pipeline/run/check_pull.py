@@ -19,23 +19,31 @@ from pipeline.run.try_rules import read_report
 from pipeline.run.workspace import CHECK_NAME, Workspace
 from pipeline.values.commits import TreeChange
 from pipeline.values.grant_change import LESS
+from pipeline.values.problem import Problem
 from pipeline.values.pull_request import PullRequest
 
 
-def judge_pull(workspace: Workspace, number: int, *, tried: Path | None = None) -> Assessment:
+def judge_pull(
+    workspace: Workspace,
+    number: int,
+    *,
+    tried: Path | None = None,
+    reported: tuple[Problem, ...] | None = None,
+) -> Assessment:
     """Judges an open pull request with the default branch's policies, at its present head.
 
-    *tried* is a report on the head's rules (`try_rules.read_report`); without one they are tried
-    here. A draft is never allowed. While something on the default branch that decides is unproven,
-    nothing is added. What cannot be fetched or listed on any try is denied. Raises `UsageError`
-    for a pull request that is not open.
+    *tried* is a report on the head's rules (`try_rules.read_report`), *reported* what such a report
+    said; without either they are tried here. A draft is never allowed. While something on the
+    default branch that decides is unproven, nothing is added. What cannot be fetched or listed on
+    any try is denied. Raises `UsageError` for a pull request that is not open.
     """
     with EstateRun(workspace, both_engines=True) as run:
         base = run.tip
         pull = workspace.reader.pull(number)
         if pull.state != "open":
             raise UsageError(f"#{number} is {'merged' if pull.merged_at else 'closed'}")
-        reported = None if tried is None else read_report(tried, head=pull.head_sha)
+        if tried is not None:
+            reported = read_report(tried, head=pull.head_sha)
         try:
             if why := _shared_head(workspace, pull):
                 return replace(_denied(pull, base, why), shares_head=True)

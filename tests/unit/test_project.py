@@ -265,7 +265,7 @@ def test_the_judging_workflow_never_checks_out_the_head() -> None:
         for step in job["steps"]
         if step.get("uses", "").startswith("actions/checkout")
     ]
-    assert refs == [branch] * 6
+    assert refs == [branch] * 7
 
 
 def test_the_job_that_meets_a_strangers_file_first_holds_nothing() -> None:
@@ -302,11 +302,26 @@ def test_every_scheduled_run_applies_before_it_expires() -> None:
     scheduled = [path for path in WORKFLOWS if "schedule" in workflow(path)["on"]]
     assert {path.name for path in scheduled} >= {"expire.yml", "reconcile.yml"}
     for path in scheduled:
+        if path.name == "check.yml":
+            continue
         for job in workflow(path)["jobs"].values():
             runs = [step["run"] for step in job["steps"] if "daypass" in step.get("run", "")]
             assert runs == ["daypass apply", "daypass expire"], path.name
             last = job["steps"][-1]
             assert last["if"] == "always() && steps.keeper.outcome == 'success'", path.name
+
+
+def test_on_its_schedule_the_check_only_judges_green_checks_again() -> None:
+    document = workflow(ROOT / ".github" / "workflows" / "check.yml")
+    assert "schedule" in document["on"]
+    jobs = document["jobs"]
+    assert jobs["again"]["if"] == "github.event_name == 'schedule'"
+    # Every other one follows from this.
+    assert "github.event_name != 'schedule'" in jobs["parse"]["if"]
+    assert [name for name, job in jobs.items() if "needs" not in job] == ["parse", "again"]
+    last = jobs["again"]["steps"][-1]["run"]
+    assert "daypass check --again --post" in last
+    assert "--merge" not in last
 
 
 def test_the_documented_apps_hold_what_the_workflows_ask_for() -> None:
