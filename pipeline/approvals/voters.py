@@ -77,7 +77,7 @@ def gather(
         )
     excluded = dict(interested or {})
     excluded.setdefault(pull.author.id, "opened the pull request")
-    pushers = reader.pushers(pull.head_ref, until=pull.merged_at)
+    pushers = reader.pushers(pull.head_ref, until=pull.merged_at, head=pull.head_sha)
     refuse_bots(pull, pushers, app_id=app_id)
     for actor in pushers:
         excluded.setdefault(actor.id, "pushed to its branch")

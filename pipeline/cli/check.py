@@ -169,12 +169,16 @@ def _check_pull(
     from pipeline.output.assessments import assessment_document
     from pipeline.run.check_pull import judge_pull, merge_allowed, post_check
 
-    if post:
+    if not post:
+        assessment = judge_pull(context, number, tried=tried)
+    else:
         from pipeline.run.edited_comment import note_edit
 
         note_edit(context, number)
-    assessment = judge_pull(context, number, tried=tried)
-    if post:
+        assessment = judge_pull(context, number, tried=tried)
+        if note_edit(context, number):
+            # While it was judged: what was approved meanwhile does not count either.
+            assessment = judge_pull(context, number, tried=tried)
         post_check(context, assessment)
     merged = merge_allowed(context, assessment) if merge else None
     if as_json:

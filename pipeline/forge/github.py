@@ -206,15 +206,17 @@ class GitHubReader(BranchReader):
             ),
         )
 
-    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
+    def pushers(
+        self, branch: str, *, until: datetime | None = None, head: str | None = None
+    ) -> tuple[Actor, ...]:
         """See `ForgeReader.pushers`.
 
         Also raises when the head of a pull request that this reader was asked for, and that
         was merged at *until*, is in no push listed: the list may lag behind, or forget.
         """
-        return self._once_listed(lambda: self._pushers(branch, until))
+        return self._once_listed(lambda: self._pushers(branch, until, head))
 
-    def _pushers(self, branch: str, until: datetime | None) -> tuple[Actor, ...]:
+    def _pushers(self, branch: str, until: datetime | None, head: str | None) -> tuple[Actor, ...]:
         ref = ref_name(f"refs/heads/{branch}")
         anew = "push the branch under a new name"
         items = [
@@ -225,7 +227,7 @@ class GitHubReader(BranchReader):
             and (until is None or moment_at(item, "timestamp") <= until)
         ]
         pushed = {text_at(item, "after") for item in items}
-        unknown = self._heads.get((branch, until), set()) - pushed
+        unknown = (self._heads.get((branch, until), set()) | ({head} if head else set())) - pushed
         if not items or unknown:
             which = f"{sorted(unknown)[0][:7]} to {branch}" if unknown else branch
             raise Incomplete(

@@ -18,6 +18,7 @@ ANNOTATIONS_CAP = 50
 """Per request: https://docs.github.com/rest/checks/runs"""
 
 _SUMMARY_CAP = 65_535
+RETIRED = "This comment is no longer in use: the check run and the newest comment count."
 _TITLE_CAP = 255
 _MARKER = re.compile(r"[a-z0-9][a-z0-9:._-]*")
 
@@ -152,6 +153,11 @@ class GitHubWriter:
         if mine[0].body.replace("\r\n", "\n").rstrip() != text.rstrip():
             self._api.send("PATCH", f"{self._root}/issues/comments/{mine[0].id}", {"body": text})
         return mine[0].id
+
+    def retire_comment(self, comment: int) -> None:
+        """Takes a comment out of use, which somebody else made something of."""
+        address = f"{self._root}/issues/comments/{comment:d}"
+        self._api.send("PATCH", address, {"body": RETIRED})
 
     def open_pull(
         self,

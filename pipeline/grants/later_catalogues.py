@@ -4,7 +4,7 @@ A grant is expanded with the catalogue that it was judged by. For example, of a 
 gcp/prod, with each later catalogue:
 
     her GitHub id, or her account in that cloud, is another one    nothing is left
-    she, the target or the role is struck off                      nothing
+    she, the target, the role or her home account is struck off    nothing
     the role names another role of Google's, or of Azure's         nothing
     its AWS actions are {a, b} where they were {b, c}              b
     its risk, its longest duration or its title are others         all of it
@@ -36,6 +36,9 @@ def left_in(line: Entitlement, catalogue: Catalogue) -> Entitlement | None:
     if principal is None or target is None or role is None:
         return None
     cloud = line.target.cloud
+    home = catalogue.targets.get(line.home.id) if line.home else None
+    if line.home is not None and (home is None or home.locator != line.home.locator):
+        return None
     if target.locator != line.target.locator or _account(principal, cloud) != _account(
         line.principal, cloud
     ):

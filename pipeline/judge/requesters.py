@@ -47,7 +47,8 @@ class Askers:
         not carry what a stranger put there: each of them is judged as if asking alone. Raises
         `Denied` where a bot is among them, as nobody can tell who wrote what it pushed.
         """
-        pushers = self._forge.pushers(self._pull.head_ref, until=self._pull.merged_at)
+        pull = self._pull
+        pushers = self._forge.pushers(pull.head_ref, until=pull.merged_at, head=pull.head_sha)
         others = [actor for actor in pushers if actor != self._pull.author]
         refuse_bots(self._pull, others)
         return tuple(self._requester(actor, entitlements) for actor in others)

@@ -186,7 +186,8 @@ class CommitProver:
                 twin = self._twin(number, through.head_sha, at)
                 if twin is not None:
                     tried.add(number)
-                    yield replace(twin, merged_at=at, merge_commit_sha=commit.sha), through
+                    then = replace(twin, merged_at=at, merge_commit_sha=commit.sha, draft=False)
+                    yield then, through
 
     def _shown_on(self, head: str, at: datetime) -> Sequence[int]:
         name, app = self.assessor.checker
@@ -205,6 +206,11 @@ class CommitProver:
         try:
             pull, events = self._forge.pull(number), self._forge.events(number)
         except Denied:
+            return None
+        except ForgeError:
+            # What GitHub does not show after an hour either was open for nobody.
+            if self._may_pass(at):
+                raise
             return None
         why = not_open_at(pull, events, at, head=head, default_branch=self._default_branch)
         return None if why else pull

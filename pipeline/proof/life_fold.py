@@ -161,14 +161,17 @@ class LifeFold:
         )
 
     def left_by_catalogues(
-        self, version: Proven, given: str, commits: Sequence[MainlineCommit]
+        self, version: Proven, given: str, commits: Sequence[MainlineCommit], *, anchor: str
     ) -> LiveGrant:
-        """Returns what the proven catalogues since the commit *given* leave of *version*.
+        """Returns what the proven catalogues since the commit *given* leave of *version*; where
+        that came before the trusted one, *anchor*, what its catalogue leaves, and those after it.
 
         What one of them took off stays off.
         """
         seen = not self._rules.knows(given)
         lines = dict(zip(version.grant.access, version.entitlements, strict=True))
+        if seen:
+            lines = self._left_at(anchor, lines)
         for commit in commits:
             if seen and self._rules.changes_rules(commit.sha):
                 lines = self._left_at(commit.sha, lines)

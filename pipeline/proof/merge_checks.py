@@ -17,6 +17,8 @@ def misshapen(commit: MainlineCommit, pull: PullRequest, default_branch: str) ->
     reasons = []
     if pull.base_ref != default_branch:
         reasons.append(f"#{pull.number} was merged into {pull.base_ref}")
+    if pull.draft:
+        reasons.append(f"#{pull.number} was a draft")
     if not pull.same_repository:
         reasons.append(f"#{pull.number} came from a fork: who pushed to it is unknowable")
     if len(commit.parents) not in (1, 2):

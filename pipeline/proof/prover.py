@@ -83,7 +83,9 @@ class Prover:
             asked_to_leave = self._sources.offboarded(last_proven, subject)
             left = asked_to_leave or self._sources.offboarded(tip, subject)
             if (one.asked or left) and not asked_to_leave:
-                asked[life.id] = one.asked or one.version
+                wide = one.asked or one.version
+                found = self._lives.left_by_catalogues(wide, one.given, commits, anchor=anchor)
+                asked[life.id] = replace(wide, grant=found.grant, entitlements=found.entitlements)
             if one.version.window.ended(now):
                 lapsed.append(life)
                 continue
@@ -91,7 +93,7 @@ class Prover:
             in_force[life.id] = one.version.commit
             if left:
                 continue
-            found = self._lives.left_by_catalogues(one.version, one.given, commits)
+            found = self._lives.left_by_catalogues(one.version, one.given, commits, anchor=anchor)
             if found != one.version.live:
                 reduced.add(life.id)
             if found.entitlements:

@@ -44,8 +44,9 @@ def not_open_at(
         return f"its head is {pull.head_sha[:7]}"
     if pull.base_ref != default_branch or any(one >= at for one in events.base_changes):
         return f"it is not known to have been based on {default_branch}"
-    merged = pull.merged_at is not None and pull.merged_at >= at
     since = [one for one in events.turns if one.at >= at]
+    again = any(one.kind == "reopened" for one in since)
+    merged = pull.merged_at is not None and pull.merged_at >= at and not again
     if not merged and not _was("closed", "reopened", pull.state == "open", since, at):
         return "it was not open"
     if not _was("convert_to_draft", "ready_for_review", not pull.draft, since, at):

@@ -45,7 +45,7 @@ def judge_pull(
         if tried is not None:
             reported = read_report(tried, head=pull.head_sha)
         try:
-            if why := _shared_head(workspace, pull):
+            if why := shared_head(workspace, pull):
                 return replace(_denied(pull, base, why), shares_head=True)
             changes = _changes(workspace, pull, base)
         except Denied as error:
@@ -114,14 +114,15 @@ def _waits(assessment: Assessment, why: str) -> Assessment:
     return replace(assessment, decision=Decision(verdict=Verdict.WAITING, reasons=(why,)))
 
 
-def _shared_head(workspace: Workspace, pull: PullRequest) -> str:
+def shared_head(workspace: Workspace, pull: PullRequest) -> str:
     """Returns why *pull* is not judged: another one that is open has its head. Check runs belong
     to commits, so one would turn the other red or green. The first that is ready is judged."""
     base = workspace.settings.default_branch
     ready = [
         one.number
         for one in workspace.reader.open_with_head(pull.head_sha, base=base)
-        if not one.draft
+        # Who pushed to a fork is unknowable, so that one is allowed by nobody.
+        if not one.draft and one.same_repository
     ]
     first = min(ready, default=pull.number)
     if pull.number == first or (pull.number < first and not pull.draft):

@@ -1,4 +1,4 @@
-"""Notices that somebody edited or deleted the checker's comment on a pull request.
+"""Notices that somebody edited the checker's comment on a pull request.
 
 Whoever may write can do so, and reviewers may believe what they read there. The check run, which
 nobody else can write, decides; but an approval given on an edited comment must not count. GitHub
@@ -6,47 +6,49 @@ says when a comment was changed last, and a check writes its comment before its 
 with a run finished at 12:00:
 
     comment changed last at 12:00 or before     nobody touched it
-    changed at 12:05, or gone                   edited: approvals since 12:00 do not count, and the
+    changed at 12:05                            edited: approvals since 12:00 do not count, and the
                                                 next run shows the offer anew
+    one of the App's that lacks our marker      edited so that it is found no more; it is retired
+    no comment of the App's at all              deleted, or never written: nobody read it
 """
 
 from __future__ import annotations
 
 from pipeline.errors import Denied
+from pipeline.forge.github_write import RETIRED
 from pipeline.judge.offer import EDITED, name_of_run, shows
 from pipeline.output.markdown import CHECK_MARKER
+from pipeline.run.check_pull import shared_head
 from pipeline.run.workspace import CHECK_NAME, Workspace
 
 _SAID = "The check's comment was edited by somebody else; approvals since then do not count"
 
 
 def note_edit(workspace: Workspace, number: int) -> bool:
-    """Posts a check run that says so where the comment on an open pull request was edited or
-    deleted since the last check of its head; returns whether it was."""
+    """Posts a check run that says so where the comment on an open pull request was edited since
+    the last check of its head, and takes out of use what was made of it; returns whether it was."""
     pull = workspace.reader.pull(number)
     bot, app = workspace.settings.checker_id, workspace.checker_app
-    runs = workspace.reader.check_runs(pull.head_sha, name=CHECK_NAME, app=app)
-    own = [one for one in runs if shows(one, number)]
-    if pull.state != "open" or not own:
-        return False
-    last = max(own, key=lambda one: (one.completed_at, one.id))
-    if last.external_id == name_of_run(number, EDITED):
-        return False
     try:
+        runs = workspace.reader.check_runs(pull.head_sha, name=CHECK_NAME, app=app)
         comments = workspace.reader.comments(number)
     except Denied:
-        # Among more comments than are read anything may have become of it.
-        comments = ()
-    mine = [
-        comment
-        for comment in comments
-        if comment.author is not None
-        and comment.author.id == bot
-        and comment.body.startswith(f"<!-- daypass:{CHECK_MARKER} -->")
-    ]
-    if mine and mine[0].updated_at <= last.completed_at:
+        # More than are read: the check itself says what that means.
         return False
-    workspace.writer("checker").check_run(
+    own = [one for one in runs if shows(one, number)]
+    if pull.state != "open" or not own or shared_head(workspace, pull):
+        return False
+    last = max(own, key=lambda one: (one.completed_at, one.id))
+    mine = [one for one in comments if one.author is not None and one.author.id == bot]
+    marked = [one for one in mine if one.body.startswith(f"<!-- daypass:{CHECK_MARKER} -->")]
+    odd = [one for one in mine if one not in marked[:1] and one.body.strip() != RETIRED]
+    writer = workspace.writer("checker")
+    for one in odd:
+        writer.retire_comment(one.id)
+    edited = bool(odd) or any(one.updated_at > last.completed_at for one in marked[:1])
+    if not edited or last.external_id == name_of_run(number, EDITED):
+        return edited
+    writer.check_run(
         pull.head_sha,
         name=CHECK_NAME,
         conclusion="failure",

@@ -196,15 +196,18 @@ class Situation:
         if grant in self.endings and self.endings[grant] is None:
             return True
         cut = self.branch.asked.get(grant)
-        if cut is None and grant in self.branch.reduced and change.narrows(now=self.now):
-            return True
+        if grant in self.branch.reduced and change.narrows(now=self.now):
+            return cut is None or self._is_asked_document(change)
         proofs = self.branch.proofs.get(grant, ())
         last = cut.commit if cut else proofs[-1].commit if proofs else None
         # A proven version that is not the one provisioned asks for what differs.
         if last is None or self.recorded.commits.get(grant) in (None, last):
             return False
+        return cut is None or self._is_asked_document(change)
+
+    def _is_asked_document(self, change: BindingChange) -> bool:
         document = None if change.kind is ChangeKind.DELETE else change.binding.document
-        return cut is None or self._asked_documents.get(change.binding.identity) == document
+        return self._asked_documents.get(change.binding.identity) == document
 
     @cached_property
     def _asked_bindings(self) -> tuple[Binding, ...]:

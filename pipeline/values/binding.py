@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pipeline.values.canonical import canonical
 from pipeline.values.grant import Window
@@ -87,8 +88,8 @@ class BindingChange:
     def narrows(self, *, now: datetime) -> bool:
         """Whether this takes access away and gives none from *now* on.
 
-        A delete, or an update that leaves everything but dates and reasons as it was, inside
-        the window that was held.
+        A delete, or an update that leaves everything but dates and reasons as it was, or takes
+        actions and resources off what AWS allows, inside the window that was held.
         """
         if self.kind is ChangeKind.DELETE:
             return True
@@ -99,7 +100,38 @@ class BindingChange:
         starts = max(before.window.start, now) <= max(after.window.start, now)
         inside = starts and after.window.end <= before.window.end
         fewer = set(after.grants) <= set(before.grants)
-        return inside and fewer and timeless(after.document) == timeless(before.document)
+        return inside and fewer and _gives_no_more(after.document, before.document)
+
+
+def _gives_no_more(after: str, before: str) -> bool:
+    one, other = (json.loads(timeless(document)) for document in (after, before))
+    return _is_within(one, other)
+
+
+def _is_within(after: Any, before: Any) -> bool:
+    """Whether *after* is *before*, or a policy that allows less of the same actions on the same
+    resources."""
+    if isinstance(after, dict) and isinstance(before, dict):
+        if after.keys() != before.keys():
+            return False
+        allows = after.get("Effect") == before.get("Effect") == "Allow"
+        return all(
+            _are_among(value, before[key])
+            if allows and key in ("Action", "Resource")
+            else _is_within(value, before[key])
+            for key, value in after.items()
+        )
+    if isinstance(after, list) and isinstance(before, list):
+        return len(after) == len(before) and all(
+            _is_within(one, other) for one, other in zip(after, before, strict=True)
+        )
+    return bool(after == before)
+
+
+def _are_among(after: Any, before: Any) -> bool:
+    if isinstance(after, list) and isinstance(before, list):
+        return all(one in before for one in after)
+    return bool(after == before)
 
 
 def timeless(document: str) -> str:

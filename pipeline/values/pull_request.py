@@ -170,10 +170,13 @@ class ForgeReader(Protocol):
         """Returns what became of the pull request, its base and its reviews. Raises `Denied`
         where there are too many events to be read."""
 
-    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
+    def pushers(
+        self, branch: str, *, until: datetime | None = None, head: str | None = None
+    ) -> tuple[Actor, ...]:
         """Returns everyone who pushed to, created or force-pushed *branch* (activity API).
 
-        *until* leaves out what came after a merge: a branch name may be used again.
+        *until* leaves out what came after a merge: a branch name may be used again. *head* is a
+        commit that somebody must have set it to.
         Raises `Denied` where an account that is gone pushed, or there are too many pushes to
         be read.
         """

@@ -141,9 +141,9 @@ CONTROLS = (
         off="MOST_SHOWN = 5_000_000",
     ),
     Control(
-        threat="A writer edits or deletes the App's comment",
+        threat="A writer edits the App's comment",
         path="run/edited_comment.py",
-        on="    if mine and mine[0].updated_at <= last.completed_at:",
+        on="    if not edited or last.external_id == name_of_run(number, EDITED):",
         off="    if True:",
     ),
     Control(

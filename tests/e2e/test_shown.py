@@ -107,7 +107,7 @@ def comment_of(acme: Acme, number: int) -> int:
     return int(found)
 
 
-@pytest.mark.parametrize("how", ["edited", "edited and put back", "deleted"])
+@pytest.mark.parametrize("how", ["edited", "edited and put back", "edited beyond our marker"])
 def test_what_was_approved_on_an_edited_comment_is_approved_again(acme: Acme, how: str) -> None:
     text = grant(access=["azure/payments-prod vm-contributor"], duration="1h", ticket="PAY-1423")
     number = acme.request("alice", "vms", {path_of(NAME): text})
@@ -118,10 +118,8 @@ def test_what_was_approved_on_an_edited_comment_is_approved_again(acme: Acme, ho
     comment = comment_of(acme, number)
     before = acme.ask("mallory", "GET", f"/issues/comments/{comment}")["body"]
     address = f"/issues/comments/{comment}"
-    if how == "deleted":
-        acme.ask("mallory", "DELETE", address)
-    else:
-        acme.ask("mallory", "PATCH", address, {"body": "<!-- daypass:check -->\nQuite harmless"})
+    marker = "" if how == "edited beyond our marker" else "<!-- daypass:check -->\n"
+    acme.ask("mallory", "PATCH", address, {"body": f"{marker}Quite harmless"})
     acme.person("carol").review(number)
     if how == "edited and put back":
         acme.later(minutes=1)
@@ -134,12 +132,22 @@ def test_what_was_approved_on_an_edited_comment_is_approved_again(acme: Acme, ho
         "carol approved while the check did not show what this would give now: approve again"
     ]
     restored = acme.ask("mallory", "GET", f"/issues/comments/{comment_of(acme, number)}")["body"]
-    assert "harmless" not in restored
     assert "vm-contributor" in restored
+    assert not any("harmless" in one for one in acme.person("mallory").comments(number))
     acme.approve(number, "carol")
     assert acme.check(number).code == 0
     acme.person("alice").merge(number)
     assert acme.apply().code == 0
+
+
+def test_a_comment_that_was_deleted_is_written_again_and_voids_nothing(acme: Acme) -> None:
+    text = grant(access=["gcp/sandbox-dev bigquery-reader"])
+    number = acme.request("alice", "tables", {path_of(NAME): text})
+    acme.approve(number, "bob")
+    acme.later(minutes=1)
+    acme.ask("mallory", "DELETE", f"/issues/comments/{comment_of(acme, number)}")
+    assert acme.check(number).code == 0
+    assert comment_of(acme, number)
 
 
 def test_check_runs_that_github_no_longer_has_take_nothing_away(acme: Acme) -> None:

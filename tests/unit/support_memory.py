@@ -231,7 +231,9 @@ class Forge:
         self._ask("events")
         return self.happened.get(number, PullEvents())
 
-    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
+    def pushers(
+        self, branch: str, *, until: datetime | None = None, head: str | None = None
+    ) -> tuple[Actor, ...]:
         self._ask("pushers")
         return tuple(
             sorted({who for at, who in self.pushed[branch] if until is None or at <= until})

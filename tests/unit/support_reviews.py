@@ -77,7 +77,9 @@ class Desk:
     def events(self, number: int) -> PullEvents:
         return self._events
 
-    def pushers(self, branch: str, *, until: datetime | None = None) -> tuple[Actor, ...]:
+    def pushers(
+        self, branch: str, *, until: datetime | None = None, head: str | None = None
+    ) -> tuple[Actor, ...]:
         return self._pushers
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:

@@ -37,7 +37,9 @@ class Forge:
         self.asked.append(number)
         return self._accounts.get(number)
 
-    def pushers(self, branch: str, *, until: object = None) -> tuple[Actor, ...]:
+    def pushers(
+        self, branch: str, *, until: object = None, head: object = None
+    ) -> tuple[Actor, ...]:
         return (ALICE, BOB)
 
 

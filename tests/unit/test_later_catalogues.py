@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.grants.later_catalogues import left_in
 from pipeline.values.catalogue import AwsPermissions, Catalogue, Entitlement, Mfa
+from pipeline.values.ids import TargetId
 from tests.unit.support_branch import PAYOUTS, Branch, live
 from tests.unit.support_estate import a_grant, catalogue
 from tests.unit.support_tiny_rules import ALICE, BOB, ROLES, START, grant
@@ -66,6 +67,21 @@ def test_what_is_asked_of_new_requests_changes_no_running_one(
 def test_who_or_what_is_another_or_gone_ends_a_line(cloud: str, parts: dict[str, Any]) -> None:
     line = LINES[cloud]
     assert left_in(line, changed(line, **parts)) is None
+
+
+def test_another_home_account_ends_a_line() -> None:
+    line = LINES["aws"]
+    assert line.principal.aws is not None
+    home = replace(line.target, id=TargetId("aws/home"), name="home", locator="999900001111")
+    account = replace(line.principal.aws, home="home", session_name="alice@acme", arn=None)
+    line = replace(line, principal=replace(line.principal, aws=account), home=home)
+    known = changed(line, principal={"aws": account})
+    for locator, ends in ((home.locator, False), ("888800001111", True), (None, True)):
+        targets = dict(known.targets)
+        if locator is not None:
+            targets[home.id] = replace(home, locator=locator)
+        found = left_in(line, replace(known, targets=targets))
+        assert (found is None) is ends
 
 
 def test_another_account_ends_the_lines_of_its_cloud_alone() -> None:
@@ -136,6 +152,17 @@ def test_what_a_catalogue_took_off_stays_off_until_it_is_asked_for_again() -> No
     found = branch.stand()
     assert [len(one.entitlements) for one in found.live] == [2]
     assert found.reduced == frozenset()
+
+
+def test_what_a_catalogue_took_off_stays_off_where_the_trusted_commit_moves() -> None:
+    branch = Branch()
+    branch.bring({PAYOUTS: grant(roles=("log-viewer", "table-reader"))}, approved_by=[BOB])
+    branch.govern(admin())
+    before = branch.stand()
+    branch.anchor = branch.tip
+    found = branch.stand({proof.commit: proof for proof in before.fresh})
+    assert found.live == before.live
+    assert len(found.live[0].entitlements) == 1
 
 
 def test_a_catalogue_that_is_not_proven_takes_nothing_off() -> None:

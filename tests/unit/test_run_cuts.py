@@ -7,14 +7,17 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.clouds.desired import render_bindings
 from pipeline.errors import ForgeError
-from pipeline.record.recorded import read_recorded
-from pipeline.values.binding import ChangeKind
-from pipeline.values.catalogue import AzurePermissions
+from pipeline.history.proofs import Proof
+from pipeline.record.audit import AuditEvent
+from pipeline.record.recorded import proof_data, read_recorded
+from pipeline.values.binding import BindingChange, ChangeKind
+from pipeline.values.catalogue import AwsPermissions, AzurePermissions
 from pipeline.values.grant import Window
 from pipeline.values.ids import Cloud, GrantId, RoleId
 from pipeline.values.live import LiveGrant
-from tests.unit.support_estate import CATALOGUE, a_grant
+from tests.unit.support_estate import CATALOGUE, a_grant, quarantine
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, window
 from tests.unit.test_run_removals import ends, provisioned, record_proofs, shorter
@@ -279,3 +282,85 @@ def test_a_line_of_an_assignment_that_went_takes_nothing_from_the_one_that_stand
     world.forge.fails = ForgeError("502")
     goes_on(world)
     assert len(world.held) == 1
+
+
+# What a proven catalogue ends
+
+
+def rules_change(world: World) -> None:
+    """Another role of Google's takes the place of the one that was asked for, by a proven
+    change."""
+    roles = "access/roles/gcp.yaml"
+    world.merge({roles: CATALOGUE[roles].replace("logging.viewer", "logging.admin")})
+    proof = Proof(
+        commit=world.tip,
+        pull=world.pulls[world.tip],
+        head=world.tip[::-1],
+        merged_at=world.now,
+        requester="alice",
+        approvers=("carol",),
+        decision="0" * 64,
+        offer="1" * 64,
+    )
+    world.write_down(AuditEvent(kind="proof", data=proof_data(proof)))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_a_proven_catalogue_ends_goes_though_somebody_cuts_it_as_well(cut: bool) -> None:
+    world = provisioned(*lasting(4))
+    record_proofs(world)
+    rules_change(world)
+    if cut:
+        world.say(lasting(3))
+    goes_on(world)
+    assert world.held == []
+
+
+def allowing(one: LiveGrant, *actions: str) -> LiveGrant:
+    """The grant with a role that allows *actions*."""
+    (line,) = one.entitlements
+    assert isinstance(line.role.permissions, AwsPermissions)
+    permissions = replace(line.role.permissions, actions=actions)
+    return replace(
+        one, entitlements=(replace(line, role=replace(line.role, permissions=permissions)),)
+    )
+
+
+@pytest.mark.parametrize("count, unproven", [(12, False), (1, True)])
+def test_fewer_actions_are_less_access_and_wait_for_nothing(count: int, unproven: bool) -> None:
+    grants = [a_grant(f"x{number}", "aws/prod") for number in range(count)]
+    many = [allowing(one, "s3:GetObject", "s3:DeleteBucket") for one in grants]
+    run = a_run(live=many)
+    assert run.converge().code == 0
+    names = frozenset(one.grant.id for one in many)
+    later = a_run(
+        run.world,
+        live=many,
+        unasked=sorted(names),
+        ungoverned=[quarantine("access/roles/gcp.yaml")] if unproven else [],
+    )
+    less = tuple(allowing(one, "s3:GetObject") for one in many)
+    vars(later._product)["branch"] = replace(later.branch, live=less, reduced=names)
+    assert later.converge().surprise is None
+    held = [one.document for one in run.world.clouds[Cloud.AWS].held.values()]
+    assert len(held) == count
+    assert not any("DeleteBucket" in one for one in held)
+
+
+def test_other_or_more_actions_are_not_less_access() -> None:
+    one = a_grant("x", "aws/prod")
+
+    def change(before: tuple[str, ...], after: tuple[str, ...]) -> BindingChange:
+        old, new = (render_bindings(allowing(one, *some), now=NOON)[0] for some in (before, after))
+        return BindingChange(kind=ChangeKind.UPDATE, binding=new, before=old)
+
+    assert change(("s3:a", "s3:b"), ("s3:b",)).narrows(now=NOON)
+    assert not change(("s3:a",), ("s3:a", "s3:b")).narrows(now=NOON)
+    assert not change(("s3:a",), ("s3:b",)).narrows(now=NOON)
+    # A denial that shrinks gives more.
+    (made,) = render_bindings(one, now=NOON)
+    denies = '"Action":"*","Condition"'
+    assert denies in made.document
+    wide = replace(made, document=made.document.replace(denies, '"Action":["*"],"Condition"'))
+    less = replace(made, document=made.document.replace(denies, '"Action":[],"Condition"'))
+    assert not BindingChange(kind=ChangeKind.UPDATE, binding=less, before=wide).narrows(now=NOON)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.errors import ForgeError
 from pipeline.proof.twins import not_open_at, shown_pulls
 from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn
 from tests.unit.support_branch import NOON, PAYOUTS, Branch, live, quarantined
@@ -50,6 +51,11 @@ def turn(kind: str, seconds: int) -> PullTurn:
         # GitHub calls it merged, as its head came with the other one.
         ({"state": "closed", "merged_at": NOON}, [turn("closed", 0)], ""),
         ({"state": "closed", "merged_at": NOON - SECOND}, [turn("closed", -1)], "it was not open"),
+        (
+            {"state": "closed", "merged_at": NOON + 2 * SECOND},
+            [turn("closed", -1), turn("reopened", 1), turn("closed", 2)],
+            "it was not open",
+        ),
         ({"draft": True}, [], "it was a draft"),
         ({"draft": True}, [turn("convert_to_draft", 1)], ""),
         ({"draft": True}, [turn("convert_to_draft", 0)], "it was a draft"),
@@ -138,6 +144,44 @@ def test_what_was_withdrawn_is_not_proven_by_its_approvals(branch: Branch) -> No
     number, _ = borrowed(branch)
     branch.forge.pulls[number] = replace(branch.forge.pulls[number], state="closed")
     assert branch.refusal() == MISSING
+
+
+def test_a_draft_that_github_calls_merged_with_another_one_proves_nothing(branch: Branch) -> None:
+    number, twin = borrowed(branch)
+    merged = branch.forge.pulls[twin]
+    branch.forge.pulls[number] = replace(
+        branch.forge.pulls[number],
+        draft=True,
+        state="closed",
+        merged_at=merged.merged_at,
+        merge_commit_sha=merged.merge_commit_sha,
+    )
+    assert f"#{number}: #{number} was a draft" in branch.refusal()
+
+
+def test_one_that_became_a_draft_later_still_proves(branch: Branch) -> None:
+    number, _ = borrowed(branch)
+    branch.forge.pulls[number] = replace(branch.forge.pulls[number], draft=True)
+    later = PullTurn(kind="convert_to_draft", at=branch.now + SECOND)
+    branch.forge.happened[number] = PullEvents(turns=(later,))
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_one_that_github_no_longer_shows_is_no_outage_after_an_hour(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, _ = borrowed(branch, approved=False)
+    real, at = branch.forge.pull, branch.now
+
+    def pull(asked: int) -> PullRequest:
+        if asked == number:
+            raise ForgeError("404")
+        return real(asked)
+
+    monkeypatch.setattr(branch.forge, "pull", pull)
+    assert any(one.undecided for one in branch.stand(at=at).quarantined)
+    branch.now += timedelta(hours=2)
+    assert not any(one.undecided for one in branch.stand(at=at).quarantined)
 
 
 def test_an_approval_after_the_merge_of_another_one_comes_too_late(branch: Branch) -> None:

@@ -47,7 +47,8 @@ class Api:
 
 def pull(number: int, **changes: Any) -> dict[str, Any]:
     head = {"sha": changes.get("sha", "f" * 40)}
-    base = {"ref": changes.get("base", "main")}
+    base = {"ref": changes.get("base", "main"), "repo": {"id": 1}}
+    head["repo"] = changes.get("repo", {"id": 1})
     return {
         "number": number,
         "state": changes.get("state", "open"),
@@ -107,6 +108,8 @@ def test_an_event_names_its_pull_request(
         ([pull(9), pull(7)], 7),
         ([pull(7, draft=True), pull(9)], 9),
         ([pull(7, draft=True)], 7),
+        ([pull(7, repo={"id": 2}), pull(9)], 9),
+        ([pull(7, repo=None), pull(9, draft=True)], 9),
         ([pull(7, state="closed")], None),
         ([pull(7, sha="e" * 40)], None),
         ([pull(7, base="release")], None),
