@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.errors import Denied, EngineError, ForgeError
+from pipeline.errors import Denied, PipelineError
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.offer import shows
 from pipeline.run.check_pull import judge_pull, post_check
@@ -34,7 +34,7 @@ def judge_again(workspace: Workspace, *, post: bool) -> tuple[tuple[Assessment, 
             if post:
                 post_check(workspace, found)
             stale.append(found)
-        except (Denied, ForgeError, EngineError) as error:
+        except PipelineError as error:
             whole = False
             workspace.warn(f"#{pull.number} could not be judged again: {error}")
     return tuple(stale), whole
