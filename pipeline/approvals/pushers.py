@@ -1,14 +1,45 @@
-"""Pushers behind whom nobody knows who wrote what they pushed."""
+"""Those who pushed what a pull request brings, and bots behind whom nobody knows who wrote it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from pipeline.errors import Denied
-from pipeline.values.pull_request import Actor, PullRequest
+from pipeline.values.pull_request import Actor, ForgeReader, PullRequest, Push
 
 DEPENDABOT = 49699333
 """Account id of `dependabot[bot]`: https://api.github.com/users/dependabot%5Bbot%5D."""
+
+Contributed = Callable[[Sequence[Push]], Sequence[Push]]
+"""Returns the pushes, of all to one branch, that put something of the pull request there."""
+
+
+def every_push(pushes: Sequence[Push]) -> Sequence[Push]:
+    """Returns all *pushes*, where it is not known which of them put nothing there."""
+    return pushes
+
+
+def pushers_of(
+    reader: ForgeReader, pull: PullRequest, contributed: Contributed
+) -> tuple[Actor, ...]:
+    """Returns who pushed what *pull* brings, sorted, each once.
+
+    Raises `Denied` where one of them is gone, `ForgeError` where the forge did not answer in full.
+    """
+    pushes = reader.pushes_to(pull.head_ref, until=pull.merged_at, head=pull.head_sha)
+    # Most branches are pushed to by their author alone.
+    if any(one.by != pull.author for one in pushes):
+        pushes = tuple(contributed(pushes))
+    found: set[Actor] = set()
+    for push in pushes:
+        if push.by is None:
+            # It stays gone: as an outage it would stop every later run, removals included.
+            raise Denied(
+                f"an account that is gone pushed {push.sha[:7]} to {pull.head_ref}",
+                hint="push the branch under a new name",
+            )
+        found.add(push.by)
+    return tuple(sorted(found))
 
 
 def refuse_bots(

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.approvals.membership import Membership
-from pipeline.approvals.pushers import refuse_bots
+from pipeline.approvals.pushers import Contributed, every_push, pushers_of, refuse_bots
 from pipeline.approvals.tally import Authority, Requirement, Voter
 from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
@@ -51,6 +51,7 @@ def gather(
     app_id: int | None = None,
     membership: Membership | None = None,
     interested: Mapping[int, str] | None = None,
+    contributed: Contributed = every_push,
 ) -> Gathered:
     """Returns the reviews of *pull*, what is known of those who wrote them, and who may not
     approve it.
@@ -59,7 +60,7 @@ def gather(
     of the App that may push to branches of its own. A required team that nobody can be in is noted
     by *membership*, which is made anew where none is given. *interested* says by GitHub id why
     someone is party to the request ("is the subject", "asked for it"); the author and everyone who
-    pushed to the branch are added here.
+    pushed what *contributed* leaves of the pushes to the branch are added here.
 
     Raises `Denied` where the author or the pushers cannot be known (a deleted account, a fork, a
     bot), `ForgeError` where the forge did not answer in full.
@@ -77,7 +78,7 @@ def gather(
         )
     excluded = dict(interested or {})
     excluded.setdefault(pull.author.id, "opened the pull request")
-    pushers = reader.pushers(pull.head_ref, until=pull.merged_at, head=pull.head_sha)
+    pushers = pushers_of(reader, pull, contributed)
     refuse_bots(pull, pushers, app_id=app_id)
     for actor in pushers:
         excluded.setdefault(actor.id, "pushed to its branch")

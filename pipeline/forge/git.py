@@ -40,6 +40,9 @@ from pipeline.forge.plumbing import (
 )
 from pipeline.values.commits import MainlineCommit, TreeChange, TreeEntry
 
+MOST_AHEAD = 10_000
+"""Commits of one branch that are looked at."""
+
 _REGULAR = frozenset({"100644", "100755"})
 
 _RAW = (
@@ -118,6 +121,19 @@ class Repository:
                 hint="rebase the branch onto the default branch",
             )
         return bases[0]
+
+    def commits_ahead(self, tip: str, base: str) -> frozenset[str]:
+        """Returns the commits that *tip* contains and *base* does not. Raises `Denied` where they
+        are more than `MOST_AHEAD`."""
+        self._need_full_history()
+        most = f"--max-count={MOST_AHEAD + 1}"
+        found = self._text("rev-list", most, object_id(tip), f"^{object_id(base)}", "--").split()
+        if len(found) > MOST_AHEAD:
+            raise Denied(
+                f"{tip[:12]} brings more than {MOST_AHEAD} commits",
+                hint="bring the change as one new commit on a new branch",
+            )
+        return frozenset(found)
 
     def mainline(
         self, tip: str, *, since: str | None = None, paths: Sequence[str] = ()

@@ -11,7 +11,14 @@ from urllib.parse import quote
 from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of
-from pipeline.forge.github_branches import PUSHES, BranchReader, merged_as, pull_of
+from pipeline.forge.github_branches import (
+    BRANCH_DELETION,
+    PUSHES,
+    BranchReader,
+    merged_as,
+    pull_of,
+    push_of,
+)
 from pipeline.forge.plumbing import object_id, ref_name
 from pipeline.values.catalogue import Team
 from pipeline.values.pull_request import (
@@ -22,6 +29,7 @@ from pipeline.values.pull_request import (
     PullFile,
     PullRequest,
     PullTurn,
+    Push,
     Review,
 )
 
@@ -206,45 +214,42 @@ class GitHubReader(BranchReader):
             ),
         )
 
-    def pushers(
+    def pushes_to(
         self, branch: str, *, until: datetime | None = None, head: str | None = None
-    ) -> tuple[Actor, ...]:
-        """See `ForgeReader.pushers`.
+    ) -> tuple[Push, ...]:
+        """See `ForgeReader.pushes_to`.
 
         Also raises when the head of a pull request that this reader was asked for, and that
         was merged at *until*, is in no push listed: the list may lag behind, or forget.
         """
-        return self._once_listed(lambda: self._pushers(branch, until, head))
+        return self._once_listed(lambda: self._pushes_to(branch, until, head))
 
-    def _pushers(self, branch: str, until: datetime | None, head: str | None) -> tuple[Actor, ...]:
+    def _pushes_to(self, branch: str, until: datetime | None, head: str | None) -> tuple[Push, ...]:
         ref = ref_name(f"refs/heads/{branch}")
         anew = "push the branch under a new name"
         items = [
             item
             for item in self._api.pages(f"{self._root}/activity", {"ref": ref}, way_out=anew)
             if text_at(item, "ref") == ref
-            and text_at(item, "activity_type") in PUSHES
             and (until is None or moment_at(item, "timestamp") <= until)
         ]
-        pushed = {text_at(item, "after") for item in items}
-        unknown = (self._heads.get((branch, until), set()) | ({head} if head else set())) - pushed
-        if not items or unknown:
+        found: list[Push] = []
+        former = False
+        # GitHub lists the latest first, unless it is asked otherwise.
+        for item in items:
+            kind = text_at(item, "activity_type")
+            former = former or kind == BRANCH_DELETION
+            if kind in PUSHES:
+                found.append(push_of(item, former=former))
+        unknown = self._heads.get((branch, until), set()) | ({head} if head else set())
+        unknown -= {push.sha for push in found}
+        if not found or unknown:
             which = f"{sorted(unknown)[0][:7]} to {branch}" if unknown else branch
             raise Incomplete(
                 f"GitHub does not say who pushed {which}",
                 hint=f"run it again in a minute; if it stays so, {anew}",
             )
-        actors = set()
-        for item in items:
-            actor = actor_of(item.get("actor"))
-            if actor is None:
-                # It stays gone: as an outage it would stop every later run, removals included.
-                raise Denied(
-                    f"an account that is gone pushed {text_at(item, 'after')[:7]} to {branch}",
-                    hint=anew,
-                )
-            actors.add(actor)
-        return tuple(sorted(actors))
+        return tuple(reversed(found))
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
         """See `ForgeReader.check_runs`.

@@ -16,6 +16,9 @@ from pipeline.values.pull_request import PullRequest, Push
 PUSHES = frozenset({"push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge"})
 """Types of activity that set a branch to a commit."""
 
+BRANCH_DELETION = "branch_deletion"
+_NOTHING = "0" * 40
+
 _MOST_PAGES_OF_A_BRANCH = 10_000
 
 
@@ -51,11 +54,7 @@ class BranchReader:
             most_pages=_MOST_PAGES_OF_A_BRANCH,
         )
         found = [
-            Push(
-                sha=object_id(text_at(item, "after")),
-                at=moment_at(item, "timestamp"),
-                by=actor_of(item.get("actor")),
-            )
+            push_of(item)
             # GitHub lists the latest first, unless it is asked otherwise.
             for item in reversed(list(items))
             if text_at(item, "ref") == ref and text_at(item, "activity_type") in PUSHES
@@ -146,6 +145,18 @@ def pull_of(data: Any) -> PullRequest:
         else None,
         merged_by=actor_of(data.get("merged_by")),
         conflicts=data.get("mergeable") is False,
+    )
+
+
+def push_of(item: Any, *, former: bool = False) -> Push:
+    """Returns the push that GitHub wrote as *item* of the activity log."""
+    before = text_at(item, "before")
+    return Push(
+        sha=object_id(text_at(item, "after")),
+        at=moment_at(item, "timestamp"),
+        by=actor_of(item.get("actor")),
+        before=None if before == _NOTHING else object_id(before),
+        former=former,
     )
 
 

@@ -17,6 +17,7 @@ from pipeline.errors import Denied, ForgeError, Incomplete
 from pipeline.forge.fetching import COMMITS, HEAD, NEWEST, HistoryPart, Refused
 from pipeline.forge.git import Repository
 from pipeline.forge.git_process import Bounds, TooSlow
+from pipeline.forge.plumbing import object_id
 
 
 class HeadFetcher:
@@ -54,6 +55,29 @@ class HeadFetcher:
     def commits(self, number: int, sha: str) -> None:
         """Makes the commits up to *sha*, the head of pull request *number*, available."""
         self._take(number, sha, COMMITS)
+
+    def commit(self, sha: str) -> bool:
+        """Makes *sha*, a commit of any branch, available: the commits before it, its folders and
+        files. Returns whether GitHub gave it.
+
+        It may lie on no branch any more, and can be gone then.
+        """
+        kept = f"refs/daypass/commit/{object_id(sha)}"
+        try:
+            for part in (COMMITS, NEWEST):
+                self._repository(part).fetch(
+                    self._remote,
+                    [f"+{sha}:{kept}"],
+                    token=self._token,
+                    part=part,
+                    bounds=self._bounds,
+                )
+        except Refused:
+            return False
+        except ForgeError:
+            self._answers()
+            return False
+        return True
 
     def _take(self, number: int, sha: str, part: HistoryPart) -> None:
         try:

@@ -42,6 +42,10 @@ class Objects(Protocol):
     def merge_base(self, one: str, other: str) -> str:
         """Returns the best common ancestor."""
 
+    def commits_ahead(self, tip: str, base: str) -> frozenset[str]:
+        """Returns the commits that *tip* contains and *base* does not. Raises `Denied` where they
+        are too many."""
+
     def tree(self, commit: str, *prefixes: str) -> tuple[TreeEntry, ...]:
         """Returns every leaf, or every one below one of *prefixes*."""
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from pipeline.approvals.membership import Membership
+from pipeline.approvals.pushers import Contributed
 from pipeline.approvals.tally import MOST_ORDERS, Approvals, tally
 from pipeline.approvals.voters import gather
 from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
@@ -23,6 +25,7 @@ from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.circumstances import circumstances
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.grant_changes import read_items, takes_away
+from pipeline.judge.head_line import HeadLine
 from pipeline.judge.offer import offer_of, on_show
 from pipeline.judge.parties import excluded, interested
 from pipeline.judge.requesters import Askers
@@ -63,11 +66,13 @@ class _Findings(NamedTuple):
 
 
 class _Book(NamedTuple):
-    """The rules that judge, and what GitHub says of the teams that they know."""
+    """The rules that judge, what GitHub says of the teams that they know, and which pushes put
+    something of the head there."""
 
     catalogue: Catalogue
     bundle: PolicyBundle
     membership: Membership
+    contributed: Contributed
 
 
 class Assessor:
@@ -83,9 +88,11 @@ class Assessor:
         default_branch: str,
         app_id: int | None,
         checker: tuple[str, int],
+        fetch_commit: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """*app_id* is the account id of the App that may ask for less access, *checker* the name
-        of our check run and the id of the App that posts it."""
+        of our check run and the id of the App that posts it. *fetch_commit* makes a commit of any
+        branch available, and returns whether it is."""
         self._sources = sources
         self._forge = forge
         self._engines = engines
@@ -94,6 +101,7 @@ class Assessor:
         self._default_branch = default_branch
         self._app_id = app_id
         self.checker = checker
+        self._fetch_commit = fetch_commit
 
     def assess(
         self,
@@ -139,7 +147,15 @@ class Assessor:
             problems.extend(error.problems)
         else:
             policies = bundle.digest
-            book = _Book(catalogue, bundle, Membership(self._forge, catalogue.teams))
+            line = HeadLine(
+                self._sources.objects, base=base, head=pull.head_sha, fetch=self._fetch_commit
+            )
+            book = _Book(
+                catalogue,
+                bundle,
+                Membership(self._forge, catalogue.teams),
+                partial(line.contributed, author=pull.author),
+            )
             person = catalogue.person(pull.author.id) if pull.author else None
             requester = person.name if person else None
             if kind == "grant":
@@ -252,7 +268,7 @@ class Assessor:
         book: _Book,
         now: datetime,
     ) -> _Findings:
-        catalogue, bundle, membership = book
+        catalogue, bundle, membership, contributed = book
         engines = self._engines(bundle)
         rules = load_rules(bundle)
 
@@ -324,6 +340,7 @@ class Assessor:
                 app_id=self._app_id,
                 membership=membership,
                 interested={**excluded(first, catalogue), **concerned},
+                contributed=contributed,
             )
         except Denied as error:
             return _Findings(tuple(first), denial=str(error))
@@ -349,9 +366,14 @@ class Assessor:
         return _Findings(tuple(again), approvals)
 
     def _askers(self, pull: PullRequest, book: _Book) -> Askers:
-        catalogue, bundle, membership = book
         return Askers(
-            self._forge, pull, catalogue, bundle, membership=membership, app_id=self._app_id
+            self._forge,
+            pull,
+            book.catalogue,
+            book.bundle,
+            membership=book.membership,
+            app_id=self._app_id,
+            contributed=book.contributed,
         )
 
     def _facts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.approvals.pushers import refuse_bots
+from pipeline.approvals.pushers import Contributed, every_push, pushers_of, refuse_bots
 from pipeline.policy.question import Requester
 
 if TYPE_CHECKING:
@@ -27,28 +27,31 @@ class Askers:
         *,
         membership: Membership,
         app_id: int | None,
+        contributed: Contributed = every_push,
     ) -> None:
-        """*app_id* is the account id of the App that may ask for less access."""
+        """*app_id* is the account id of the App that may ask for less access, *contributed* leaves
+        of the pushes to the branch those that put something there."""
         self._forge = forge
         self._pull = pull
         self._catalogue = catalogue
         self._membership = membership
         self._named = teams_named(bundle.data.get("settings"))
         self._app_id = app_id
+        self._contributed = contributed
 
     def author(self, entitlements: Sequence[Entitlement] = ()) -> Requester:
         """Returns the one who opened the pull request."""
         return self._requester(self._pull.author, entitlements)
 
     def others(self, entitlements: Sequence[Entitlement]) -> tuple[Requester, ...]:
-        """Returns everyone else who pushed: they ask too where the author's word alone merges.
+        """Returns everyone else who pushed something of it: they ask too where the author's word
+        alone merges.
 
         Whoever can write can push to another's branch. A say in a grant, or the App's, must
         not carry what a stranger put there: each of them is judged as if asking alone. Raises
         `Denied` where a bot is among them, as nobody can tell who wrote what it pushed.
         """
-        pull = self._pull
-        pushers = self._forge.pushers(pull.head_ref, until=pull.merged_at, head=pull.head_sha)
+        pushers = pushers_of(self._forge, self._pull, self._contributed)
         others = [actor for actor in pushers if actor != self._pull.author]
         refuse_bots(self._pull, others)
         return tuple(self._requester(actor, entitlements) for actor in others)

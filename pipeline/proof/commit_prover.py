@@ -205,6 +205,7 @@ class CommitProver:
         """Returns the pull request *number* if it was open for *head* at the moment *at*."""
         try:
             pull, events = self._forge.pull(number), self._forge.events(number)
+            pushes = self._forge.pushes_to(pull.head_ref, until=at)
         except Denied:
             return None
         except ForgeError:
@@ -212,7 +213,7 @@ class CommitProver:
             if self._may_pass(at):
                 raise
             return None
-        why = not_open_at(pull, events, at, head=head, default_branch=self._default_branch)
+        why = not_open_at(pull, events, pushes, at, head=head, default_branch=self._default_branch)
         return None if why else pull
 
     def _try_pull(

@@ -7,6 +7,7 @@ with its head, merged by mallory:
 
     #1 was open then, ready, and based on the default branch    proven by #1; mallory merged it
     #1 had been withdrawn, or was a draft, or had another base   proven by nothing
+    #1 was pushed to before, and set back to that head later     proven by nothing: it was withdrawn
     #1 was closed, or changed, within that very second           proven by nothing: nobody knows
                                                                  which came first
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn
+from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn, Push
 
 MOST_TWINS = 10
 """So many pull requests for one commit are looked at."""
@@ -34,14 +35,24 @@ def shown_pulls(runs: Sequence[CheckRun], *, until: datetime) -> tuple[int, ...]
 
 
 def not_open_at(
-    pull: PullRequest, events: PullEvents, at: datetime, *, head: str, default_branch: str
+    pull: PullRequest,
+    events: PullEvents,
+    pushes: Sequence[Push],
+    at: datetime,
+    *,
+    head: str,
+    default_branch: str,
 ) -> str:
     """Returns why *pull* was no open pull request for *head* at the moment *at*; empty if it was.
 
-    What GitHub says of it now is undone by what happened to it since.
+    What GitHub says of it now is undone by what happened to it since; *pushes* to its branch are
+    those until then, oldest first.
     """
     if pull.head_sha != head:
         return f"its head is {pull.head_sha[:7]}"
+    last = pushes[-1] if pushes else None
+    if last is None or last.sha != head or last.former or last.at >= at:
+        return f"its branch is not known to have been at {head[:7]}"
     if pull.base_ref != default_branch or any(one >= at for one in events.base_changes):
         return f"it is not known to have been based on {default_branch}"
     since = [one for one in events.turns if one.at >= at]

@@ -198,6 +198,10 @@ class Workspace:
         self.heads.commits(number, sha)
         self.heads.newest(number, sha)
 
+    def fetch_commit(self, sha: str) -> bool:
+        """Makes the commit *sha* of any branch available; see `HeadFetcher.commit`."""
+        return self._on_main(sha) or self.heads.commit(sha)
+
     def _on_main(self, sha: str) -> bool:
         try:
             return self._main is not None and self.repository.is_ancestor(sha, self._main)
@@ -308,6 +312,7 @@ class Workspace:
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,
             checker=(CHECK_NAME, self.checker_app),
+            fetch_commit=self.fetch_commit,
         )
 
     @cached_property

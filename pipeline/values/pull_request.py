@@ -145,6 +145,12 @@ class Push:
     by: Actor | None
     """None where the account is gone, or was not listed."""
 
+    before: str | None = None
+    """The commit that the branch was at; None where it was made, or that was not asked for."""
+
+    former: bool = False
+    """Whether the branch was deleted since: a name may be used again."""
+
 
 class ForgeReader(Protocol):
     """Questions to GitHub. Raises `ForgeError` on failure, and `Denied` for what stays so."""
@@ -170,15 +176,15 @@ class ForgeReader(Protocol):
         """Returns what became of the pull request, its base and its reviews. Raises `Denied`
         where there are too many events to be read."""
 
-    def pushers(
+    def pushes_to(
         self, branch: str, *, until: datetime | None = None, head: str | None = None
-    ) -> tuple[Actor, ...]:
-        """Returns everyone who pushed to, created or force-pushed *branch* (activity API).
+    ) -> tuple[Push, ...]:
+        """Returns each time that somebody pushed to, created or force-pushed *branch*, oldest
+        first (activity API).
 
         *until* leaves out what came after a merge: a branch name may be used again. *head* is a
-        commit that somebody must have set it to.
-        Raises `Denied` where an account that is gone pushed, or there are too many pushes to
-        be read.
+        commit that somebody must have set it to. Raises `Denied` where there are too many pushes
+        to be read.
         """
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:

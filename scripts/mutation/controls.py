@@ -111,6 +111,24 @@ CONTROLS = (
         off='    return ""\n    if pull.head_sha != head:',
     ),
     Control(
+        threat="Somebody merges another one's approved head",
+        path="proof/twins.py",
+        on="    if last is None or last.sha != head or last.former or last.at >= at:",
+        off="    if False:",
+    ),
+    Control(
+        threat="An approver changes a request while bringing",
+        path="judge/head_line.py",
+        on="push.before in known and self._keeps_changes(push)",
+        off="push.before is not None",
+    ),
+    Control(
+        threat="An approver changes a request while bringing",
+        path="judge/head_line.py",
+        on="(push.former and not self._shares(push.sha))",
+        off="push.former",
+    ),
+    Control(
         threat="So is a deletion that its author had withdrawn",
         path="proof/twins.py",
         on='if not merged and not _was("closed", "reopened", pull.state == "open", since, at):',

@@ -280,3 +280,34 @@ def test_a_head_that_moved_is_another_one(scene: Scene) -> None:
     scene.asks()
     with pytest.raises(Incomplete, match=r"#7 is at \w{7} in git and at aaaaaaa in the API"):
         scene.heads().newest(7, "a" * 40)
+
+
+# Commits of any branch
+
+
+def test_a_commit_that_no_branch_holds_any_more_comes_with_what_is_before_it(scene: Scene) -> None:
+    scene.server.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    scene.server.write(GRANT, "duration: 2h\n")
+    gone = scene.server.commit("forced away")
+    scene.server.git("reset", "--quiet", "--hard", scene.main)
+    assert scene.heads().commit(gone)
+    assert scene.clone.commits_ahead(gone, scene.main) == {gone}
+    assert [one.path for one in scene.clone.diff(scene.main, gone)] == [GRANT]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_commit_that_the_server_does_not_give_is_not_there(scene: Scene, given: bool) -> None:
+    if given:
+        scene.server.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    assert not scene.heads().commit("e" * 40)
+
+
+def test_a_commit_that_git_refuses_is_not_there(scene: Scene) -> None:
+    scene.server.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    bad_folder(scene.server)
+    assert not scene.heads().commit(scene.server.head())
+
+
+def test_while_the_default_branch_cannot_be_fetched_a_commit_is_an_outage(scene: Scene) -> None:
+    with pytest.raises(ForgeError, match="GitHub is away"):
+        scene.heads(answers=refuse).commit("e" * 40)

@@ -202,6 +202,33 @@ def test_who_pushed_does_not_approve_whatever_the_commits_claim(acme: Acme) -> N
     _does_not_count(acme, number, "pushed to its branch")
 
 
+def test_an_approver_who_updates_the_branch_still_counts_unless_it_changes_by_the_way(
+    acme: Acme,
+) -> None:
+    number = acme.request("alice", "ask", {ONE: MEDIUM})
+    before = acme.tip("ask")
+    acme.landed("alice", "alice/other", grant())
+    longer = grant(access=[" ".join(TABLES)], duration="4h")
+    changed, updated = (
+        acme.commit("bob", {ONE: ("100644", text)}, parents=[acme.tip(), before])
+        for text in (longer, MEDIUM)
+    )
+    acme.send("bob", changed, "ask")
+    acme.later(seconds=LAG.seconds)
+    acme.approve(number, "bob")
+    assert "bob pushed to its branch" in str(acme.check(number).said)
+
+    acme.send("alice", before, "again")
+    number = acme.person("alice").open("again", "A request")
+    acme.send("bob", updated, "again")
+    acme.later(seconds=LAG.seconds)
+    acme.approve(number, "bob")
+    assert acme.check(number).code == 0
+    acme.person("alice").merge(number)
+    assert acme.apply().code == 0
+    assert acme.may("alice", *TABLES)
+
+
 def _stranger(acme: Acme) -> str:
     acme.world._tokens["eve"] = acme.world.github.create_user("eve")
     acme.world.github.set_collaborator(REPOSITORY, "eve", "write")

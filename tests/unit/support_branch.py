@@ -24,7 +24,7 @@ from pipeline.proof.commit_prover import CommitProver
 from pipeline.proof.prover import Prover
 from pipeline.values.commits import TreeChange
 from pipeline.values.problem import Problem
-from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Review
+from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Push, Review
 from tests.unit.support_memory import FILE_STATUS, File, Files, Forge, Git
 from tests.unit.support_tiny_rules import ALICE, BOB, DAN, MALLORY, START
 
@@ -64,6 +64,9 @@ class Branch:
         self.now = NOON
         self.anchor = self.tip = self.git.commit({**START, **(files or {})}, at=NOON - DAY)
         self.heads_fetched: list[tuple[int, str]] = []
+        self.lost: set[str] = set()
+        """Commits that GitHub no longer gives."""
+
         self.unfetchable: dict[int, PipelineError] = {}
         """What fetching the head of a pull request raises, by its number."""
 
@@ -96,8 +99,16 @@ class Branch:
         self.now += MINUTE
         pull = self.forge.pulls[number]
         head = self.git.commit(files, pull.head_sha, at=self.now)
+        self.set_head(number, head, by=by)
+        return head
+
+    def set_head(self, number: int, head: str, *, by: Actor) -> None:
+        """Sets a pull request's branch to the commit *head*, be it by force."""
+        pull = self.forge.pulls[number]
+        pushes = self.forge.pushed.setdefault(pull.head_ref, [])
+        before = pushes[-1].sha if pushes else None
+        pushes.append(Push(sha=head, at=self.now, by=by, before=before))
         self.forge.pulls[number] = replace(pull, head_sha=head)
-        self.forge.pushed.setdefault(pull.head_ref, []).append((self.now, by))
         self.forge.listed[number] = tuple(
             PullFile(
                 path=one.path,
@@ -106,7 +117,17 @@ class Branch:
             )
             for one in self.changes(number)
         )
-        return head
+
+    def update(self, number: int, *, by: Actor, more: Files | None = None) -> str:
+        """Merges main into a pull request's branch, as its button does, and changes *more*;
+        returns the new head."""
+        self.now += MINUTE
+        head = self.forge.pulls[number].head_sha
+        found = {one.path: self.git.files(head).get(one.path) for one in self.changes(number)}
+        files = {**found, **(more or {})}
+        merged = self.git.commit(files, head, self.tip, at=self.now, onto=self.tip)
+        self.set_head(number, merged, by=by)
+        return merged
 
     def changes(self, number: int) -> tuple[TreeChange, ...]:
         """Returns what a pull request changes, as git sees it."""
@@ -239,6 +260,7 @@ class Branch:
                 default_branch="main",
                 app_id=KEEPER.id,
                 checker=CHECKER,
+                fetch_commit=lambda sha: sha not in self.lost,
             ),
             default_branch="main",
             fetch_head=self._fetch_head,

@@ -24,6 +24,7 @@ from pipeline.values.pull_request import (
     PullEvents,
     PullFile,
     PullRequest,
+    Push,
     Review,
 )
 from tests.unit.support_tiny_rules import ALICE, BOB, CAROL, DAN, MALLORY
@@ -95,6 +96,9 @@ class Git:
     def merge_base(self, one: str, other: str) -> str:
         shared = self._ancestors(other)
         return next(sha for sha in self._ancestors(one) if sha in shared)
+
+    def commits_ahead(self, tip: str, base: str) -> frozenset[str]:
+        return frozenset(self._ancestors(tip)) - frozenset(self._ancestors(base))
 
     def tree(self, commit: str, *prefixes: str) -> tuple[TreeEntry, ...]:
         self.trees_read.append((commit, prefixes))
@@ -191,7 +195,7 @@ class Forge:
 
         self.listed: dict[int, tuple[PullFile, ...]] = {}
         self.submitted: dict[int, list[Review]] = {}
-        self.pushed: dict[str, list[tuple[datetime, Actor]]] = {}
+        self.pushed: dict[str, list[Push]] = {}
         self.posted: list[tuple[str, str, int, CheckRun]] = []
         """Check runs with the commit, the name and the App's id before them."""
 
@@ -231,13 +235,11 @@ class Forge:
         self._ask("events")
         return self.happened.get(number, PullEvents())
 
-    def pushers(
+    def pushes_to(
         self, branch: str, *, until: datetime | None = None, head: str | None = None
-    ) -> tuple[Actor, ...]:
-        self._ask("pushers")
-        return tuple(
-            sorted({who for at, who in self.pushed[branch] if until is None or at <= until})
-        )
+    ) -> tuple[Push, ...]:
+        self._ask("pushes_to")
+        return tuple(one for one in self.pushed[branch] if until is None or one.at <= until)
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
         self._ask("check_runs")

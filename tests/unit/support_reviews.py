@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import ForgeError
 from pipeline.values.catalogue import Principal, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, CheckRun, PullEvents, PullFile, PullRequest, Review
+from pipeline.values.pull_request import (
+    Actor,
+    CheckRun,
+    PullEvents,
+    PullFile,
+    PullRequest,
+    Push,
+    Review,
+)
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -77,10 +85,10 @@ class Desk:
     def events(self, number: int) -> PullEvents:
         return self._events
 
-    def pushers(
+    def pushes_to(
         self, branch: str, *, until: datetime | None = None, head: str | None = None
-    ) -> tuple[Actor, ...]:
-        return self._pushers
+    ) -> tuple[Push, ...]:
+        return tuple(Push(sha=HEAD, at=LONG_AGO, by=one) for one in self._pushers)
 
     def check_runs(self, sha: str, *, name: str, app: int) -> tuple[CheckRun, ...]:
         return self.runs

@@ -9,9 +9,9 @@ from pipeline.approvals.membership import Membership
 from pipeline.judge.requesters import Askers, teams_named
 from pipeline.policy.engine import PolicyBundle
 from pipeline.values.catalogue import PrincipalKind, Team
-from pipeline.values.pull_request import Actor, ForgeReader
+from pipeline.values.pull_request import Actor, ForgeReader, Push
 from tests.unit.support_policies import own_bundle
-from tests.unit.test_approvals import ALICE, BOB, PEOPLE, PULL, person
+from tests.unit.test_approvals import ALICE, BOB, NOW, PEOPLE, PULL, person
 
 SETTINGS = {
     "reviewers": {"security_teams": ["security"], "by_risk": {"low": [{"teams": ["night"]}]}},
@@ -37,10 +37,10 @@ class Forge:
         self.asked.append(number)
         return self._accounts.get(number)
 
-    def pushers(
+    def pushes_to(
         self, branch: str, *, until: object = None, head: object = None
-    ) -> tuple[Actor, ...]:
-        return (ALICE, BOB)
+    ) -> tuple[Push, ...]:
+        return tuple(Push(sha="e" * 40, at=NOW, by=one) for one in (ALICE, BOB))
 
 
 def askers(forge: Forge, *, app_id: int | None = None) -> Askers:

@@ -22,6 +22,7 @@ from pipeline.values.catalogue import Catalogue, Delegation
 from pipeline.values.commits import TreeChange, TreeEntry
 from pipeline.values.ids import TargetId
 from pipeline.values.pull_request import Actor, PullRequest, Review
+from tests.unit.support_memory import Git
 from tests.unit.support_policies import entitlement, grant, own_bundle, own_rules, principal
 from tests.unit.support_reviews import CHECKER, HEAD, NOW, Desk, declared, person, review
 
@@ -71,6 +72,7 @@ class Shelf(Sources):
     """Sources that hold one grant, one catalogue, and the project's own policies."""
 
     def __init__(self, catalogues: Mapping[str, Catalogue]) -> None:
+        super().__init__(Git())
         self._shelved = catalogues
 
     def catalogue(self, commit: str) -> Catalogue:

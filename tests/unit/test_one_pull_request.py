@@ -60,7 +60,10 @@ class Told:
     based: datetime | None = None
     """When its base was changed last."""
 
+    text: str = TABLES
     pushers: set[Actor] = field(default_factory=set)
+    """Those who changed what it asks for."""
+
     shown: list[tuple[datetime, Offer]] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
 
@@ -105,6 +108,9 @@ class History:
         self.larger = False
         self.told: dict[int, Told] = {}
         self.merged: str | None = None
+        self.head = ""
+        """The head that was merged."""
+
         self.expected = False
         first = self.branch.propose({PAYOUTS: TABLES})
         self.told[first] = Told(ALICE, self._pull(first).head_sha, pushers={ALICE})
@@ -128,7 +134,7 @@ class History:
         number, person = self._number(which), PEOPLE[who % len(PEOPLE)]
         told = self.told[number]
         self.branch.now += MINUTE
-        if self.merged is None or what in ("approve", "dismiss", "show", "close"):
+        if self.merged is None or what in ("approve", "dismiss", "show", "close", "set_back"):
             getattr(self, f"_{what}")(number, told, person)
 
     def _show(self, number: int, told: Told, person: Actor) -> None:
@@ -164,7 +170,18 @@ class History:
         pusher = ACTIONS if person == DAN else person
         text = TABLES.replace("2h", f"{1 + len(told.shown) % 3}h30m")
         told.head = self.branch.push_to(number, {PAYOUTS: text}, by=pusher)
-        told.pushers.add(pusher)
+        # The same text again puts nothing there.
+        if text != told.text:
+            told.pushers.add(pusher)
+        told.text = text
+
+    def _update(self, number: int, told: Told, person: Actor) -> None:
+        told.head = self.branch.update(number, by=person)
+
+    def _set_back(self, number: int, told: Told, person: Actor) -> None:
+        """Sets a pull request's branch to the head that was merged, after the merge."""
+        if self.merged is not None and self._pull(number).merged_at is None:
+            self.branch.set_head(number, self.head, by=person)
 
     def _retarget(self, number: int, told: Told, person: Actor) -> None:
         told.base = "scratch" if told.base == "main" else "main"
@@ -196,16 +213,15 @@ class History:
         if len(self.told) > 1:
             return
         twin = self.branch.propose({PAYOUTS: TABLES}, author=MALLORY)
-        self._change(twin, head_sha=told.head)
-        self.branch.forge.listed[twin] = self.branch.forge.listed[number]
-        self.branch.forge.pushed[self._pull(twin).head_ref] = [(self.branch.now, MALLORY)]
-        self.told[twin] = Told(MALLORY, told.head, pushers={MALLORY})
+        self.branch.set_head(twin, told.head, by=MALLORY)
+        self.told[twin] = Told(MALLORY, told.head, pushers={MALLORY}, text=told.text)
 
     def _merge(self, number: int, told: Told, person: Actor) -> None:
         # GitHub merges nothing else.
         if not told.is_open or told.draft or told.base != "main":
             return
         self._change(number, merged_by=person)
+        self.head = told.head
         self.merged = self.branch.merge(number, "squash")
         self.expected = any(
             counts(one, other, (other, "main", told.head, self.larger), self.branch.now)
@@ -216,7 +232,7 @@ class History:
 WHAT = st.sampled_from(
     [
         *("show", "show", "show", "approve", "approve", "approve", "object", "dismiss", "push"),
-        *("retarget", "draft", "close", "grow", "twin", "merge"),
+        *("retarget", "draft", "close", "grow", "twin", "update", "merge", "set_back"),
     ]
 )
 # What a good request is made of, so that many histories end well but for one thing.

@@ -302,7 +302,7 @@ def undecided(branch: Branch) -> str:
     return reason
 
 
-ASKED = ["pulls_of_commit", "files", "pushers", "reviews", "can_write", "check_runs"]
+ASKED = ["pulls_of_commit", "files", "pushes_to", "reviews", "can_write", "check_runs"]
 ASKED += ["shows_team", "in_team"]
 
 
@@ -318,7 +318,7 @@ def test_an_outage_of_the_forge_is_no_verdict(branch: Branch, what: str) -> None
     assert live(branch.stand()) == ["alice/payouts"]
 
 
-NEVER = ["pulls_of_commit", "files", "pushers", "reviews", "check_runs"]
+NEVER = ["pulls_of_commit", "files", "pushes_to", "reviews", "check_runs"]
 
 
 @pytest.mark.parametrize("what", NEVER)
@@ -332,8 +332,8 @@ def test_pushers_that_cannot_be_known_are_a_no_where_it_would_merge_by_itself(
     branch: Branch,
 ) -> None:
     branch.bring({PAYOUTS: grant()})
-    branch.forge.failures["pushers"] = Denied("an account that is gone pushed")
-    assert branch.refusal() == "an account that is gone pushed"
+    branch.forge.failures["pushes_to"] = Denied("too many pushes")
+    assert branch.refusal() == "too many pushes"
 
 
 @pytest.mark.parametrize("what", NEVER)

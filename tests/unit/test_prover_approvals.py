@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.values.pull_request import Actor
+from pipeline.values.pull_request import Actor, Push
 from tests.unit.support_branch import (
     CHECKER,
     DAY,
@@ -96,9 +96,7 @@ def test_a_check_of_another_pull_request_shows_nothing_to_those_of_this_one(
     """They have the same head; the other one is not what was approved here."""
     number = branch.propose({PAYOUTS: TABLES})
     twin = branch.propose({}, author=MALLORY)
-    branch.forge.pulls[twin] = replace(
-        branch.forge.pulls[twin], head_sha=branch.forge.pulls[number].head_sha
-    )
+    branch.set_head(twin, branch.forge.pulls[number].head_sha, by=MALLORY)
     branch.show(twin)
     branch.review(number, BOB)
     branch.show(number)
@@ -191,7 +189,7 @@ def test_who_pushed_to_the_branch_after_the_merge_has_no_part_in_it(branch: Bran
     branch.review(number, BOB)
     branch.merge(number)
     head = branch.forge.pulls[number].head_ref
-    branch.forge.pushed[head].append((branch.now + SECOND, BOB))
+    branch.forge.pushed[head].append(Push(sha="e" * 40, at=branch.now + SECOND, by=BOB))
     assert live(branch.stand()) == ["alice/payouts"]
 
 
@@ -208,7 +206,8 @@ def test_the_app_is_judged_together_with_whoever_else_pushed(branch: Branch) -> 
     branch.show(number)
     branch.merge(number)
     assert live(branch.stand()) == ["alice/payouts"]
-    branch.forge.pushed["request-1"].append((branch.now, CAROL))
+    branch.lost.add("e" * 40)
+    branch.forge.pushed["request-1"].append(Push(sha="e" * 40, at=branch.now, by=CAROL))
     assert "a role of low risk that may not merge by itself" in branch.refusal()
 
 
@@ -224,6 +223,31 @@ def test_what_a_workflow_pushed_is_not_approved_by_whoever_may_have_written_it(
     branch.review(number, BOB)
     branch.merge(number)
     assert branch.refusal().startswith("github-actions[bot], a bot, pushed to request-1")
+
+
+@pytest.mark.parametrize("who", [BOB, ACTIONS])
+def test_who_brings_a_request_up_to_date_with_main_wrote_nothing_of_it(
+    branch: Branch, who: Actor
+) -> None:
+    number = requested(branch)
+    branch.push({"README.md": "main moves on\n"})
+    branch.update(number, by=who)
+    branch.show(number)
+    branch.review(number, BOB)
+    branch.merge(number)
+    assert live(branch.stand()) == ["alice/payouts"]
+
+
+def test_who_changes_a_request_while_bringing_it_up_to_date_does_not_approve_it(
+    branch: Branch,
+) -> None:
+    number = requested(branch)
+    branch.push({"README.md": "main moves on\n"})
+    branch.update(number, by=BOB, more={PAYOUTS: TABLES.replace("2h", "3h")})
+    branch.show(number)
+    branch.review(number, BOB)
+    branch.merge(number)
+    assert branch.refusal() == MISSING
 
 
 def test_what_a_bot_pushed_to_a_low_risk_request_does_not_merge_by_itself(branch: Branch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import ForgeError
 from pipeline.proof.twins import not_open_at, shown_pulls
-from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn
+from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn, Push
 from tests.unit.support_branch import NOON, PAYOUTS, Branch, live, quarantined
 from tests.unit.support_tiny_rules import ALICE, BOB, MALLORY, TABLES
 
@@ -24,6 +24,7 @@ PULL = PullRequest(
     head_sha=HEAD,
     same_repository=True,
 )
+PUSHES = (Push(sha=HEAD, at=NOON - SECOND, by=ALICE),)
 MISSING = "1 more of leads must approve: a role of medium risk"
 
 
@@ -69,14 +70,32 @@ def test_a_pull_request_was_open_and_ready_only_where_that_is_certain(
 ) -> None:
     pull = replace(PULL, **now)  # type: ignore[arg-type]
     events = PullEvents(turns=tuple(turns))
-    assert not_open_at(pull, events, NOON, head=HEAD, default_branch="main") == why
+    assert not_open_at(pull, events, PUSHES, NOON, head=HEAD, default_branch="main") == why
 
 
 @pytest.mark.parametrize("seconds, why", [(-1, ""), (0, "base"), (1, "base")])
 def test_a_base_that_was_changed_since_is_not_known(seconds: int, why: str) -> None:
     events = PullEvents(base_changes=(NOON + seconds * SECOND,))
-    assert why in not_open_at(PULL, events, NOON, head=HEAD, default_branch="main")
-    assert bool(why) == bool(not_open_at(PULL, events, NOON, head=HEAD, default_branch="main"))
+    found = not_open_at(PULL, events, PUSHES, NOON, head=HEAD, default_branch="main")
+    assert why in found
+    assert bool(why) == bool(found)
+
+
+@pytest.mark.parametrize(
+    "pushes, known",
+    [
+        (PUSHES, True),
+        ((Push(sha=HEAD, at=NOON, by=ALICE),), False),
+        ((*PUSHES, Push(sha="e" * 40, at=NOON - SECOND, by=ALICE)), False),
+        ((Push(sha=HEAD, at=NOON - SECOND, by=ALICE, former=True),), False),
+        ((), False),
+    ],
+)
+def test_the_branch_of_a_twin_was_at_that_head_only_where_the_last_push_says_so(
+    pushes: tuple[Push, ...], known: bool
+) -> None:
+    found = not_open_at(PULL, PullEvents(), pushes, NOON, head=HEAD, default_branch="main")
+    assert found == ("" if known else "its branch is not known to have been at ddddddd")
 
 
 def test_pull_requests_are_those_that_our_runs_name_the_green_ones_first() -> None:
@@ -116,10 +135,29 @@ def borrowed(branch: Branch, *, approved: bool = True) -> tuple[int, int]:
         branch.show(number)
     head = branch.forge.pulls[number].head_sha
     twin = branch.propose({PAYOUTS: TABLES}, author=MALLORY)
-    branch.forge.pulls[twin] = replace(branch.forge.pulls[twin], head_sha=head, merged_by=MALLORY)
-    branch.forge.pushed[branch.forge.pulls[twin].head_ref] = [(branch.now, MALLORY)]
+    branch.set_head(twin, head, by=MALLORY)
+    branch.forge.pulls[twin] = replace(branch.forge.pulls[twin], merged_by=MALLORY)
     branch.merge(twin, "squash")
     return number, twin
+
+
+def test_one_that_was_pushed_to_and_set_back_after_the_merge_proves_nothing(
+    branch: Branch,
+) -> None:
+    """Alice took her request back by a push. Mallory merges what she took back, and sets her
+    branch to it again."""
+    number = branch.propose({PAYOUTS: TABLES})
+    branch.show(number)
+    branch.review(number, BOB)
+    branch.show(number)
+    before = branch.forge.pulls[number]
+    twin = branch.propose({PAYOUTS: TABLES}, author=MALLORY)
+    branch.set_head(twin, before.head_sha, by=MALLORY)
+    branch.push_to(number, {PAYOUTS: None}, by=ALICE)
+    branch.merge(twin, "squash")
+    branch.set_head(number, before.head_sha, by=MALLORY)
+    found = branch.stand()
+    assert (live(found), found.proofs) == ([], {})
 
 
 def test_what_was_approved_is_proven_by_its_own_pull_request_whoever_merged_another(
