@@ -44,7 +44,7 @@ class Assessment:
     with the id that is declared."""
 
     shares_head: bool = False
-    """Whether it was not judged, as another open pull request has its head."""
+    """Whether the check run on its head is another pull request's."""
 
     @property
     def approvers(self) -> tuple[str, ...]:

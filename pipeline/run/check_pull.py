@@ -45,8 +45,9 @@ def judge_pull(
         if tried is not None:
             reported = read_report(tried, head=pull.head_sha)
         try:
-            if why := shared_head(workspace, pull):
-                return replace(_denied(pull, base, why), shares_head=True)
+            owner = owner_of_head(workspace, pull)
+            if why := _not_judged(workspace, pull, owner):
+                return replace(_denied(pull, base, why), shares_head=owner != number)
             changes = _changes(workspace, pull, base)
         except Denied as error:
             return _denied(pull, base, str(error))
@@ -114,23 +115,42 @@ def _waits(assessment: Assessment, why: str) -> Assessment:
     return replace(assessment, decision=Decision(verdict=Verdict.WAITING, reasons=(why,)))
 
 
-def shared_head(workspace: Workspace, pull: PullRequest) -> str:
-    """Returns why *pull* is not judged: another one that is open has its head. Check runs belong
-    to commits, so one would turn the other red or green. The first that is ready is judged."""
+def owner_of_head(workspace: Workspace, pull: PullRequest) -> int:
+    """Returns the number of the pull request whose judgement the check run on the head of *pull*
+    shows.
+
+    Check runs belong to commits, so of several open ones with one head only one may turn it red or
+    green: the first into the default branch that is ready.
+    """
     base = workspace.settings.default_branch
-    ready = [
-        one.number
+    others = [
+        one
         for one in workspace.reader.open_with_head(pull.head_sha, base=base)
         # Who pushed to a fork is unknowable, so that one is allowed by nobody.
-        if not one.draft and one.same_repository
+        if one.same_repository and one.number != pull.number
     ]
-    first = min(ready, default=pull.number)
-    if pull.number == first or (pull.number < first and not pull.draft):
-        return ""
-    return (
-        f"#{first} has the same head, and a check belongs to the head: push a commit of your own, "
-        f"or close #{first} and ask for the check again"
-    )
+    if pull.base_ref != base or not pull.same_repository:
+        # It is red for ever, and must not turn another one red.
+        return min((one.number for one in others), default=pull.number)
+    ready = [one.number for one in others if not one.draft]
+    return min(ready if pull.draft and ready else [*ready, pull.number])
+
+
+def _not_judged(workspace: Workspace, pull: PullRequest, owner: int) -> str:
+    """Returns why *pull* is not judged, where *owner* is the one whose head it is; empty if it
+    is."""
+    base = workspace.settings.default_branch
+    if pull.base_ref != base:
+        return (
+            f"#{pull.number} goes to {pull.base_ref}, and access comes from {base} alone: change "
+            f"its base to {base} once what it builds on is merged, and it is checked"
+        )
+    if owner != pull.number:
+        return (
+            f"#{owner} has the same head, and a check belongs to the head: push a commit of your "
+            f"own, or close #{owner} and ask for the check again"
+        )
+    return ""
 
 
 def _changes(workspace: Workspace, pull: PullRequest, base: str) -> tuple[TreeChange, ...]:
@@ -167,8 +187,8 @@ def _denied(pull: PullRequest, base: str, reason: str) -> Assessment:
 
 
 def post_check(workspace: Workspace, assessment: Assessment) -> None:
-    """Posts the check run, with remarks at their lines, and the one edited comment. Of a pull
-    request that shares its head with another one, the comment alone."""
+    """Posts the check run, with remarks at their lines, and the one edited comment. Where the run
+    on its head is another pull request's, the comment alone."""
     writer = workspace.writer("checker")
     if workspace.settings.checker_id is None:
         raise UsageError(

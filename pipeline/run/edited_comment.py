@@ -18,7 +18,7 @@ from pipeline.errors import Denied
 from pipeline.forge.github_write import RETIRED
 from pipeline.judge.offer import EDITED, name_of_run, shows
 from pipeline.output.markdown import CHECK_MARKER
-from pipeline.run.check_pull import shared_head
+from pipeline.run.check_pull import owner_of_head
 from pipeline.run.workspace import CHECK_NAME, Workspace
 
 _SAID = "The check's comment was edited by somebody else; approvals since then do not count"
@@ -36,7 +36,7 @@ def note_edit(workspace: Workspace, number: int) -> bool:
         # More than are read: the check itself says what that means.
         return False
     own = [one for one in runs if shows(one, number)]
-    if pull.state != "open" or not own or shared_head(workspace, pull):
+    if pull.state != "open" or not own or owner_of_head(workspace, pull) != number:
         return False
     last = max(own, key=lambda one: (one.completed_at, one.id))
     mine = [one for one in comments if one.author is not None and one.author.id == bot]

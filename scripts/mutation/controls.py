@@ -138,7 +138,13 @@ CONTROLS = (
         threat="A second pull request with one head",
         path="run/check_pull.py",
         on="    ready = [",
-        off='    return ""\n    ready = [',
+        off="    return pull.number\n    ready = [",
+    ),
+    Control(
+        threat="A second pull request with one head",
+        path="run/check_pull.py",
+        on="    if pull.base_ref != base or not pull.same_repository:",
+        off="    if False:",
     ),
     Control(
         threat="Somebody dismisses an approval after the merge",

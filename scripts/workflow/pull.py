@@ -70,17 +70,19 @@ def find(name: str, event: Mapping[str, Any], get: Get) -> int | None:
     head = event["workflow_run"]["head_sha"]
     pulls = json.loads(get(f"commits/{head}/pulls?per_page={PAGE}", "application/vnd.github+json"))
     fitting = [
-        # What comes from a fork is judged by nobody, and holds up nobody.
+        # What comes from a fork, or goes to another branch, is allowed by nobody, and holds up
+        # nobody. It is told so where it is alone.
         (
             (pull["head"]["repo"] or {}).get("id") != pull["base"]["repo"]["id"],
+            pull["base"]["ref"] != branch,
             pull["draft"],
             pull["number"],
         )
         for pull in pulls
-        if pull["state"] == "open" and pull["head"]["sha"] == head and pull["base"]["ref"] == branch
+        if pull["state"] == "open" and pull["head"]["sha"] == head
     ]
     # Of several with one head the first that is ready is the one that is judged.
-    return min(fitting)[2] if fitting else None
+    return min(fitting)[-1] if fitting else None
 
 
 def changed_files(number: int, get: Get) -> list[dict[str, Any]]:

@@ -48,12 +48,12 @@ def test_the_subjects_approval_does_not_count(acme: Acme) -> None:
     _does_not_count(acme, number, "bob would get the access", "bob")
 
 
-def _with_its_head(acme: Acme, login: str, number: int, branch: str) -> int:
+def _with_its_head(acme: Acme, login: str, number: int, branch: str, *, base: str = "main") -> int:
     """Pushes the head of a pull request to another branch and opens one from there."""
     head = acme.person(login).pull(number)["head"]["sha"]
     acme.git(login, "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
     acme.send(login, head, branch)
-    return acme.person(login).open(branch, "Mine")
+    return acme.person(login).open(branch, "Mine", base=base)
 
 
 def test_what_was_approved_is_given_though_a_stranger_merged_it_through_another_one(
@@ -84,6 +84,11 @@ def test_another_pull_request_with_the_same_head_turns_no_check_red_or_green(acm
     assert (checked.code, checked.said["verdict"]) == (1, "denied")
     (why,) = checked.said["reasons"]
     assert why.startswith(f"#{number} has the same head")
+    # So it is with one that goes elsewhere: it is told why nothing comes of it.
+    acme.ask("mallory", "POST", "/git/refs", {"ref": "refs/heads/scratch", "sha": acme.tip()})
+    stacked = _with_its_head(acme, "mallory", number, "stacked", base="scratch")
+    assert acme.check(stacked).code == 1
+    assert any("goes to scratch" in one for one in acme.person("mallory").comments(stacked))
     assert any("push a commit of your own" in one for one in acme.person("mallory").comments(twin))
     acme.person("alice").merge(number)
     assert acme.apply().code == 0
@@ -401,7 +406,7 @@ def test_a_merge_into_another_branch_brings_no_approval_along(acme: Acme) -> Non
     acme.approve(first, "bob")
     checked = acme.check(first)
     assert checked.code == 1
-    assert "name different files" in " ".join(checked.said["reasons"])
+    assert "goes to feature" in " ".join(checked.said["reasons"])
     acme.person("alice").merge(first)
     second = acme.person("alice").open("feature", "All of it")
     assert acme.check(second).code == 2

@@ -150,6 +150,30 @@ def test_of_two_with_one_head_the_first_that_is_ready_is_judged(
         assert there.posted == []
 
 
+@pytest.mark.parametrize(
+    "fields, other, posted",
+    [
+        ({"base_ref": "alice/other"}, None, True),
+        ({"base_ref": "alice/other"}, {"number": 9}, False),
+        ({"base_ref": "alice/other"}, {"number": 9, "draft": True}, False),
+        ({"base_ref": "alice/other"}, {"number": 9, "same_repository": False}, True),
+        ({"same_repository": False}, {"number": 9}, False),
+    ],
+)
+def test_what_can_never_be_allowed_is_told_and_turns_no_other_one_red(
+    fields: dict[str, Any], other: dict[str, Any] | None, posted: bool
+) -> None:
+    there = Surroundings()
+    there.pull = replace(PULL, **fields)
+    there.others = (replace(PULL, **other),) if other else ()
+    found = judge_pull(there.workspace, 7)
+    post_check(there.workspace, found)
+    (reason,) = found.decision.reasons
+    stacked = "#7 goes to alice/other, and access comes from main alone: change its base to main"
+    assert reason.startswith(stacked if "base_ref" in fields else "#9 has the same head")
+    assert (len(there.comments), len(there.posted)) == (1, int(posted))
+
+
 def test_one_that_conflicts_waits_for_its_branch_to_be_brought_up_to_date() -> None:
     branch = Branch()
     number = branch.propose({PAYOUTS: grant()})

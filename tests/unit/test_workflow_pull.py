@@ -112,7 +112,9 @@ def test_an_event_names_its_pull_request(
         ([pull(7, repo=None), pull(9, draft=True)], 9),
         ([pull(7, state="closed")], None),
         ([pull(7, sha="e" * 40)], None),
-        ([pull(7, base="release")], None),
+        ([pull(7, base="release")], 7),
+        ([pull(7, base="release"), pull(9, draft=True)], 9),
+        ([pull(7, base="release"), pull(9, repo={"id": 2})], 7),
     ],
 )
 def test_a_review_leads_to_the_open_pull_request_at_its_commit(
