@@ -17,12 +17,14 @@ from pipeline.errors import Denied
 from pipeline.values.catalogue import Catalogue, Delegation, PrincipalKind
 from pipeline.values.pull_request import (
     Actor,
+    Checker,
     CheckRun,
     Dismissal,
     ForgeReader,
     PullEvents,
     PullRequest,
     Review,
+    runs_of,
 )
 
 _DECISIVE = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
@@ -47,7 +49,7 @@ def gather(
     catalogue: Catalogue,
     required: Sequence[Requirement],
     *,
-    checker: tuple[str, int],
+    checker: Checker,
     app_id: int | None = None,
     membership: Membership | None = None,
     interested: Mapping[int, str] | None = None,
@@ -56,11 +58,11 @@ def gather(
     """Returns the reviews of *pull*, what is known of those who wrote them, and who may not
     approve it.
 
-    *checker* is the name of our check run and the id of the App that posts it, *app_id* the account
-    of the App that may push to branches of its own. A required team that nobody can be in is noted
-    by *membership*, which is made anew where none is given. *interested* says by GitHub id why
-    someone is party to the request ("is the subject", "asked for it"); the author and everyone who
-    pushed what *contributed* leaves of the pushes to the branch are added here.
+    *app_id* is the account of the App that may push to branches of its own. A required team that
+    nobody can be in is noted by *membership*, which is made anew where none is given. *interested*
+    says by GitHub id why someone is party to the request ("is the subject", "asked for it"); the
+    author and everyone who pushed what *contributed* leaves of the pushes to the branch are added
+    here.
 
     Raises `Denied` where the author or the pushers cannot be known (a deleted account, a fork, a
     bot), `ForgeError` where the forge did not answer in full.
@@ -85,8 +87,7 @@ def gather(
     reviews = reader.reviews(pull.number)
     # Nothing that happened changes what nobody said.
     events = reader.events(pull.number) if reviews else PullEvents()
-    name, app = checker
-    runs = reader.check_runs(pull.head_sha, name=name, app=app) if reviews else ()
+    runs = runs_of(reader, checker, pull.head_sha) if reviews else ()
     if pull.merged_at is not None:
         reviews = as_of_merge(reviews, events.dismissals, merged_at=pull.merged_at)
     if membership is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +10,6 @@ from pipeline.values.pull_request import Actor
 
 GHOST = 10137
 """Id of https://github.com/ghost, who stands in for every deleted account."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comment:
-    """A comment on a pull request."""
-
-    id: int
-    author: Actor | None
-    body: str
-    updated_at: datetime
-    """When it was written or changed last, by whomever."""
 
 
 def value_at(data: Any, *keys: str) -> Any:

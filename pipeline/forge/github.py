@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pipeline.errors import Denied, ForgeError, Incomplete
-from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at, value_at
+from pipeline.forge.answers import actor_of, moment_at, number_at, text_at, value_at
 from pipeline.forge.github_api import API_URL, PER_PAGE, Api, comments_of
 from pipeline.forge.github_branches import (
     BRANCH_DELETION,
@@ -24,6 +24,7 @@ from pipeline.values.catalogue import Team
 from pipeline.values.pull_request import (
     Actor,
     CheckRun,
+    Comment,
     Dismissal,
     PullEvents,
     PullFile,
@@ -351,7 +352,7 @@ class GitHubReader(BranchReader):
         return self._writers[actor.id]
 
     def comments(self, number: int) -> tuple[Comment, ...]:
-        """Returns the comments on a pull request's conversation, oldest first."""
+        """See `ForgeReader.comments`."""
         return comments_of(self._api, number)
 
     def _once_listed(self, read: Callable[[], T]) -> T:

@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import Denied, ForgeError
-from pipeline.forge.answers import Comment, actor_of, moment_at, number_at, text_at
+from pipeline.forge.answers import actor_of, moment_at, number_at, text_at
 from pipeline.forge.plumbing import object_id, ref_name, remote_url
+from pipeline.values.pull_request import Comment
 
 API_URL = "https://api.github.com"
 

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from pipeline.approvals.membership import Membership
 from pipeline.approvals.pushers import Contributed
-from pipeline.approvals.tally import MOST_ORDERS, Approvals, tally
-from pipeline.approvals.voters import gather
+from pipeline.approvals.tally import MOST_ORDERS, Approvals
 from pipeline.errors import Denied, EngineError, InvalidInput, Unanswerable
 from pipeline.history.lives import GRANTS, REVIEWS
 from pipeline.history.proven import Proven
@@ -23,10 +22,11 @@ from pipeline.history.subject_past import past
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.circumstances import circumstances
+from pipeline.judge.counting import count_approvals
 from pipeline.judge.decide import Decision, Verdict, decide
 from pipeline.judge.grant_changes import read_items, takes_away
 from pipeline.judge.head_line import HeadLine
-from pipeline.judge.offer import offer_of, on_show
+from pipeline.judge.offer import offer_of
 from pipeline.judge.parties import excluded, interested
 from pipeline.judge.requesters import Askers
 from pipeline.judge.rule_change_effects import aftermath
@@ -48,7 +48,7 @@ from pipeline.values.catalogue import Catalogue
 from pipeline.values.commits import MainlineCommit, TreeChange
 from pipeline.values.grant_change import LESS
 from pipeline.values.problem import Problem
-from pipeline.values.pull_request import ForgeReader, PullRequest
+from pipeline.values.pull_request import Checker, ForgeReader, PullRequest
 from pipeline.values.requirement import merged
 
 Engines = Callable[[PolicyBundle], Sequence[PolicyEngine]]
@@ -87,12 +87,11 @@ class Assessor:
         trial: Trial,
         default_branch: str,
         app_id: int | None,
-        checker: tuple[str, int],
+        checker: Checker,
         fetch_commit: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """*app_id* is the account id of the App that may ask for less access, *checker* the name
-        of our check run and the id of the App that posts it. *fetch_commit* makes a commit of any
-        branch available, and returns whether it is."""
+        """*app_id* is the account id of the App that may ask for less access. *fetch_commit* makes
+        a commit of any branch available, and returns whether it is."""
         self._sources = sources
         self._forge = forge
         self._engines = engines
@@ -331,31 +330,21 @@ class Assessor:
             )
             return _Findings(tuple(first), denial=why)
         try:
-            gathered = gather(
+            approvals = count_approvals(
                 self._forge,
                 pull,
-                catalogue,
+                offer_of(pull, kind=kind, changes=changes, items=items),
                 required,
+                catalogue=catalogue,
                 checker=self.checker,
                 app_id=self._app_id,
                 membership=membership,
                 interested={**excluded(first, catalogue), **concerned},
                 contributed=contributed,
+                now=now,
             )
         except Denied as error:
             return _Findings(tuple(first), denial=str(error))
-        offer = offer_of(pull, kind=kind, changes=changes, items=items)
-        approvals = tally(
-            gathered.reviews,
-            head=pull.head_sha,
-            required=required,
-            electorate=gathered.electorate,
-            excluded=gathered.excluded,
-            at=now,
-            on_show=on_show(gathered.runs, pull.number, offer, until=pull.merged_at),
-            merged_at=pull.merged_at,
-            base_changed=gathered.base_changed,
-        )
         counted = [one.principal for one in approvals.counted]
         # Asked again with the names of those who approved: a rule may object to them, and
         # what it requires may not change because of them.

@@ -20,7 +20,7 @@ from pipeline.judge.assess import Assessor
 from pipeline.proof.merge_checks import altered, misshapen, shown_by
 from pipeline.proof.twins import MOST_TWINS, not_open_at, shown_pulls
 from pipeline.values.commits import MainlineCommit
-from pipeline.values.pull_request import ForgeReader, PullRequest
+from pipeline.values.pull_request import ForgeReader, PullRequest, runs_of
 
 PATIENCE = timedelta(hours=1)
 """How long after a merge GitHub's lists may lag behind it. What they lack then stays lacking."""
@@ -190,9 +190,8 @@ class CommitProver:
                     yield then, through
 
     def _shown_on(self, head: str, at: datetime) -> Sequence[int]:
-        name, app = self.assessor.checker
         try:
-            return shown_pulls(self._forge.check_runs(head, name=name, app=app), until=at)
+            return shown_pulls(runs_of(self._forge, self.assessor.checker, head), until=at)
         except Denied:
             # Too many to be read: of the merged ones that is said already.
             return ()

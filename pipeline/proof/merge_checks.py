@@ -9,7 +9,13 @@ from pipeline.history.sources import Sources
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.offer import first_shown, shows
 from pipeline.values.commits import MainlineCommit
-from pipeline.values.pull_request import CheckRun, ForgeReader, PullRequest
+from pipeline.values.pull_request import (
+    Checker,
+    CheckRun,
+    ForgeReader,
+    PullRequest,
+    runs_of,
+)
 
 
 def misshapen(commit: MainlineCommit, pull: PullRequest, default_branch: str) -> list[str]:
@@ -59,20 +65,18 @@ def altered(
 
 
 def shown_by(
-    forge: ForgeReader, assessment: Assessment, *, checker: tuple[str, int], merged_at: datetime
+    forge: ForgeReader, assessment: Assessment, *, checker: Checker, merged_at: datetime
 ) -> CheckRun | str:
     """Returns the check run that showed first what would be applied; or why the pull request did
     not show that at its merge.
 
-    *checker* is the name of our check run and the id of the App that posts it. Raises
-    `ForgeError` and `Denied`.
+    Raises `ForgeError` and `Denied`.
     """
-    name, app = checker
     pull = assessment.pull
     head = pull.head_sha[:7]
     shown = [
         run
-        for run in forge.check_runs(pull.head_sha, name=name, app=app)
+        for run in runs_of(forge, checker, pull.head_sha)
         if run.completed_at <= merged_at and shows(run, pull.number)
     ]
     if not shown:

@@ -303,6 +303,7 @@ class Workspace:
     def assessor(self, engines: Callable[[PolicyBundle], Sequence[PolicyEngine]]) -> Assessor:
         """The judge of pull requests."""
         from pipeline.judge.assess import Assessor
+        from pipeline.values.pull_request import Checker
 
         return Assessor(
             sources=self.sources,
@@ -311,7 +312,9 @@ class Workspace:
             trial=self.trial,
             default_branch=self.settings.default_branch,
             app_id=self.settings.keeper_id,
-            checker=(CHECK_NAME, self.checker_app),
+            checker=Checker(
+                name=CHECK_NAME, app=self.checker_app, account=self.settings.checker_id
+            ),
             fetch_commit=self.fetch_commit,
         )
 

@@ -123,6 +123,20 @@ class PullEvents:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Checker:
+    """The App that shows people what a pull request would give."""
+
+    name: str
+    """Of its check runs."""
+
+    app: int
+    """Its id as an App, which its check runs carry."""
+
+    account: int | None = None
+    """Its id as an account, which its comments carry; None where that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CheckRun:
     """A finished check run on one commit."""
 
@@ -134,6 +148,17 @@ class CheckRun:
     """What the App that posted it wrote there; only that App can."""
 
     completed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comment:
+    """A comment on a pull request."""
+
+    id: int
+    author: Actor | None
+    body: str
+    updated_at: datetime
+    """When it was written or changed last, by whomever."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +216,10 @@ class ForgeReader(Protocol):
         """Returns the finished check runs called *name* that the App with id *app* posted on
         a commit, oldest first. Raises `Denied` where there are too many to be read."""
 
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """Returns the comments on a pull request's conversation, oldest first. Raises `Denied`
+        where there are too many to be read."""
+
     def account(self, number: int) -> Actor | None:
         """Returns the account with this id under its present login; None where it is gone."""
 
@@ -203,3 +232,9 @@ class ForgeReader(Protocol):
 
     def can_write(self, actor: Actor) -> bool:
         """Whether the account has write, maintain or admin permission on the repository."""
+
+
+def runs_of(reader: ForgeReader, checker: Checker, sha: str) -> tuple[CheckRun, ...]:
+    """Returns the finished check runs of *checker* on the commit *sha*; see
+    `ForgeReader.check_runs`."""
+    return reader.check_runs(sha, name=checker.name, app=checker.app)

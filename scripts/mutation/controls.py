@@ -166,6 +166,12 @@ CONTROLS = (
     ),
     Control(
         threat="A writer edits the App's comment",
+        path="judge/counting.py",
+        on="    if not later or not _edited(forge, pull, checker, since=last):",
+        off="    if True:",
+    ),
+    Control(
+        threat="A writer edits the App's comment",
         path="run/edited_comment.py",
         on="    if not edited or last.external_id == name_of_run(number, EDITED):",
         off="    if True:",

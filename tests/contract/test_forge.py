@@ -31,12 +31,13 @@ from pipeline.forge.github_write import (
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.github import GitHubSandbox
 from pipeline.values.catalogue import Catalogue, Principal, PrincipalKind, Team
-from pipeline.values.pull_request import Actor, Dismissal, ForgeReader, PullEvents, Push
+from pipeline.values.pull_request import Actor, Checker, Dismissal, ForgeReader, PullEvents, Push
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 REPO = "acme/access"
 GRANT = "access/grants/alice/a.yaml"
 LAG = timedelta(seconds=3)
+CHECKER = Checker(name="daypass", app=77)
 
 
 @dataclass
@@ -964,7 +965,9 @@ def test_approvals_are_gathered_and_counted_over_the_real_client(estate: Estate,
     def complete() -> tuple[bool, list[str]]:
         reader = estate.reader()
         found = reader.pull(pull)
-        gathered = gather(reader, found, catalogue, required, checker=("daypass", 77))
+        gathered = gather(
+            reader, found, catalogue, required, checker=Checker(name="daypass", app=77)
+        )
         approvals = tally(
             gathered.reviews,
             head=found.head_sha,

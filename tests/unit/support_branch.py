@@ -24,14 +24,24 @@ from pipeline.proof.commit_prover import CommitProver
 from pipeline.proof.prover import Prover
 from pipeline.values.commits import TreeChange
 from pipeline.values.problem import Problem
-from pipeline.values.pull_request import Actor, CheckRun, PullFile, PullRequest, Push, Review
+from pipeline.values.pull_request import (
+    Actor,
+    Checker,
+    CheckRun,
+    Comment,
+    PullFile,
+    PullRequest,
+    Push,
+    Review,
+)
 from tests.unit.support_memory import FILE_STATUS, File, Files, Forge, Git
 from tests.unit.support_tiny_rules import ALICE, BOB, DAN, MALLORY, START
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-CHECKER = ("daypass", 77)
-"""The name of the check run and the id of the App that posts it."""
+CHECKER = Checker(name="daypass", app=77, account=600)
+CHECKERS = Actor(id=600, login="checker[bot]", type="Bot")
+"""Its account."""
 
 KEEPER = Actor(id=500, login="keeper[bot]", type="Bot")
 PAYOUTS = "access/grants/alice/payouts.yaml"
@@ -161,7 +171,7 @@ class Branch:
         number: int,
         *,
         offer: str | None = None,
-        checker: tuple[str, int] = CHECKER,
+        checker: Checker = CHECKER,
         at: datetime | None = None,
     ) -> str:
         """Posts a check run, by default with the offer of the present head; returns the offer."""
@@ -173,8 +183,15 @@ class Branch:
             external_id=f"{number}:{shown}",
             completed_at=at or self.now,
         )
-        self.forge.posted.append((self.forge.pulls[number].head_sha, *checker, run))
+        head = self.forge.pulls[number].head_sha
+        self.forge.posted.append((head, checker.name, checker.app, run))
         return shown
+
+    def comment(self, number: int, *, by: Actor = CHECKERS, at: datetime | None = None) -> None:
+        """Lets the one comment of an account be written or changed, by default now."""
+        others = [one for one in self.forge.said.get(number, ()) if one.author != by]
+        made = Comment(id=by.id, author=by, body="Allowed", updated_at=at or self.now)
+        self.forge.said[number] = [*others, made]
 
     def assess(self, number: int) -> Assessment:
         """Returns what a check of the open pull request would find now."""

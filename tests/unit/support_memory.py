@@ -21,6 +21,7 @@ from pipeline.values.commits import (
 from pipeline.values.pull_request import (
     Actor,
     CheckRun,
+    Comment,
     PullEvents,
     PullFile,
     PullRequest,
@@ -208,6 +209,7 @@ class Forge:
         """What asking raises, by the method's name."""
 
         self.happened: dict[int, PullEvents] = {}
+        self.said: dict[int, list[Comment]] = {}
         self.asked: list[str] = []
 
     def pull(self, number: int) -> PullRequest:
@@ -245,6 +247,10 @@ class Forge:
         self._ask("check_runs")
         found = [one for *where, one in self.posted if where == [sha, name, app]]
         return tuple(sorted(found, key=lambda one: one.completed_at))
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        self._ask("comments")
+        return tuple(self.said.get(number, ()))
 
     def account(self, number: int) -> Actor | None:
         self._ask("account")

@@ -9,7 +9,9 @@ from pipeline.errors import ForgeError
 from pipeline.values.catalogue import Principal, PrincipalKind, Team
 from pipeline.values.pull_request import (
     Actor,
+    Checker,
     CheckRun,
+    Comment,
     PullEvents,
     PullFile,
     PullRequest,
@@ -21,7 +23,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """When, by default, a check had shown what is asked for."""
 
-CHECKER = ("daypass", 77)
+CHECKER = Checker(name="daypass", app=77, account=600)
 HEAD = "def5678" + "0" * 33
 OLD = "abc1234" + "0" * 33
 ALICE = Actor(id=1, login="alice", type="User")
@@ -97,6 +99,9 @@ class Desk:
         """Lets a check have shown an offer."""
         run = CheckRun(id=1, conclusion="failure", external_id=external_id, completed_at=at)
         self.runs = (*self.runs, run)
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        return ()
 
     def account(self, number: int) -> Actor | None:
         self.asked.append(f"who {number} is")

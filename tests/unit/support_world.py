@@ -10,13 +10,12 @@ from typing import Any
 
 from pipeline.clouds.interface import Foreign, Observation, Result, Status
 from pipeline.errors import Denied, ForgeError, Incomplete, PipelineError, RefMoved
-from pipeline.forge.answers import Comment
 from pipeline.record.chain import read_chain
 from pipeline.record.vouch import Signature
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import Target, Team
 from pipeline.values.ids import Cloud
-from pipeline.values.pull_request import Actor, PullFile, PullRequest, Push
+from pipeline.values.pull_request import Actor, Comment, PullFile, PullRequest, Push
 from tests.unit.support_values import NOON
 
 

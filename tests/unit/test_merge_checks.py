@@ -15,7 +15,7 @@ from pipeline.judge.assessment import Assessment
 from pipeline.judge.offer import EDITED, first_shown, on_show
 from pipeline.proof.merge_checks import altered, misshapen, shown_by
 from pipeline.values.commits import EXECUTABLE_MODE, SUBMODULE_MODE, SYMLINK_MODE, MainlineCommit
-from pipeline.values.pull_request import CheckRun, PullFile, PullRequest
+from pipeline.values.pull_request import Checker, CheckRun, PullFile, PullRequest
 from tests.unit.support_branch import CHECKER, MINUTE, NOON, PAYOUTS, REPORTS, Branch
 from tests.unit.support_memory import File
 from tests.unit.support_tiny_rules import ALICE, ROLES, START, grant
@@ -200,7 +200,7 @@ def test_files_that_github_does_not_list_are_no_answer(error: ForgeError | Denie
 # What was shown
 
 
-NAME, APP = CHECKER
+NAME, APP = CHECKER.name, CHECKER.app
 
 
 @pytest.fixture
@@ -241,12 +241,12 @@ def test_a_check_run_shows_its_offer_whatever_it_concluded(shown: Branch) -> Non
     "checker",
     [
         pytest.param(None, id="none"),
-        pytest.param((NAME, APP + 1), id="another-app"),
-        pytest.param(("daypass ", APP), id="another-name"),
+        pytest.param(Checker(name=NAME, app=APP + 1), id="another-app"),
+        pytest.param(Checker(name="daypass ", app=APP), id="another-name"),
     ],
 )
 def test_without_a_check_run_of_ours_nothing_was_shown(
-    shown: Branch, checker: tuple[str, int] | None
+    shown: Branch, checker: Checker | None
 ) -> None:
     if checker:
         shown.show(1, checker=checker)

@@ -15,6 +15,7 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from pipeline.judge.offer import EDITED
 from pipeline.values.pull_request import Actor, Dismissal, PullEvents, PullTurn
 from tests.unit.support_branch import MINUTE, PAYOUTS, Branch
 from tests.unit.support_tiny_rules import (
@@ -65,6 +66,12 @@ class Told:
     """Those who changed what it asks for."""
 
     shown: list[tuple[datetime, Offer]] = field(default_factory=list)
+    edited: bool = False
+    """Whether somebody edited the comment since the last check."""
+
+    void: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """Times between two checks in which it was edited."""
+
     said: list[Said] = field(default_factory=list)
 
 
@@ -94,6 +101,8 @@ def counts(told: Told, number: int, offer: Offer, moment: datetime) -> bool:
             and one.head == offer[2]
             and bool(before)
             and before[-1] == offer
+            and not any(since < one.at <= until for since, until in told.void)
+            and not (told.edited and one.at > told.shown[-1][0])
             and (told.based is None or told.based < one.at)
         )
 
@@ -134,14 +143,28 @@ class History:
         number, person = self._number(which), PEOPLE[who % len(PEOPLE)]
         told = self.told[number]
         self.branch.now += MINUTE
-        if self.merged is None or what in ("approve", "dismiss", "show", "close", "set_back"):
+        later = ("approve", "dismiss", "show", "close", "set_back")
+        if self.merged is None or what in later:
             getattr(self, f"_{what}")(number, told, person)
 
     def _show(self, number: int, told: Told, person: Actor) -> None:
+        if self.merged is not None:
+            self.branch.show(number)
+            return
+        if told.edited:
+            # As a check does first.
+            self.branch.show(number, offer=EDITED)
+            told.void.append((told.shown[-1][0], self.branch.now))
+            told.edited = False
         self.branch.show(number)
-        if self.merged is None:
-            offer = (number, told.base, told.head, self.larger)
-            told.shown.append((self.branch.now, offer))
+        told.shown.append((self.branch.now, (number, told.base, told.head, self.larger)))
+
+    def _edit(self, number: int, told: Told, person: Actor) -> None:
+        """Lets somebody edit the comment of the last check."""
+        if not told.shown:
+            return
+        self.branch.comment(number)
+        told.edited = True
 
     def _say(self, number: int, told: Told, person: Actor, state: str) -> None:
         self.branch.review(number, person, state)
@@ -232,7 +255,7 @@ class History:
 WHAT = st.sampled_from(
     [
         *("show", "show", "show", "approve", "approve", "approve", "object", "dismiss", "push"),
-        *("retarget", "draft", "close", "grow", "twin", "update", "merge", "set_back"),
+        *("retarget", "draft", "close", "grow", "twin", "update", "edit", "merge", "set_back"),
     ]
 )
 # What a good request is made of, so that many histories end well but for one thing.

@@ -18,7 +18,7 @@ from pipeline.policy.rego import RegorusEngine
 from pipeline.policy_tools.replay import Replay, replayed_versions
 from pipeline.policy_tools.simulate import ReplayedQuestion
 from pipeline.values.grant import window_of
-from pipeline.values.pull_request import Actor, PullRequest
+from pipeline.values.pull_request import Actor, Checker, PullRequest
 from tests.unit.support_reviews import Desk
 from tests.unit.support_simulate import DATABASE, LOGS, Scene, grant, only_flip
 
@@ -206,7 +206,7 @@ def test_it_asks_what_a_pull_request_would_ask(scene: Scene, change: str, roles:
         trial=Trial(lambda bundle: engine),
         default_branch="main",
         app_id=None,
-        checker=("daypass", 77),
+        checker=Checker(name="daypass", app=77),
     ).assess(
         pull,
         base=base,

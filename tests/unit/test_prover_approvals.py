@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import Denied
 from pipeline.values.pull_request import Actor, Push
 from tests.unit.support_branch import (
     CHECKER,
@@ -285,12 +286,54 @@ def test_what_was_not_shown_before_the_merge_is_unproven(branch: Branch) -> None
     assert "nobody saw what it gives" in branch.refusal()
 
 
-@pytest.mark.parametrize("name,app", [("another", CHECKER[1]), (CHECKER[0], CHECKER[1] + 1)])
-def test_what_another_check_showed_is_unproven(branch: Branch, name: str, app: int) -> None:
+@pytest.mark.parametrize("other", [{"name": "another"}, {"app": CHECKER.app + 1}])
+def test_what_another_check_showed_is_unproven(branch: Branch, other: dict[str, Any]) -> None:
     number = branch.propose({PAYOUTS: grant()})
-    branch.show(number, checker=(name, app))
+    branch.show(number, checker=replace(CHECKER, **other))
     branch.merge(number)
     assert "nobody saw what it gives" in branch.refusal()
+
+
+@pytest.mark.parametrize(
+    "edited, counts",
+    [(None, True), (-1 * SECOND, True), (0 * SECOND, True), (SECOND, False), (HOUR, False)],
+)
+def test_an_approval_after_the_last_check_counts_unless_the_comment_was_edited_since(
+    branch: Branch, edited: timedelta | None, counts: bool
+) -> None:
+    """Somebody merged past the check that would have noticed. An edit after the merge may hide one
+    before it."""
+    number = requested(branch)
+    last = branch.now
+    branch.review(number, BOB)
+    branch.merge(number)
+    if edited is not None:
+        branch.comment(number, at=last + edited)
+    branch.comment(number, by=MALLORY)
+    assert (live(branch.stand()) == ["alice/payouts"]) == counts
+    if not counts:
+        assert MISSING in branch.refusal()
+
+
+def test_what_a_check_followed_counts_whatever_became_of_the_comment_later(
+    branch: Branch,
+) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    branch.show(number)
+    branch.merge(number)
+    branch.comment(number, at=branch.now + HOUR)
+    branch.forge.asked.clear()
+    assert live(branch.stand()) == ["alice/payouts"]
+    assert "comments" not in branch.forge.asked
+
+
+def test_comments_without_end_may_hide_an_edited_one(branch: Branch) -> None:
+    number = requested(branch)
+    branch.review(number, BOB)
+    branch.merge(number)
+    branch.forge.failures["comments"] = Denied("more comments than are read")
+    assert MISSING in branch.refusal()
 
 
 def test_another_offer_than_the_one_that_was_shown_is_unproven(branch: Branch) -> None:
