@@ -133,16 +133,14 @@ class GitHubWriter:
         token cannot ask who it is (`GET /user` is for people), so the caller says; it is
         the id of `<app>[bot]`, by `GET /users/<app>[bot]`.
         """
-        if not _MARKER.fullmatch(marker):
-            raise ForgeError(f"{marker!r} is no marker of a comment")
-        hidden = f"<!-- daypass:{marker} -->"
-        text = shortened(f"{hidden}\n{body}", BODY_CAP)
+        first = hidden(marker)
+        text = shortened(f"{first}\n{body}", BODY_CAP)
         mine = [
             comment
             for comment in comments_of(self._api, number)
             if comment.author is not None
             and comment.author.id == bot_id
-            and comment.body.startswith(hidden)
+            and comment.body.startswith(first)
         ]
         if not mine:
             made = self._api.send(
@@ -308,6 +306,13 @@ class GitHubWriter:
             {"title": title, "head": branch, "base": base, "body": body},
         )
         return number_at(made, "number")
+
+
+def hidden(marker: str) -> str:
+    """Returns the first line of a comment, which nobody sees, by which it is found again."""
+    if not _MARKER.fullmatch(marker):
+        raise ForgeError(f"{marker!r} is no marker of a comment")
+    return f"<!-- daypass:{marker} -->"
 
 
 def shortened(text: str, limit: int) -> str:

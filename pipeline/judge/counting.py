@@ -10,7 +10,7 @@ from pipeline.approvals.pushers import Contributed
 from pipeline.approvals.tally import Approvals, tally
 from pipeline.approvals.voters import Gathered, gather
 from pipeline.errors import Denied
-from pipeline.judge.offer import OnShow, on_show, shows
+from pipeline.judge.offer import OnShow, on_show, own_runs
 from pipeline.values.catalogue import Catalogue
 from pipeline.values.pull_request import Checker, ForgeReader, PullRequest
 from pipeline.values.requirement import Requirement
@@ -77,11 +77,7 @@ def _up_to_an_edit(
     """
     if not shown or shown[-1].until is not None:
         return shown
-    last = max(
-        one.completed_at
-        for one in gathered.runs
-        if shows(one, pull.number) and one.completed_at <= merged_at
-    )
+    last = own_runs(gathered.runs, pull.number, until=merged_at)[-1].completed_at
     later = any(
         one.state == "APPROVED" and one.commit == pull.head_sha and one.submitted_at >= last
         for one in gathered.reviews

@@ -1,8 +1,8 @@
 """What a pull request is shown to do, and which approvals came after it was shown.
 
 Each check shows an *offer*. Its digest stands in the name of a check run of the checker App,
-which nobody else can write. An approval counts for the offer that is merged, and only if a run had
-shown that one before. For example, of a grant that a lead has to approve:
+which nobody else can write. An approval counts for the offer that is merged, and only if it came
+while that one was what the last run showed. For example, of a grant that a lead has to approve:
 
     opened, checked, approved, merged                 counts
     approved, then checked                            does not: nothing had been shown
@@ -93,12 +93,27 @@ def name_of_run(number: int, offer: str) -> str:
     return f"{number}:{offer}"
 
 
-def shows(run: CheckRun, number: int) -> bool:
-    """Whether *run* shows an offer of the pull request *number*.
+def number_of_run(run: CheckRun) -> int | None:
+    """Returns the number of the pull request of which *run* shows an offer; None where it shows
+    none.
 
     Check runs belong to commits, and one commit can be the head of several pull requests.
     """
-    return run.external_id.startswith(f"{number}:")
+    number, colon, _ = run.external_id.partition(":")
+    return int(number) if colon and number.isdecimal() else None
+
+
+def own_runs(
+    runs: Sequence[CheckRun], number: int, *, until: datetime | None = None
+) -> tuple[CheckRun, ...]:
+    """Returns those of *runs* that show an offer of the pull request *number*, finished by *until*,
+    oldest first."""
+    own = [
+        one
+        for one in runs
+        if number_of_run(one) == number and (until is None or one.completed_at <= until)
+    ]
+    return tuple(sorted(own, key=lambda one: (one.completed_at, one.id)))
 
 
 class OnShow(NamedTuple):
@@ -115,10 +130,9 @@ def on_show(
     """Returns when this very *offer* of the pull request *number* was what the last of *runs*
     showed, up to *until*; where the comment was edited, up to the last run before that."""
     name, edited = name_of_run(number, offer), name_of_run(number, EDITED)
-    own = [one for one in _in_order(runs, until) if shows(one, number)]
     found: list[OnShow] = []
     since = last = None
-    for run in own:
+    for run in own_runs(runs, number, until=until):
         if run.external_id == name:
             since, last = since or run.completed_at, run.completed_at
         elif since is not None:
@@ -129,15 +143,11 @@ def on_show(
     return tuple(found)
 
 
-def _in_order(runs: Sequence[CheckRun], until: datetime | None) -> list[CheckRun]:
-    some = [one for one in runs if until is None or one.completed_at <= until]
-    return sorted(some, key=lambda one: (one.completed_at, one.id))
-
-
 def first_shown(
     runs: Sequence[CheckRun], number: int, offer: str, *, until: datetime | None = None
 ) -> CheckRun | None:
     """Returns the first of *runs*, by when it was finished, that shows this very *offer* of the
     pull request *number*; None where none did by *until*."""
     name = name_of_run(number, offer)
-    return next((one for one in _in_order(runs, until) if one.external_id == name), None)
+    own = own_runs(runs, number, until=until)
+    return next((one for one in own if one.external_id == name), None)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pipeline.history.lives import CLOCK_TOLERANCE
 from pipeline.history.sources import Sources
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.offer import first_shown, shows
+from pipeline.judge.offer import first_shown, own_runs
 from pipeline.values.commits import MainlineCommit
 from pipeline.values.pull_request import (
     Checker,
@@ -74,11 +74,7 @@ def shown_by(
     """
     pull = assessment.pull
     head = pull.head_sha[:7]
-    shown = [
-        run
-        for run in runs_of(forge, checker, pull.head_sha)
-        if run.completed_at <= merged_at and shows(run, pull.number)
-    ]
+    shown = own_runs(runs_of(forge, checker, pull.head_sha), pull.number, until=merged_at)
     if not shown:
         return (
             f"no check of ours ran on {head} for #{pull.number} before the merge: nobody saw what "

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pipeline.judge.offer import number_of_run, own_runs
 from pipeline.values.pull_request import CheckRun, PullEvents, PullRequest, PullTurn, Push
 
 MOST_TWINS = 10
@@ -26,11 +27,9 @@ MOST_TWINS = 10
 def shown_pulls(runs: Sequence[CheckRun], *, until: datetime) -> tuple[int, ...]:
     """Returns the pull requests of which our check *runs* on one head showed an offer by *until*:
     those whose last one was green first, then by number."""
-    last: dict[int, CheckRun] = {}
-    for run in sorted(runs, key=lambda one: (one.completed_at, one.id)):
-        number, colon, _ = run.external_id.partition(":")
-        if colon and number.isdecimal() and run.completed_at <= until:
-            last[int(number)] = run
+    numbers = {number for run in runs if (number := number_of_run(run)) is not None}
+    shown = {number: own_runs(runs, number, until=until) for number in numbers}
+    last = {number: own[-1] for number, own in shown.items() if own}
     return tuple(sorted(last, key=lambda n: (last[n].conclusion != "success", n)))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import Denied, PipelineError
 from pipeline.judge.assessment import Assessment
-from pipeline.judge.offer import shows
+from pipeline.judge.offer import own_runs
 from pipeline.run.check_pull import judge_pull, post_check
 from pipeline.run.workspace import CHECK_NAME, Workspace
 from pipeline.values.pull_request import PullRequest
@@ -49,7 +49,6 @@ def _green(workspace: Workspace) -> Iterator[PullRequest]:
         except Denied as error:
             workspace.warn(f"#{pull.number}: {error}")
             continue
-        own = [run for run in runs if shows(run, pull.number)]
-        last = max(own, key=lambda run: (run.completed_at, run.id), default=None)
-        if last is not None and last.conclusion == "success":
+        own = own_runs(runs, pull.number)
+        if own and own[-1].conclusion == "success":
             yield pull

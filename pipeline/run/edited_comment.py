@@ -15,8 +15,8 @@ with a run finished at 12:00:
 from __future__ import annotations
 
 from pipeline.errors import Denied
-from pipeline.forge.github_write import RETIRED
-from pipeline.judge.offer import EDITED, name_of_run, shows
+from pipeline.forge.github_write import RETIRED, hidden
+from pipeline.judge.offer import EDITED, name_of_run, own_runs
 from pipeline.output.markdown import CHECK_MARKER
 from pipeline.run.check_pull import owner_of_head
 from pipeline.run.workspace import CHECK_NAME, Workspace
@@ -35,12 +35,12 @@ def note_edit(workspace: Workspace, number: int) -> bool:
     except Denied:
         # More than are read: the check itself says what that means.
         return False
-    own = [one for one in runs if shows(one, number)]
+    own = own_runs(runs, number)
     if pull.state != "open" or not own or owner_of_head(workspace, pull) != number:
         return False
-    last = max(own, key=lambda one: (one.completed_at, one.id))
+    last = own[-1]
     mine = [one for one in comments if one.author is not None and one.author.id == bot]
-    marked = [one for one in mine if one.body.startswith(f"<!-- daypass:{CHECK_MARKER} -->")]
+    marked = [one for one in mine if one.body.startswith(hidden(CHECK_MARKER))]
     odd = [one for one in mine if one not in marked[:1] and one.body.strip() != RETIRED]
     writer = workspace.writer("checker")
     for one in odd:
