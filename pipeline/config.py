@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,9 @@ class Settings:
 
     default_branch: str = "main"
     aws_role: str = AWS_ROLE
+    aws_boundary: str | None = None
+    """Name of the managed policy, in each AWS account, that bounds every role of ours."""
+
     azure_requestor: str | None = None
     """Object id of the pipeline's identity in Azure: only its requests count as ours."""
 
@@ -138,6 +142,7 @@ def load_settings(
         anchor=_sha(env.get("DAYPASS_ANCHOR")),
         default_branch=env.get("DAYPASS_DEFAULT_BRANCH") or "main",
         aws_role=env.get("DAYPASS_AWS_ROLE") or AWS_ROLE,
+        aws_boundary=_policy_name(env, "DAYPASS_AWS_BOUNDARY"),
         azure_requestor=env.get("DAYPASS_AZURE_REQUESTOR") or None,
         opa=env.get("DAYPASS_OPA") or None,
         opa_token=env.get("DAYPASS_OPA_TOKEN") or None,
@@ -167,6 +172,17 @@ def _sha(text: str | None) -> str | None:
         raise UsageError(
             f"DAYPASS_ANCHOR is {text!r}, expected a full commit SHA",
             hint="git rev-parse main, at the commit that you trust",
+        )
+    return text
+
+
+def _policy_name(env: Mapping[str, str], name: str) -> str | None:
+    """Returns the name of a managed policy of IAM, with its path, that *env* has under *name*."""
+    text = env.get(name) or None
+    if text is not None and not re.fullmatch(r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,128}", text):
+        raise UsageError(
+            f"{name} is {text!r}, expected the name of a managed policy",
+            hint="the part of its ARN after `policy/`: it must exist in every account",
         )
     return text
 

@@ -53,8 +53,9 @@ class Clouds:
                 endpoint=sandbox.aws["endpoint"],
                 credentials={k: v for k, v in sandbox.aws.items() if k != "endpoint"},
             )
-        self.readers[Cloud.AWS] = AwsReader(accounts)
-        self.writers[Cloud.AWS] = AwsWriter(accounts, pause=self._pause)
+        boundary = settings.aws_boundary
+        self.readers[Cloud.AWS] = AwsReader(accounts, boundary=boundary)
+        self.writers[Cloud.AWS] = AwsWriter(accounts, boundary=boundary, pause=self._pause)
 
     def _azure(self, settings: Settings) -> None:
         from pipeline.clouds.azure.adapter import AzureReader, AzureWriter

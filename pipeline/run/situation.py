@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.clouds.desired import Desired, desired
+from pipeline.clouds.renewed import renewed
 from pipeline.history.branch_line import BranchLine
 from pipeline.history.lives import GRANTS
 from pipeline.history.proofs import Proof
@@ -189,7 +190,10 @@ class Situation:
         return self.endings_of(sorted(gone)) if gone else {}
 
     def asked(self, change: BindingChange) -> bool:
-        """Whether somebody with a say asked for *change*, in all of its grants."""
+        """Whether somebody with a say asked for *change*, in all of its grants; or nobody has to,
+        as it only brings a binding to the form of this release."""
+        if change.before and renewed(change.before) == change.binding.document:
+            return True
         return bool(change.grants) and all(self._asked_of(grant, change) for grant in change.grants)
 
     def _asked_of(self, grant: GrantId, change: BindingChange) -> bool:

@@ -117,12 +117,17 @@ def _applies(
     resource: str | None,
     context: Mapping[str, str],
 ) -> bool:
-    expected = {"Effect", "Action", "Resource" if caller is None else "Principal"}
-    if set(statement) - {"Sid", "Condition"} != expected:
+    but = caller is None and "NotAction" in statement
+    listed = "NotAction" if but else "Action"
+    if set(statement) - {"Sid", "Condition"} != {
+        "Effect",
+        listed,
+        "Resource" if caller is None else "Principal",
+    }:
         raise UnknownForm(f"statement with {sorted(statement)}")
     if statement["Effect"] not in ("Allow", "Deny"):
         raise UnknownForm(f"effect {statement['Effect']!r}")
-    answers = [_any_like(statement["Action"], action, ignore_case=True)]
+    answers = [_any_like(statement[listed], action, ignore_case=True) is not but]
     if caller is None:
         answers.append(_any_like(statement["Resource"], resource or "", ignore_case=False))
     else:

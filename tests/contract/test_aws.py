@@ -388,9 +388,9 @@ def test_the_pipeline_cannot_write_outside_its_path(estate: Estate) -> None:
 
 def test_a_boundary_is_set_required_and_restored(estate: Estate) -> None:
     made, admin = wanted(), estate.admin()
-    boundary = admin.create_policy(PolicyName="edge", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
-    writer = AwsWriter(estate.accounts, boundary=boundary)
-    reader = AwsReader(estate.accounts, boundary=boundary)
+    edge = admin.create_policy(PolicyName="edge", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+    writer = AwsWriter(estate.accounts, boundary="edge")
+    reader = AwsReader(estate.accounts, boundary="edge")
 
     def write(kind: ChangeKind) -> Status:
         (result,) = writer.write([BindingChange(kind=kind, binding=made)], clock=estate.clock.now)
@@ -398,6 +398,8 @@ def test_a_boundary_is_set_required_and_restored(estate: Estate) -> None:
 
     assert write(ChangeKind.CREATE) is Status.DONE
     assert reader.observe([PAYMENTS], now=NOW).bindings == (made,)
+    held = admin.get_role(RoleName=made.key)["Role"]["PermissionsBoundary"]
+    assert held["PermissionsBoundaryArn"] == edge
     admin.delete_role_permissions_boundary(RoleName=made.key)
     (seen,) = reader.observe([PAYMENTS], now=NOW).bindings
     assert seen.document != made.document

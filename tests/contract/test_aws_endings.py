@@ -44,6 +44,12 @@ SECOND = timedelta(seconds=1)
 BEFORE, OPEN, LAST, OVER = START - SECOND, START, END - SECOND, END
 TABLE = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ledger-AbCdEf"
 DATES = ("DateLessThan", "DateGreaterThanEquals")
+WRITES = (
+    *("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "UpdateAssumeRolePolicy"),
+    *("TagRole", "UntagRole", "UpdateRole", "PutRolePermissionsBoundary", "DeleteRole"),
+    "DeleteRolePermissionsBoundary",
+)
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html"""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,16 @@ def role(estate: Estate) -> dict[str, Any]:
 def bobs(estate: Estate) -> dict[str, Any]:
     """What the stand-in stores for Bob, an IAM user with a second factor."""
     return estate.stored(wanted(for_bob()))
+
+
+@pytest.fixture(scope="module")
+def admin(estate: Estate) -> dict[str, Any]:
+    """What the stand-in stores for somebody who may do anything in the account."""
+    everything = AwsPermissions(actions=("*",), resources=("*",))
+    role = replace(TERMINATE, name="admin", permissions=everything, parameters=())
+    binding = wanted(replace(ENTITLEMENT, role=role, parameters=()))
+    estate.write(ChangeKind.CREATE, binding)
+    return estate.stored(binding)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +247,37 @@ def test_only_the_action_on_the_resource_is_allowed(
 ) -> None:
     assert not oracle.acts(role, action=action, resource=resource, at=OPEN)
     assert not aws_check.acts(role, action=action, resource=resource, at=OPEN)
+
+
+OWN, OTHER = "itself", "arn:aws:iam::111122223333:role/theirs"
+MARKED = "arn:aws:iam::111122223333:role/daypass/another-grants"
+
+
+@pytest.mark.parametrize(
+    "action, resource, answer",
+    [
+        *((f"iam:{write}", OWN, False) for write in WRITES),
+        ("iam:PutRolePolicy", MARKED, False),
+        ("iam:CreateRole", MARKED, False),
+        ("sts:AssumeRole", MARKED, False),
+        ("iam:GetRole", OWN, True),
+        ("iam:ListRolePolicies", OWN, True),
+        # What such a role can do all the same.
+        ("iam:PutRolePolicy", OTHER, True),
+        ("iam:CreateUser", "arn:aws:iam::111122223333:user/theirs", True),
+    ],
+)
+def test_a_role_that_may_write_iam_changes_none_of_ours(
+    oracle: IamSimulate, admin: dict[str, Any], action: str, resource: str, answer: bool
+) -> None:
+    question = {"action": action, "resource": admin["Arn"] if resource == OWN else resource}
+    assert oracle.acts(admin, **question, at=OPEN) is answer
+    assert aws_check.acts(admin, **question, at=OPEN) is answer
+    # Without the guard it could, in its window.
+    (inline,) = admin["RolePolicyList"]
+    policy = inline["PolicyDocument"]
+    bare = policy | {"Statement": [s for s in policy["Statement"] if s["Sid"] != "DaypassGuard"]}
+    assert oracle.acts(admin | {"RolePolicyList": [{"PolicyDocument": bare}]}, **question, at=OPEN)
 
 
 def test_an_extended_window_ends_later_for_open_sessions_too(

@@ -48,12 +48,25 @@ def test_an_empty_environment_gives_the_vendors_own_and_no_secret() -> None:
 
 def test_a_variable_that_arrives_empty_means_its_default() -> None:
     named = "GITHUB_REPOSITORY GITHUB_ACTOR GITHUB_RUN_ID GITHUB_API_URL OPA OPA_TOKEN OPA_CA "
-    named += "AWS_ROLE DEFAULT_BRANCH AZURE_REQUESTOR ANCHOR CHECKER_TOKEN KEEPER_TOKEN "
+    named += (
+        "AWS_ROLE AWS_BOUNDARY DEFAULT_BRANCH AZURE_REQUESTOR ANCHOR CHECKER_TOKEN KEEPER_TOKEN "
+    )
     named += "CHECKER_ID CHECKER_APP_ID KEEPER_ID"
     names = [one if one.startswith("GITHUB") else f"DAYPASS_{one}" for one in named.split()]
     empty = load_settings(dict.fromkeys(names, ""))
     assert replace(empty, environment={}) == load_settings({})
     assert empty.aws_role == "daypass-pipeline"
+
+
+@pytest.mark.parametrize("name", ["edge", "teams/daypass/edge", "a" * 128])
+def test_a_boundary_is_the_name_of_a_managed_policy(name: str) -> None:
+    assert load_settings({"DAYPASS_AWS_BOUNDARY": name}).aws_boundary == name
+
+
+@pytest.mark.parametrize("name", ["arn:aws:iam::aws:policy/x", "a b", "/edge", "edge/", "a" * 129])
+def test_what_names_no_managed_policy_is_refused_as_a_boundary(name: str) -> None:
+    with pytest.raises(UsageError, match="expected the name of a managed policy"):
+        load_settings({"DAYPASS_AWS_BOUNDARY": name})
 
 
 def test_what_github_actions_gives_is_read() -> None:

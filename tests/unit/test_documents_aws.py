@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.clouds.aws.binding import binding, role_arn, role_name, session_seconds
 from pipeline.clouds.aws.observed import observed
+from pipeline.clouds.renewed import renewed
+from pipeline.clouds.shortened import shortened
 from pipeline.errors import Denied, PipelineError, UsageError
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import (
@@ -105,7 +107,7 @@ def test_no_second_factor_is_asked_for_where_the_role_requires_none() -> None:
 
 
 def test_the_permission_policy_is_dated_and_denies_everything_outside() -> None:
-    allow, before, after = document()["inline"]["daypass"]["Statement"]
+    allow, before, after, guard = document()["inline"]["daypass"]["Statement"]
     assert allow["Resource"] == [f"arn:aws:ec2:*:{ACCOUNT}:instance/{INSTANCE}"]
     assert allow["Condition"] == {
         "DateGreaterThanEquals": {"aws:CurrentTime": "2026-11-20T16:00:00Z"},
@@ -121,6 +123,42 @@ def test_the_permission_policy_is_dated_and_denies_everything_outside() -> None:
     assert after["Condition"] == {
         "DateGreaterThanEquals": {"aws:CurrentTime": "2026-11-20T18:00:00Z"}
     }
+
+    assert guard == {
+        "Sid": "DaypassGuard",
+        "Effect": "Deny",
+        "NotAction": ["iam:Get*", "iam:List*"],
+        "Resource": "arn:aws:iam::*:role/daypass/*",
+    }
+
+
+def without_guard(made: Binding) -> Binding:
+    """Returns *made* as earlier releases wrote it."""
+    document = json.loads(made.document)
+    document["inline"]["daypass"]["Statement"].pop()
+    got = read(made, inline=document["inline"])
+    assert isinstance(got, Binding)
+    return got
+
+
+def test_a_role_of_an_earlier_release_is_read_with_its_window_and_gets_the_guard() -> None:
+    made = binding(ENTITLEMENT, window=WINDOW)
+    earlier = without_guard(made)
+    assert earlier.window == WINDOW
+    assert earlier.document != made.document
+    assert renewed(earlier) == made.document == renewed(made)
+    ends = WINDOW.start + timedelta(hours=1)
+    cut = shortened(earlier, ends)
+    assert cut is not None
+    assert renewed(cut) == binding(ENTITLEMENT, window=replace(WINDOW, end=ends)).document
+
+
+def test_what_somebody_altered_is_not_taken_for_an_earlier_release() -> None:
+    made = without_guard(binding(ENTITLEMENT, window=WINDOW))
+    widened = replace(made, document=made.document.replace("TerminateInstances", "*"))
+    assert renewed(widened) != binding(ENTITLEMENT, window=WINDOW).document
+    undated = replace(made, window=None)
+    assert renewed(undated) == undated.document
 
 
 def test_the_name_survives_an_extension_and_tells_lines_apart() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pipeline.clouds.desired import render_bindings
 from pipeline.clouds.interface import Status
 from pipeline.errors import Denied, ForgeError, UsageError
+from pipeline.values.canonical import canonical
+from pipeline.values.ids import Cloud
 from pipeline.values.live import LiveGrant
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
 from tests.unit.support_run import OneRun, World, a_run
@@ -222,6 +226,20 @@ def test_a_surprising_part_of_a_plan_stops_alone() -> None:
     again = run.again(live=[X], unasked=[one.grant.id for one in held])
     assert again.converge().code == 1
     assert surprises(world) == [applied.surprise.digest]
+
+
+def test_bringing_all_roles_to_the_form_of_this_release_surprises_nobody() -> None:
+    held = [a_grant(f"x{number}", "aws/prod") for number in range(12)]
+    now = [made for one in held for made in render_bindings(one, now=NOON)]
+    earlier = []
+    for made in now:
+        document = json.loads(made.document)
+        document["inline"]["daypass"]["Statement"].pop()
+        earlier.append(replace(made, document=canonical(document)))
+    run = a_run(live=held, holding=earlier)
+    assert run.converge().surprise is None
+    (aws,) = (cloud for cloud in run.world.clouds.values() if cloud.cloud is Cloud.AWS)
+    assert {one.document for one in aws.held.values()} == {one.document for one in now}
 
 
 def test_a_plan_shows_the_surprise_that_apply_would_stop_at() -> None:

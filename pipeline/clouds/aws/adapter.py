@@ -132,7 +132,8 @@ class Accounts:
 
 
 class AwsReader:
-    """See `CloudReader`. One listing per account; *boundary* is what roles of ours must carry."""
+    """See `CloudReader`. One listing per account; *boundary* names the managed policy in each
+    account that roles of ours must carry as their permissions boundary."""
 
     cloud = Cloud.AWS
 
@@ -194,7 +195,7 @@ class AwsReader:
         self, account: str, targets: Sequence[TargetId], role: Mapping[str, Any]
     ) -> Binding | Foreign:
         boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
-        wrong = self._boundary is not None and boundary != self._boundary
+        wrong = self._boundary is not None and boundary != _policy_arn(account, self._boundary)
         read = observed(
             account=account,
             targets=targets,
@@ -220,7 +221,8 @@ class _CatchingUp(CloudError):
 
 
 class AwsWriter:
-    """See `CloudWriter`. *boundary* is the ARN of a permissions boundary for every role.
+    """See `CloudWriter`. *boundary* names the managed policy in each account that becomes the
+    permissions boundary of every role.
 
     What IAM refuses only until it has caught up with itself is tried again, at most for
     `PATIENCE` seconds in a run; what is there already is then compared with what is wanted.
@@ -308,7 +310,8 @@ class AwsWriter:
             if role is None:
                 raise _CatchingUp("it is there and not there; IAM is still catching up")
         if self._boundary is not None:
-            iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=self._boundary)
+            edge = _policy_arn(binding.locator, self._boundary)
+            iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=edge)
         # Less first: what somebody added goes before our own access is extended.
         _strip(iam, name, keep=(POLICY_NAME,))
         wanted: dict[str, str] = document["tags"]
@@ -327,7 +330,9 @@ class AwsWriter:
 
     def _create(self, iam: Any, binding: Binding, document: Mapping[str, Any]) -> bool:
         """Creates the role; returns False when there is one already."""
-        more = {} if self._boundary is None else {"PermissionsBoundary": self._boundary}
+        more = {}
+        if self._boundary is not None:
+            more["PermissionsBoundary"] = _policy_arn(binding.locator, self._boundary)
         try:
             iam.create_role(
                 Path=document["path"],
@@ -340,6 +345,10 @@ class AwsWriter:
         except iam.exceptions.EntityAlreadyExistsException:
             return False
         return True
+
+
+def _policy_arn(account: str, name: str) -> str:
+    return f"arn:aws:iam::{account}:policy/{name}"
 
 
 def _listing_error(what: str, error: Exception) -> CloudError:

@@ -3,7 +3,8 @@
 The role lies under the path `/daypass/`. Its trust policy names one principal and the
 window; its inline policy allows the catalogue role's actions inside the window and denies
 everything outside it, because a resource policy that names the role would bypass a dated
-Allow, and because a trust policy does not end sessions already issued.
+Allow, and because a trust policy does not end sessions already issued. It also denies all but
+reading roles of ours, because a role that may write IAM could move its own dates.
 
 IAM JSON policy elements and condition keys:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
@@ -47,6 +48,14 @@ _RESOURCE = re.compile(r"\*|arn:aws:[\x21-\x7e]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.:/=+@,#~%-]+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,256}")
+
+GUARD = {
+    "Sid": "DaypassGuard",
+    "Effect": "Deny",
+    "NotAction": ["iam:Get*", "iam:List*"],
+    "Resource": f"arn:aws:iam::*:role{PATH}*",
+}
+"""The statement by which no role of ours changes one of ours, itself included."""
 
 _TRUST_QUOTA = 2048
 _INLINE_QUOTA = 10240
@@ -279,6 +288,7 @@ def _permission_policy(entitlement: Entitlement, window: Window) -> Json:
                 "Resource": "*",
                 "Condition": {"DateGreaterThanEquals": {"aws:CurrentTime": timestamp(window.end)}},
             },
+            GUARD,
         ],
     }
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from pipeline.clouds.aws.binding import PATH, POLICY_NAME, TAG_PREFIX, TAGS, role_name
+from pipeline.clouds.aws.binding import GUARD, PATH, POLICY_NAME, TAG_PREFIX, TAGS, role_name
 from pipeline.values.binding import Binding
 from pipeline.values.canonical import canonical, timestamp
 from pipeline.values.grant import Window
@@ -102,10 +102,12 @@ def read_window(trust: Any, inline: Mapping[str, Any]) -> Window | None:
     if trusted is None or not inline:
         return trusted
     statements = _statements(inline.get(POLICY_NAME))
-    if set(inline) != {POLICY_NAME} or len(statements) != 3:
+    # Earlier releases made no guard.
+    dated = statements[:-1] if statements[-1:] == [GUARD] else statements
+    if set(inline) != {POLICY_NAME} or len(dated) != 3:
         return None
-    window = _dated(statements[0])
-    if window is None or statements[1:] != [
+    window = _dated(dated[0])
+    if window is None or dated[1:] != [
         {
             "Sid": sid,
             "Effect": "Deny",
@@ -129,7 +131,7 @@ def until(held: Binding, end: datetime) -> str | None:
     if set(document["inline"]) != {POLICY_NAME}:
         return None
     (assume,) = _statements(document["trust"])
-    allow, _, over = _statements(document["inline"][POLICY_NAME])
+    allow, _, over = _statements(document["inline"][POLICY_NAME])[:3]
     if _dated(assume) != held.window:
         return None
     for statement, operator in (
@@ -138,6 +140,17 @@ def until(held: Binding, end: datetime) -> str | None:
         (over, "DateGreaterThanEquals"),
     ):
         statement["Condition"][operator]["aws:CurrentTime"] = timestamp(end)
+    return canonical(document)
+
+
+def guarded(held: Binding) -> str:
+    """Returns the document of a role that is *held* with the guard that earlier releases did not
+    make; as it is where it has one, or is not of their form."""
+    document = json.loads(held.document)
+    statements = _statements(document["inline"].get(POLICY_NAME))
+    if held.window is None or len(statements) != 3:
+        return held.document
+    statements.append(GUARD)
     return canonical(document)
 
 
