@@ -12,7 +12,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -51,6 +51,30 @@ class AwsCall:
     at: datetime
     code: str
     """Empty for success, AWS's error code otherwise."""
+
+
+MFA_CODE = "123456"
+"""The code that every second factor shows."""
+
+
+def _with_factor(caller: Caller, params: Mapping[str, Any]) -> Caller:
+    """Returns *caller* as IAM sees them where a call names a device and its code.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (SerialNumber,
+    TokenCode). Each user's one device is called as they are.
+    """
+    serial = params.get("SerialNumber")
+    if serial is None:
+        return caller
+    account, _, user = caller.arn.removeprefix("arn:aws:iam::").partition(":user/")
+    own = f"arn:aws:iam::{account}:mfa/{user.rpartition('/')[2]}"
+    if not user or serial != own or params.get("TokenCode") != MFA_CODE:
+        raise ContractRefused(
+            "AccessDenied",
+            "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+            status=403,
+        )
+    return replace(caller, mfa_age=0)
 
 
 class AwsSandbox:
@@ -331,6 +355,8 @@ class AwsSandbox:
         match = _ARN.fullmatch(params["RoleArn"])
         account, name = (match[1], match[4]) if match else ("", "")
         role = self._role(account, name) if account in self._accounts else None
+        caller = _with_factor(session.caller, params)
+        session = replace(session, caller=caller)
         if role is None or role["Arn"] != params["RoleArn"] or not self._may_assume(session, role):
             raise ContractRefused(
                 "AccessDenied",

@@ -321,7 +321,7 @@ class Story:
         return StoryStep(
             step="used",
             title="How alice uses it, and who has access now",
-            ok=any("assume-role" in line for line in commands)
+            ok=any("configure set role_arn" in line for line in commands)
             and any("gcloud" in line for line in commands)
             and any(line.startswith("az ") for line in commands)
             and status.code == 0
