@@ -205,6 +205,7 @@ def _check_again(context: Context, *, post: bool, as_json: bool) -> int:
 
 def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     from pipeline.output.annotations import remarks
+    from pipeline.output.ended import ended_texts
 
     decision = assessment.decision
     style = "green" if decision.allowed else "yellow" if decision.verdict == "waiting" else "red"
@@ -215,6 +216,10 @@ def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     for reason in decision.reasons:
         if not any(reason in line for line in placed):
             out.line(f"  {reason}", style)
+    if assessment.ends_unknown:
+        out.line(f"  which live grants it would end is not known: {assessment.ends_unknown}", "dim")
+    for text in ended_texts(assessment.ends):
+        out.line(f"  merging it ends {text}", "yellow")
     for why in () if decision.allowed else assessment.empty_teams:
         out.line(f"  {why}", "yellow")
     if assessment.approvals is not None:

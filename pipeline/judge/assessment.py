@@ -8,6 +8,7 @@ from pipeline.approvals.tally import Approvals
 from pipeline.history.proofs import GivenApproval
 from pipeline.judge.changed_grant import ChangedGrant
 from pipeline.judge.decide import Decision
+from pipeline.judge.ended_grants import EndedGrant
 from pipeline.judge.offer import name_of_run, offer_of
 from pipeline.policy.answer import Evaluation
 from pipeline.values.canonical import digest
@@ -42,6 +43,12 @@ class Assessment:
     empty_teams: tuple[str, ...] = ()
     """In words, each team asked about that nobody can be in: not declared, or not shown by GitHub
     with the id that is declared."""
+
+    ends: tuple[EndedGrant, ...] = ()
+    """The live grants that its change of the catalogue ends or cuts down."""
+
+    ends_unknown: str = ""
+    """Why it is not known which these are; empty where it is."""
 
     shares_head: bool = False
     """Whether the check run on its head is another pull request's."""

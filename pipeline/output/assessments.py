@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.judge.assessment import Assessment
 from pipeline.output.problems import problem_document
+from pipeline.values.canonical import timestamp
 
 
 def assessment_document(assessment: Assessment) -> dict[str, Any]:
@@ -31,6 +32,20 @@ def assessment_document(assessment: Assessment) -> dict[str, Any]:
             }
             for item in assessment.items
         ],
+        "ends": [
+            {
+                "grant": one.grant,
+                "subject": one.subject,
+                "end": timestamp(one.end),
+                "whole": one.whole,
+                "lines": [
+                    {"target": line.target, "role": line.role, "whole": line.whole}
+                    for line in one.lines
+                ],
+            }
+            for one in assessment.ends
+        ],
+        "ends_unknown": assessment.ends_unknown,
         "approvers": list(assessment.approvers),
         "not_counted": [why for _, why in approvals.rejected] if approvals else [],
         "missing": list(approvals.missing) if approvals else [],

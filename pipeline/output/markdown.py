@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 
 from pipeline.approvals.steps import listed
 from pipeline.approvals.tally import Approvals
@@ -17,6 +16,7 @@ from pipeline.history.proven import Quarantine
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
 from pipeline.judge.shown import escape, shown_lines
+from pipeline.output.ended import ended_texts, moment_text
 from pipeline.values.grant import Window
 from pipeline.values.ids import GrantId
 
@@ -55,6 +55,7 @@ def check_comment(assessment: Assessment) -> str:
     for item in assessment.items:
         lines += shown_lines(item)
     lines += table if first else [*said, *table]
+    lines += _ended(assessment)
     if assessment.approvals is not None:
         lines += _not_counted(assessment.approvals)
     if assessment.empty_teams and not decision.allowed:
@@ -66,6 +67,20 @@ def check_comment(assessment: Assessment) -> str:
         f"`{assessment.base[:12]}`{digest}.</sub>",
     ]
     return "\n".join(lines)
+
+
+def _ended(assessment: Assessment) -> list[str]:
+    if assessment.ends_unknown:
+        why = escape(assessment.ends_unknown)
+        return [f"Which live grants it would end is not known: {why}", ""]
+    if not assessment.ends:
+        return []
+    texts = ended_texts(assessment.ends)
+    return [
+        "**Merging it ends access that people have now:**",
+        *(f"- {escape(t)}" for t in texts),
+        "",
+    ]
 
 
 def _table(approvals: Approvals) -> list[str]:
@@ -142,7 +157,7 @@ def result_comment(
     }.get(state, "⏳ Not finished: the next run goes on")
     lines = [f"### {headline}", "", f"Grant `{grant}`"]
     if window is not None:
-        lines[-1] += f", from {_moment(window.start)} until **{_moment(window.end)}**"
+        lines[-1] += f", from {moment_text(window.start)} until **{moment_text(window.end)}**"
         lines += [
             "",
             "It ends inside the clouds at that second, whether or not anything of ours runs.",
@@ -166,8 +181,3 @@ def result_comment(
 
 ANCHOR = re.compile(r"<sub>Recorded at `(\d+:[0-9a-f]{64})`\.</sub>")
 """Finds the chain's tip in a result comment."""
-
-
-def _moment(moment: datetime) -> str:
-    rounded = moment if not moment.microsecond else moment.replace(microsecond=0)
-    return f"{rounded:%Y-%m-%d %H:%M:%S} UTC"

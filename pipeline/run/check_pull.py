@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import Denied, ForgeError, Undecided, UsageError
+from pipeline.errors import Denied, ForgeError, PipelineError, Undecided, UsageError
 from pipeline.forge.github_write import Annotation
+from pipeline.history.branch_files import CATALOGUE
 from pipeline.history.lives import GRANTS
 from pipeline.history.proven import Proven, Quarantine
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
+from pipeline.judge.ended_grants import ended_grants
 from pipeline.output.annotations import remarks
 from pipeline.output.markdown import CHECK_MARKER, check_comment
 from pipeline.run.estate import EstateRun
@@ -70,8 +72,24 @@ def judge_pull(
             reported=reported,
         )
         tainted = run.prover.tainted(anchor=workspace.anchor, tip=line.accepted)
+        assessment = with_ended_grants(run, assessment)
     disputed = (line.dispute, line.way_out) if line.dispute else ()
     return hold_back(assessment, disputed=disputed, tainted=tainted)
+
+
+def with_ended_grants(run: EstateRun, assessment: Assessment) -> Assessment:
+    """Returns *assessment* with the live grants that the change of the catalogue ends: reviewers
+    are told, and nothing else follows from it."""
+    touched = any(change.path.startswith(CATALOGUE) for change in assessment.changes)
+    if assessment.problems or not touched:
+        return assessment
+    workspace, head = run.workspace, assessment.pull.head_sha
+    try:
+        before = workspace.repository.merge_base(assessment.base, head)
+        found = ended_grants(run.branch.live, workspace.sources, before=before, head=head)
+    except PipelineError as error:
+        return replace(assessment, ends_unknown=str(error))
+    return replace(assessment, ends=found)
 
 
 def hold_back(

@@ -212,7 +212,13 @@ def test_offboarding_ends_access_whatever_is_pushed_over_the_catalogue(acme: Acm
     before = acme.git("carol", "show", f"{acme.world.anchor}:access/principals/mallory.yaml")
     number = acme.request("carol", "off", {"access/principals/mallory.yaml": MALLORY})
     acme.approve(number, "dave")
-    assert acme.check(number).code == 0
+    checked = acme.check(number)
+    assert checked.code == 0
+    (ends,) = checked.said["ends"]
+    assert (ends["grant"], ends["whole"]) == ("mallory/mine", True)
+    assert any(
+        "ends access that people have now" in one for one in acme.person("carol").comments(number)
+    )
     acme.person("carol").merge(number)
     acme.bypass()
     acme.push("mallory", {"access/principals/mallory.yaml": before + "\n"}, "Still here")
