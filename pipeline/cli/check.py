@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Judge every open pull request again whose check is green.",
 )
-@click.option("--merge", is_flag=True, help="With --pr: let the App merge what policy allows.")
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="With --pr or --again: let the App merge what policy lets it merge.",
+)
 @click.option(
     "--post",
     is_flag=True,
@@ -86,12 +90,12 @@ def check(
     longer.
     """
     if again:
-        if number or merge or tried or files or form or before:
-            raise UsageError("--again takes --post and --json alone")
-        return _check_again(context, post=post, as_json=as_json)
+        if number or tried or files or form or before:
+            raise UsageError("--again takes --post, --merge and --json alone")
+        return _check_again(context, post=post, merge=merge, as_json=as_json)
     if number is None:
         if merge or post or tried:
-            raise UsageError("--merge, --post and --tried need --pr N")
+            raise UsageError("--merge, --post and --tried need --pr N, the first two also --again")
         if before is not None and (form or files):
             raise UsageError("give FILES or --changed-from DIR, not both")
         if before is not None:
@@ -188,24 +192,35 @@ def _check_pull(
     return {"allowed": 0, "invalid": 2}.get(assessment.decision.verdict, 1)
 
 
-def _check_again(context: Context, *, post: bool, as_json: bool) -> int:
+def _check_again(context: Context, *, post: bool, merge: bool, as_json: bool) -> int:
     from pipeline.output.assessments import assessment_document
     from pipeline.run.check_again import judge_again
 
-    stale, whole = judge_again(context, post=post)
+    found = judge_again(context, post=post, merge=merge)
     if as_json:
-        context.emit({"stale": [assessment_document(one) for one in stale], "whole": whole})
+        context.emit(
+            {
+                "stale": [assessment_document(one) for one in found.stale],
+                "waiting": [assessment_document(one) for one in found.waiting],
+                "merged": {str(number): commit for number, commit in found.merged.items()},
+                "whole": found.whole,
+            }
+        )
     else:
-        for one in stale:
+        for one in (*found.stale, *found.waiting):
             _say(context.out, one, None)
-        if not stale:
-            context.out.line("every green check still holds" if whole else "nothing else changed")
-    return 3 if not whole else 1 if stale else 0
+        for number, commit in found.merged.items():
+            context.out.line(f"#{number}: merged as {commit[:12]}", "green")
+        if not found.stale:
+            said = "every green check still holds" if found.whole else "nothing else changed"
+            context.out.line(said)
+    return 3 if not found.whole else 1 if found.stale else 0
 
 
 def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     from pipeline.output.annotations import remarks
     from pipeline.output.ended import ended_texts
+    from pipeline.output.merging import merging_text
 
     decision = assessment.decision
     style = "green" if decision.allowed else "yellow" if decision.verdict == "waiting" else "red"
@@ -234,7 +249,9 @@ def _say(out: Painter, assessment: Assessment, merged: str | None) -> None:
     if decision.allowed:
         by = ", ".join(assessment.approvals.given) if assessment.approvals else ""
         out.line(f"  {'approved by ' + by if by else 'merges by itself: policy allows it'}")
-        if not decision.merges_by_itself:
+        if not decision.keeper_merges:
             out.line("  a person merges it now, on GitHub, as a squash or a merge commit")
+    if decision.merges_when_approved and not merged:
+        out.line(f"  {merging_text(assessment)}")
     if merged:
         out.line(f"  merged as {merged[:12]}", "green")

@@ -37,6 +37,14 @@ class Decision:
     merges_by_itself: bool = False
     """Whether it may merge without a person, which policy says and no default does."""
 
+    merges_when_approved: bool = False
+    """Whether the App merges it once it is allowed by its approvals, which policy says."""
+
+    @property
+    def keeper_merges(self) -> bool:
+        """Whether the App merges it now."""
+        return self.allowed and (self.merges_by_itself or self.merges_when_approved)
+
     @property
     def allowed(self) -> bool:
         """Whether access may follow."""
@@ -72,6 +80,9 @@ def decide(
         return Decision(verdict=Verdict.ALLOWED, reasons=(), merges_by_itself=True)
     if approvals is None:
         return Decision(verdict=Verdict.WAITING, reasons=("approvals were not counted",))
-    if not approvals.complete:
-        return Decision(verdict=Verdict.WAITING, reasons=tuple(sorted(set(approvals.missing))))
-    return Decision(verdict=Verdict.ALLOWED, reasons=())
+    done = approvals.complete
+    return Decision(
+        verdict=Verdict.ALLOWED if done else Verdict.WAITING,
+        reasons=() if done else tuple(sorted(set(approvals.missing))),
+        merges_when_approved=all(one.merges_when_approved for one in evaluations),
+    )

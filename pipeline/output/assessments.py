@@ -20,6 +20,8 @@ def assessment_document(assessment: Assessment) -> dict[str, Any]:
         "verdict": assessment.decision.verdict,
         "reasons": list(assessment.decision.reasons),
         "merges_by_itself": assessment.decision.merges_by_itself,
+        "merges_when_approved": assessment.decision.merges_when_approved,
+        "keeper_merges": assessment.decision.keeper_merges,
         "problems": [problem_document(p) for p in assessment.problems],
         "grants": [
             {

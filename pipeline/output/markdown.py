@@ -17,6 +17,7 @@ from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Verdict
 from pipeline.judge.shown import escape, shown_lines
 from pipeline.output.ended import ended_texts, moment_text
+from pipeline.output.merging import merging_text
 from pipeline.values.grant import Window
 from pipeline.values.ids import GrantId
 
@@ -47,6 +48,8 @@ def check_comment(assessment: Assessment) -> str:
             else f"Approved by {escape(by)}.",
             "",
         ]
+    if decision.merges_when_approved:
+        lines += [merging_text(assessment), ""]
     said = [*(f"- {escape(reason)}" for reason in decision.reasons), ""] if decision.reasons else []
     table = _table(assessment.approvals) if assessment.approvals else []
     # What is given must not be cut off: what is too long beside it comes after it.

@@ -117,6 +117,9 @@ class Evaluation:
     engines: tuple[str, ...]
     """Names of the engines that gave it."""
 
+    merges_when_approved: bool = False
+    """Whether the App merges it once every approval is in."""
+
 
 def evaluate(
     document: Mapping[str, Any], engines: Sequence[PolicyEngine], rules: Mapping[str, Rule]
@@ -140,11 +143,15 @@ def evaluate(
     }
     (name, decision), *others = decisions.items()
     for other, differing in others:
-        keys = sorted(key for key in decision if decision[key] != differing[key])
+        keys = sorted(
+            key
+            for key in decision.keys() | differing.keys()
+            if decision.get(key) != differing.get(key)
+        )
         if keys:
+            one, two = (canonical(what.get(keys[0])) for what in (decision, differing))
             raise EnginesDisagree(
-                f"{name} and {other} decide differently about {', '.join(keys)}: "
-                f"{canonical(decision[keys[0]])} and {canonical(differing[keys[0]])}",
+                f"{name} and {other} decide differently about {', '.join(keys)}: {one} and {two}",
                 hint="rewrite the rule with built-ins that both engines answer alike",
             )
     return Evaluation(
@@ -163,6 +170,7 @@ def evaluate(
         ),
         excluded=tuple(decision["excluded"]),
         merges_by_itself=decision["merges_by_itself"],
+        merges_when_approved=decision.get("merges_when_approved", False),
         why=WHY[decision["why"]],
         evaluated=tuple(decision["evaluated"]),
         digest=digest(decision),
@@ -181,11 +189,16 @@ class _Reader:
     def decision(self, answer: object) -> dict[str, Any]:
         """Returns the decision with its sets sorted."""
         keys = ("violations", "warnings", "approvals", "excluded", "evaluated")
-        entries = self._object(answer, "the decision", {*keys, "merges_by_itself", "why"})
+        if isinstance(answer, dict):
+            # Policies that do not say so leave it to people.
+            answer = {"merges_when_approved": False, **answer}
+        wanted = {*keys, "merges_by_itself", "merges_when_approved", "why"}
+        entries = self._object(answer, "the decision", wanted)
         evaluated = self._texts(entries["evaluated"], "evaluated")
         violations = self._findings(entries["violations"], "violations")
         approvals = self._steps(entries["approvals"])
         alone, why = entries["merges_by_itself"], entries["why"]
+        later = entries["merges_when_approved"]
         missing = sorted(set(self._rules) - set(evaluated))
         unknown = sorted(set(evaluated) - set(self._rules))
         if missing:
@@ -194,6 +207,10 @@ class _Reader:
             raise self._error(f"evaluated names unknown rules: {', '.join(unknown)}")
         if type(alone) is not bool:
             raise self._error("merges_by_itself is neither true nor false")
+        if type(later) is not bool:
+            raise self._error("merges_when_approved is neither true nor false")
+        if later and (violations or not approvals):
+            raise self._error("it merges when approved, and nobody could approve it")
         if alone and (violations or approvals):
             raise self._error("it merges by itself in spite of violations or approvals")
         if not (alone or violations or approvals):
@@ -210,6 +227,7 @@ class _Reader:
             "approvals": approvals,
             "excluded": excluded,
             "merges_by_itself": alone,
+            **({"merges_when_approved": True} if later else {}),
             "why": why,
             "evaluated": evaluated,
         }

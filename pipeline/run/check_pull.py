@@ -247,8 +247,9 @@ def post_check(workspace: Workspace, assessment: Assessment) -> None:
 
 
 def merge_allowed(workspace: Workspace, assessment: Assessment) -> str | None:
-    """Merges what policy lets merge by itself, and returns the commit; None for anything else."""
-    if not (assessment.decision.allowed and assessment.decision.merges_by_itself):
+    """Merges what policy lets the App merge, by itself or once it is approved, and returns the
+    commit; None for anything else."""
+    if not assessment.decision.keeper_merges:
         return None
     pull = assessment.pull
     return workspace.writer("keeper").merge(

@@ -65,7 +65,50 @@ def test_one_that_cannot_be_judged_stops_no_other(
 
     monkeypatch.setattr(check_again, "judge_pull", judge)
     monkeypatch.setattr(check_again, "post_check", lambda _, found: posted.append(found))
-    assert check_again.judge_again(workspace, post=True) == ((stale,), False)
+    found = check_again.judge_again(workspace, post=True)
+    assert (found.stale, found.waiting, found.merged, found.whole) == ((stale,), (), {}, False)
     assert posted == [stale]
     assert any(one.startswith("#1 could not be judged again") for one in said)
     assert any("#2" in one for one in said)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_what_the_app_merges_and_a_lost_run_left_open_is_merged_when_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, merge: bool
+) -> None:
+    def decided(number: int) -> Any:
+        # The fourth one is merged by people.
+        return SimpleNamespace(
+            pull=PULLS[number - 1],
+            decision=SimpleNamespace(allowed=True, keeper_merges=number != 4),
+        )
+
+    def runs(sha: str, **_: Any) -> tuple[CheckRun, ...]:
+        name = f"{sha[0]}:a"
+        return (CheckRun(id=1, conclusion="success", external_id=name, completed_at=NOON),)
+
+    said: list[str] = []
+    workspace: Any = SimpleNamespace(
+        reader=SimpleNamespace(open_pulls=lambda base: PULLS, check_runs=runs),
+        settings=SimpleNamespace(default_branch="main"),
+        checker_app=77,
+        progress=lambda text: None,
+        warn=said.append,
+    )
+
+    def merged(_: Any, found: Any) -> str:
+        if found.pull.number == 2:
+            raise ForgeError("its head moved")
+        return "c" * 40
+
+    monkeypatch.setattr(check_again, "judge_pull", lambda _, number, **more: decided(number))
+    monkeypatch.setattr(check_again, "merge_allowed", merged)
+    found = check_again.judge_again(workspace, merge=merge)
+    assert found.stale == ()
+    if merge:
+        assert found.merged == {1: "c" * 40, 3: "c" * 40}
+        assert not found.whole
+        assert said == ["#2 could not be judged again: its head moved"]
+    else:
+        assert [one.pull.number for one in found.waiting] == [1, 2, 3]
+        assert (found.merged, found.whole) == ({}, True)

@@ -150,6 +150,29 @@ def test_a_complete_count_allows_and_a_person_merges() -> None:
     assert (decision.reasons, decision.merges_by_itself) == ((), False)
 
 
+APPS = replace(ASKING, merges_when_approved=True)
+
+
+@pytest.mark.parametrize(
+    "evaluations, complete, merged",
+    [
+        ([APPS], True, True),
+        ([APPS], False, False),
+        ([ASKING], True, False),
+        # One grant of several that people merge is merged by people with the others.
+        ([APPS, ASKING], True, False),
+        ([APPS, APPS], True, True),
+        ([replace(APPS, violations=(violation(),))], True, False),
+    ],
+)
+def test_the_app_merges_what_policy_says_once_the_count_is_complete(
+    evaluations: list[Evaluation], complete: bool, merged: bool
+) -> None:
+    found = decide([], evaluations, FILLED if complete else count(missing(), complete=False))
+    assert found.keeper_merges is merged
+    assert not found.merges_by_itself
+
+
 def test_what_has_approvals_to_give_never_merges_by_itself() -> None:
     decision = decide([], [evaluation(required=(OWNER,), by_itself=True)], FILLED)
     assert decision.allowed

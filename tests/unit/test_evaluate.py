@@ -168,6 +168,10 @@ UNUSABLE: dict[str, object] = {
     "merges by itself as number": answer(merges_by_itself=1),
     "merges by itself in spite of approvals": answer(approvals=[step()]),
     "merges by itself in spite of violations": {**denial(), "merges_by_itself": True},
+    "merges when approved as text": waiting(step(), merges_when_approved="true"),
+    "merges when approved as null": waiting(step(), merges_when_approved=None),
+    "merges when approved and nobody can approve": answer(merges_when_approved=True),
+    "merges when approved in spite of violations": {**denial(), "merges_when_approved": True},
     "nothing at all": answer(merges_by_itself=False, why="nothing"),
     "nothing for a known reason": answer(merges_by_itself=False, why="approvals"),
     "an unknown reason": answer(why="because"),
@@ -242,11 +246,26 @@ def test_the_order_of_sets_is_no_difference() -> None:
         (waiting(step()), "approvals, merges_by_itself, why"),
         (denial(), "merges_by_itself, violations, why"),
         (answer(excluded=["alice", "bob"]), "excluded"),
+        (
+            waiting(step(), merges_when_approved=True),
+            "approvals, merges_by_itself, merges_when_approved, why",
+        ),
     ],
 )
 def test_a_difference_between_engines_decides_nothing(other: object, where: str) -> None:
     with pytest.raises(EnginesDisagree, match=f"one and two decide differently about {where}:"):
         evaluate(request(), [Fixed(answer(), "one"), Fixed(other, "two")], RULES)
+
+
+def test_policies_that_do_not_say_who_merges_leave_it_to_people() -> None:
+    silent, people = waiting(step()), waiting(step(), merges_when_approved=False)
+    found = evaluate(request(), [Fixed(silent)], RULES)
+    assert not found.merges_when_approved
+    # The digest is that of a release that did not ask.
+    assert found == evaluate(request(), [Fixed(people)], RULES)
+    app = evaluate(request(), [Fixed(waiting(step(), merges_when_approved=True))], RULES)
+    assert app.merges_when_approved
+    assert app.digest != found.digest
 
 
 def test_one_digest_stands_for_one_decision() -> None:

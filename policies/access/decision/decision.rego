@@ -16,6 +16,7 @@ result := {
 	"approvals": _approvals,
 	"excluded": request.excluded,
 	"merges_by_itself": _merges_by_itself,
+	"merges_when_approved": _merges_when_approved,
 	"why": _why,
 	"evaluated": _evaluated,
 }
@@ -60,6 +61,15 @@ _merges_by_itself if {
 	count(_violations) == 0
 	count(_approvals) == 0
 	count(_alone) == 1
+}
+
+default _merges_when_approved := false
+
+_merges_when_approved if {
+	count(_violations) == 0
+	count(_approvals) > 0
+	some topic
+	data.access.rules[topic].when_approved == true
 }
 
 # Nothing required and no reason to merge alone is a hole in the rules; its reader denies.

@@ -98,3 +98,27 @@ test_what_needs_approval_does_not_merge_by_itself if {
 	result := _topics({"odd": {"codes": {"a"}, "deny": set(), "alone": {"odd"}, "approvals": {"somebody"}}})
 	[result.merges_by_itself, result.why] == [false, "approvals"]
 }
+
+_when_approved(document, setting) := _result(
+	document,
+	f.set(f.settings, "/reviewers/merge_when_approved", setting),
+).merges_when_approved
+
+test_the_app_merges_what_is_approved_where_the_setting_says_so if {
+	_when_approved(f.request, true)
+	not _when_approved(f.request, false)
+	_result(f.request, f.settings).merges_when_approved == false
+}
+
+test_a_setting_of_the_wrong_type_merges_nothing if {
+	every odd in ["true", 1, ["true"], null, {}] {
+		not _when_approved(f.request, odd)
+	}
+}
+
+test_people_merge_changes_of_what_decides if not _when_approved(f.governance, true)
+
+test_what_needs_no_approval_and_what_is_denied_is_not_merged_for_one if {
+	not _when_approved(_low, true)
+	not _when_approved(f.set(f.request, "/subject/disabled", true), true)
+}

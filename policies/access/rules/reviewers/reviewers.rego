@@ -96,6 +96,15 @@ alone contains "low-risk" if {
 	}
 }
 
+# METADATA
+# description: >-
+#   The App merges a grant as soon as the last approval is in. Changes of what decides are merged
+#   by people.
+when_approved if {
+	input.kind == "grant"
+	settings.at(["reviewers", "merge_when_approved"]) == true
+}
+
 _may_ask_alone if {
 	input.subject.kind == "person"
 	request.has_a_say

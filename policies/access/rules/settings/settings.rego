@@ -52,6 +52,7 @@ _expected := {
 	"reviewers.by_risk",
 	"reviewers.governance",
 	"reviewers.low_merges_by_itself",
+	"reviewers.merge_when_approved",
 	"reviewers.security_teams",
 	"roles.critical_only",
 	"roles.sensitive",
@@ -155,6 +156,9 @@ _valid contains "reviewers.by_risk" if {
 _valid contains "reviewers.governance" if settings.positive(["reviewers", "governance"])
 
 _valid contains "reviewers.low_merges_by_itself" if is_boolean(settings.at(["reviewers", "low_merges_by_itself"]))
+
+# It may be left out, and then people merge.
+_valid contains "reviewers.merge_when_approved" if settings.at(["reviewers", "merge_when_approved"]) in {true, false, null}
 
 _valid contains "reviewers.security_teams" if settings.security_teams
 

@@ -260,3 +260,13 @@ test_combinations_have_two_sides_that_share_nothing if {
 		_invalid(f.set(f.settings, "/separation/combinations/x", odd)) == {"separation.combinations"}
 	}
 }
+
+test_whether_the_app_merges_what_is_approved_may_be_left_out_and_is_true_or_false if {
+	_invalid(f.settings) == set()
+	every fine in [true, false] {
+		_invalid(f.set(f.settings, "/reviewers/merge_when_approved", fine)) == set()
+	}
+	every odd in ["true", 1, [], {}] {
+		_invalid(f.set(f.settings, "/reviewers/merge_when_approved", odd)) == {"reviewers.merge_when_approved"}
+	}
+}
