@@ -87,6 +87,7 @@ def _emit(
             "results": [result_document(r) for r in outcome.results],
             "rolled_back": [result_document(r) for r in outcome.rolled_back],
             "drift": [drift_document(one) for one in applied.drift],
+            "missed": list(applied.missed),
             "reviews": dict(reviews),
             "removals": removals_document(removed),
             "dispute": situation.dispute,
@@ -104,13 +105,11 @@ def _say(
     reviews: Mapping[str, int],
     code: int,
 ) -> None:
-    from pipeline.output.documents import change_line
+    from pipeline.output.documents import change_line, result_lines
 
     out, err, situation = context.out, context.err, run.situation
-    styles = {"done": "green", "pending": "yellow", "failed": "red"}
-    for result in applied.outcome.results:
-        said = f": {result.message}" if result.message else ""
-        out.line(f"{change_line(result.change)} {result.status}{said}", styles[result.status])
+    for line, style in result_lines(applied.outcome.results):
+        out.line(line, style)
     for result in applied.outcome.rolled_back:
         out.line(f"taken back: {change_line(result.change)} {result.status}", "yellow")
     for grant, why in (*applied.outcome.plan.held, *situation.desired.refused):
@@ -129,6 +128,8 @@ def _say(
             err.line(f"    {reason}", "red")
         if one.brought is not None:
             err.line(f"    {one.brought}", "red")
+    for grant in applied.missed:
+        err.line(f"! {grant}: nothing was given, as its time was over before this run", "red")
     for drift in applied.drift:
         err.line(f"! {drift.target} {drift.key}: {drift.what}", "red")
     for target, why in situation.estate.unreachable:

@@ -56,6 +56,9 @@ def expire(context: Context, as_json: bool) -> int:
 
 
 def _document(retired: Retired, reviews: Mapping[str, int], removed: Removed) -> dict[str, Any]:
+    from pipeline.clouds.interface import Status
+    from pipeline.output.documents import result_document
+
     converged, retirement = retired.converged, retired.retirement
     results = (*removed.outcome.results, *converged.outcome.results)
     return {
@@ -65,7 +68,9 @@ def _document(retired: Retired, reviews: Mapping[str, int], removed: Removed) ->
         "open": {str(pull): sorted(paths) for pull, paths in retired.open.items()},
         "waiting": [{"grant": grant, "why": why} for grant, why in retirement.waiting],
         "missing": list(retired.missing),
-        "removed": [result.change.binding.key for result in results],
+        "removed": [r.change.binding.key for r in results if r.status is Status.DONE],
+        "left": [result_document(r) for r in results if r.status is not Status.DONE],
+        "missed": list(converged.missed),
         "unreachable": [{"target": t, "why": w} for t, w in converged.after.unreachable],
     }
 
@@ -73,10 +78,14 @@ def _document(retired: Retired, reviews: Mapping[str, int], removed: Removed) ->
 def _say(
     context: Context, retired: Retired, reviews: Mapping[str, int], situation: Situation
 ) -> None:
+    from pipeline.output.documents import result_lines
+
     out, retirement = context.out, retired.retirement
     context.alert(situation.said_of_the_line)
-    for result in retired.converged.outcome.results:
-        out.line(f"removed {result.change.binding.key}")
+    for line, style in result_lines(retired.converged.outcome.results):
+        out.line(line, style)
+    for grant in retired.converged.missed:
+        out.line(f"! {grant}: nothing was given, as its time was over before this run", "red")
     for grant, why in retirement.waiting:
         out.line(f"! {grant} waits: {why}", "yellow")
     for grant in retired.missing:

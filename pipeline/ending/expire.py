@@ -82,14 +82,19 @@ def retire(
     return Retirement(ready=tuple(sorted(ready)), waiting=tuple(sorted(waiting)))
 
 
-def revert_text(paths: Sequence[str]) -> tuple[str, str]:
-    """Returns title and body of the pull request that deletes *paths*."""
+def revert_text(paths: Sequence[str], *, missed: Collection[str] = ()) -> tuple[str, str]:
+    """Returns title and body of the pull request that deletes *paths*; of those *missed* nothing
+    was ever given."""
     count = len(paths)
     title = f"Retire {count} lapsed grant{'' if count == 1 else 's'}"
-    listed = "\n".join(f"- `{path}`" for path in paths)
-    body = (
-        "The clouds ended this access at its time; every binding was read back as gone. "
-        "Deleting the files keeps the folder to what is live; history keeps the rest.\n\n"
-        f"{listed}\n"
-    )
-    return title, body
+    given = [path for path in paths if path not in missed]
+    others = [path for path in paths if path in missed]
+    said = []
+    for text, some in (
+        ("The clouds ended this access at its time; every binding was read back as gone.", given),
+        ("Nothing was given of these: their time was over before a run could give it.", others),
+    ):
+        if some:
+            said.append("\n".join([text, "", *(f"- `{path}`" for path in some)]))
+    kept = "Deleting the files keeps the folder to what is live; history keeps the rest."
+    return title, "\n\n".join([*said, kept]) + "\n"

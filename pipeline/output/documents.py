@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.clouds.interface import Foreign, Result
+from pipeline.clouds.interface import Foreign, Result, Status
 from pipeline.ending.removals import Removal
 from pipeline.history.proven import BranchState
 from pipeline.provision.plan import Plan, Surprise
@@ -129,6 +129,14 @@ def change_line(change: BindingChange) -> str:
         f"{_SIGNS[change.kind]} {binding.target} {binding.role} {binding.principal} {until} "
         f"({', '.join(binding.grants)})"
     )
+
+
+def result_lines(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
+    """Yields a line for each of *results*, and its colour."""
+    styles = {Status.DONE: "green", Status.PENDING: "yellow", Status.FAILED: "red"}
+    for result in results:
+        said = f": {result.message}" if result.message else ""
+        yield f"{change_line(result.change)} {result.status}{said}", styles[result.status]
 
 
 def line(document: Any) -> str:

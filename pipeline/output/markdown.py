@@ -157,14 +157,18 @@ def result_comment(
         "provisioned": "✅ Access is provisioned",
         "rolled-back": "↩️ Access could not be provisioned in full and was taken back",
         "ended": "🏁 Access has ended and is gone from the clouds",
+        "missed": "⌛ Nothing was given: its time was over before a run could give it",
     }.get(state, "⏳ Not finished: the next run goes on")
     lines = [f"### {headline}", "", f"Grant `{grant}`"]
     if window is not None:
         lines[-1] += f", from {moment_text(window.start)} until **{moment_text(window.end)}**"
+    if window is not None and state == "provisioned":
         lines += [
             "",
             "It ends inside the clouds at that second, whether or not anything of ours runs.",
         ]
+    if state == "missed":
+        lines += ["", "Ask again in a new pull request, with a later `start` if you write one."]
     lines.append("")
     for result in results:
         mark = {Status.DONE: "✅", Status.PENDING: "⏳", Status.FAILED: "❌"}[result.status]

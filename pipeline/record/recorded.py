@@ -17,6 +17,8 @@ from pipeline.values.ids import GrantId, TargetId
 PROVISIONED = "provisioned"
 ROLLED_BACK = "rolled-back"
 ENDED = "ended"
+MISSED = "missed"
+"""Its time was over before a run could give anything of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,9 @@ class Recorded:
     made: Mapping[tuple[str, str], Made] = field(default_factory=dict)
     """Target and key of what was made, and was not taken away since."""
 
+    tried: Mapping[GrantId, datetime] = field(default_factory=dict)
+    """When a run last did something for each grant, or was about to."""
+
     unanswered: tuple[Mapping[str, Any], ...] = ()
     """Intents without an outcome: their runs ended in between."""
 
@@ -94,9 +99,12 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     windows: dict[tuple[str, str], tuple[Window, ...]] = {}
     refusals: dict[tuple[GrantId, str], Refusals] = {}
     made: dict[tuple[str, str], Made] = {}
+    tried: dict[GrantId, datetime] = {}
     for event in events:
         if event["kind"] in ("intent", "outcome", "vanished"):
             _note(event, made)
+            at = datetime.fromisoformat(event["at"])
+            tried |= {GrantId(one["id"]): at for one in event["grants"]}
         if _went(event):
             place = _place(event)
             windows.pop(place, None)
@@ -139,6 +147,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         windows=windows,
         refusals=refusals,
         made=made,
+        tried=tried,
         unanswered=unanswered_intents(events),
     )
 

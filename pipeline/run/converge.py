@@ -9,11 +9,12 @@ from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.plan import Plan, Surprise
 from pipeline.provision.verify import Drift, Estate
 from pipeline.record.audit import AuditEvent
-from pipeline.record.recorded import PROVISIONED
+from pipeline.record.recorded import MISSED, PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
 from pipeline.run.results import keeper_account, tell_quarantines, tell_results
 from pipeline.run.states import exit_code, grant_states, newer_versions, provisioned_versions
+from pipeline.values.ids import GrantId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,8 @@ class Converged:
     after: Estate
     surprise: Surprise | None
     code: int
+    missed: tuple[GrantId, ...] = ()
+    """Grants of which nothing was given, as this run found out."""
 
 
 def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Converged:
@@ -89,13 +92,15 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
     ]
     if events:
         journal.record(events, f"Record the state of {len(events)} grants")
-    code = exit_code(situation, outcome, drift, after)
+    missed = tuple(sorted(GrantId(key[0]) for key, state in said.items() if state == MISSED))
+    code = max(exit_code(situation, outcome, drift, after), 1 if missed else 0)
     return Converged(
         outcome=outcome,
         drift=drift,
         after=after,
         surprise=surprise,
         code=code if surprise is None else max(1, code),
+        missed=missed,
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.output.markdown import (
 )
 from pipeline.provision.apply import Outcome
 from pipeline.provision.verify import Drift
+from pipeline.record.recorded import MISSED
 from pipeline.run.estate import EstateRun
 from pipeline.run.situation import Situation
 from pipeline.values.binding import Binding
@@ -57,10 +58,13 @@ def grant_results(
     outcome: Outcome,
     drift: Sequence[Drift],
     states: Mapping[LifeKey, str],
+    brought: Mapping[LifeKey, int] | None = None,
 ) -> tuple[GrantResult, ...]:
-    """Returns what to tell: of each grant that changed state, or did not come out."""
+    """Returns what to tell: of each grant that changed state, or did not come out. *brought* are
+    the pull requests of grants that nobody proved."""
     branch = situation.branch
     pulls = {branch.life_key(grant): proofs[0].pull for grant, proofs in branch.proofs.items()}
+    pulls |= brought or {}
     for key in states:
         if proof := situation.recorded.proofs.get(key[1]):
             pulls.setdefault(key, proof.pull)
@@ -111,7 +115,8 @@ def tell_results(
     workspace = run.workspace
     untold: set[LifeKey] = set()
     bot = keeper_account(run)
-    for one in grant_results(run.situation, outcome, drift, states):
+    brought = _pulls_of_missed(run, states)
+    for one in grant_results(run.situation, outcome, drift, states, brought):
         try:
             body = result_comment(
                 grant=one.grant,
@@ -133,6 +138,24 @@ def tell_results(
             workspace.warn(f"#{one.pull} could not be told, a later run does: {error}")
             untold.add(one.key)
     return frozenset(untold)
+
+
+def _pulls_of_missed(run: EstateRun, states: Mapping[LifeKey, str]) -> dict[LifeKey, int]:
+    """Returns the pull request that brought each grant of which nothing was given, where GitHub
+    says which: what is over is not proven any more."""
+    workspace = run.workspace
+    found: dict[LifeKey, int] = {}
+    for key in (key for key, state in states.items() if state == MISSED):
+        try:
+            pulls = workspace.reader.pulls_of_commit(key[1])
+        except (Denied, ForgeError) as error:
+            workspace.warn(f"{key[0]}: nobody could be told that nothing was given: {error}")
+            continue
+        base = workspace.settings.default_branch
+        numbers = [pull.number for pull in pulls if pull.base_ref == base]
+        if numbers:
+            found[key] = min(numbers)
+    return found
 
 
 def tell_quarantines(run: EstateRun) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.ending.expire import BRANCH_PREFIX, Retirement, retire, revert_text
 from pipeline.errors import Denied
+from pipeline.record.recorded import MISSED
 from pipeline.run.converge import Converged, converge
 from pipeline.run.estate import EstateRun
 from pipeline.run.states import missing_grants
@@ -73,7 +74,7 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
         found = found.put_off("open pull requests cannot be listed")
     number = None
     if found.ready and not run.line.dispute:
-        title, body = revert_text(found.ready)
+        title, body = revert_text(found.ready, missed=_missed(run, converged))
         number = workspace.writer("keeper").open_pull(
             found.branch(nonce),
             base=workspace.settings.default_branch,
@@ -89,4 +90,15 @@ def retire_lapsed(run: EstateRun, *, nonce: str) -> Retired:
         open=opened,
         dispute=run.line.dispute,
         missing=missing_grants(run.situation, converged.after),
+    )
+
+
+def _missed(run: EstateRun, converged: Converged) -> frozenset[str]:
+    """Returns the paths of lapsed grants of which nothing was given, as this run found out or an
+    earlier one recorded."""
+    recorded = run.situation.recorded.states
+    return frozenset(
+        life.path
+        for life in run.branch.lapsed
+        if life.id in converged.missed or recorded.get(run.branch.life_key(life.id)) == MISSED
     )

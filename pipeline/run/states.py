@@ -1,8 +1,9 @@
 """The states of grants after a run, and the exit code of the run.
 
 A grant is *provisioned* once every binding that it asks for is there as it should be,
-*rolled-back* when a part could not be made and the others were taken back, and *ended* once it
-was provisioned before and nothing of it is wanted or held any more. For example, of a grant over
+*rolled-back* when a part could not be made and the others were taken back, *ended* once it
+was provisioned before and nothing of it is wanted or held any more, and *missed* when its time was
+over before a run could give anything of it. For example, of a grant over
 two clouds:
 
     both bindings listed as desired            provisioned
@@ -11,18 +12,22 @@ two clouds:
     file deleted, one binding still listed     no new state; the next run removes it
     file deleted, nothing listed               ended
     file deleted, a target cannot be listed    no new state: gone means read back as gone
+    its time over before any run came          missed: nothing was given
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from pipeline.history.proofs import LifeKey
 from pipeline.provision.apply import Outcome
 from pipeline.provision.verify import Drift, Estate
-from pipeline.record.recorded import ENDED, PROVISIONED, ROLLED_BACK
+from pipeline.record.recorded import ENDED, MISSED, PROVISIONED, ROLLED_BACK
 from pipeline.run.situation import Situation
 from pipeline.values.ids import GrantId
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def grant_states(
@@ -36,6 +41,7 @@ def grant_states(
     new = {
         **_reached(situation, after, rolled_back),
         **_ended(situation, after),
+        **_missed(situation, after),
     }
     untold = {key: recorded.states[key] for key in recorded.untold}
     changed = {key: state for key, state in new.items() if recorded.states.get(key) != state}
@@ -109,6 +115,26 @@ def _ended(situation: Situation, after: Estate) -> dict[LifeKey, str]:
         key: ENDED
         for key, state in situation.recorded.states.items()
         if state == PROVISIONED and GrantId(key[0]) not in wanted | serving | undecided
+    }
+
+
+def _missed(situation: Situation, after: Estate) -> dict[LifeKey, str]:
+    """Grants whose time is over, and of which no run gave anything, or may have."""
+    if after.unreachable:
+        return {}
+    branch, recorded = situation.branch, situation.recorded
+    listed = (*situation.listed_first, *situation.estate.bindings, *after.bindings)
+    held = {grant for binding in listed for grant in binding.grants}
+    # Why nothing came of these was told already.
+    told = {path for path, _ in recorded.alerts} | {one.path for one in branch.quarantined}
+    return {
+        key: MISSED
+        for life in branch.lapsed
+        if life.id not in held
+        and life.path not in told
+        and (key := branch.life_key(life.id)) not in recorded.states
+        # A run that was killed in between may have given something.
+        and recorded.tried.get(life.id, _NEVER) < life.added.committed_at
     }
 
 

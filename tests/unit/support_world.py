@@ -219,6 +219,9 @@ class Forge:
         """Why open pull requests cannot be listed; empty where they can."""
 
         self.pushed: tuple[str, ...] = ()
+        self.brought: dict[str, int] = {}
+        """Commits to the pull requests whose merge made them."""
+
         """What the default branch was set to within the last month, oldest first."""
 
         self.fails: ForgeError | None = None
@@ -298,7 +301,20 @@ class Forge:
     def pulls_of_commit(self, sha: str) -> tuple[PullRequest, ...]:
         if self.fails is not None:
             raise self.fails
-        return ()
+        if sha not in self.brought:
+            return ()
+        pull = PullRequest(
+            number=self.brought[sha],
+            author=STRANGER,
+            state="closed",
+            base_ref="main",
+            head_ref="request",
+            head_sha=sha[::-1],
+            same_repository=True,
+            merged_at=NOON,
+            merge_commit_sha=sha,
+        )
+        return (pull,)
 
     def pushes(self, branch: str, *, merged_since: datetime) -> tuple[Push, ...]:
         if self.fails is not None:

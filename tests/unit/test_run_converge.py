@@ -434,3 +434,47 @@ def test_what_a_proven_catalogue_ends_is_no_surprise(asked: bool) -> None:
     found = later.converge()
     assert (found.surprise is None) is asked
     assert len(run.world.held) == (0 if asked else 12)
+
+
+def test_a_grant_whose_time_was_over_before_any_run_is_told_recorded_and_seen_once() -> None:
+    run = a_run(lapsed=[X])
+    key = run.branch.life_key(X.grant.id)
+    run.world.forge.brought[key[1]] = 11
+    said = run.command("apply")
+    assert said.code == 1
+    assert "! alice/x: nothing was given, as its time was over before this run" in said.err
+    assert "Nothing was given: its time was over" in run.world.forge.told(11)
+    assert run.world.recorded() == [("alice/x", "missed", True)]
+    again = run.again(lapsed=[X]).command("apply")
+    assert (again.code, again.err) == (0, "")
+
+
+def test_who_could_not_be_told_that_nothing_was_given_is_told_later() -> None:
+    run = a_run(lapsed=[X])
+    run.world.forge.brought[run.branch.life_key(X.grant.id)[1]] = 11
+    run.world.forge.silent = {11}
+    assert run.converge().missed == ("alice/x",)
+    assert run.world.recorded() == [("alice/x", "missed", False)]
+    run.world.forge.silent = set()
+    run.again(lapsed=[X]).converge()
+    assert run.world.recorded()[-1] == ("alice/x", "missed", True)
+    assert "Nothing was given" in run.world.forge.told(11)
+
+
+def test_what_was_given_before_its_time_was_over_was_not_missed() -> None:
+    first = a_run(live=[X])
+    first.converge()
+    assert first.again(lapsed=[X], now=NOON + 2 * HOUR).converge().missed == ()
+    # Killed before it could record the state, with the binding made.
+    other = a_grant("y")
+    world = a_run(lapsed=[other], holding=[other]).world
+    assert a_run(world, lapsed=[other], now=NOON + 2 * HOUR).converge().missed == ()
+
+
+def test_while_a_target_cannot_be_listed_nobody_knows_what_was_given() -> None:
+    assert a_run(lapsed=[X], down={"gcp/prod": "503"}).converge().missed == ()
+
+
+def test_what_was_quarantined_is_told_so_and_not_that_it_was_missed() -> None:
+    run = a_run(lapsed=[X], quarantined=[quarantine("access/grants/alice/x.yaml")])
+    assert run.converge().missed == ()

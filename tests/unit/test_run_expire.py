@@ -273,3 +273,28 @@ def test_a_live_grant_that_was_altered_is_never_exit_0() -> None:
     live, altered = a_grant("live"), a_grant("live", held=window(0, 1))
     said = a_run(live=[live], holding=[altered]).command("expire", "--json")
     assert (said.code, said.documents[0]["missing"]) == (1, ["alice/live"])
+
+
+def test_the_pull_request_says_of_which_grants_nothing_was_given() -> None:
+    run = a_run(lapsed=[X, Y], holding=[Y])
+    document, code = expired(run)
+    assert document["missed"] == ["alice/x"]
+    body = run.world.forge.opened[900].body
+    gone, missed = body.split("Nothing was given of these")
+    assert PATH in missed
+    assert PATH not in gone
+    assert "access/grants/alice/y.yaml" in gone
+    assert code == 0
+    # So says the next one, from the record.
+    again = run.again(lapsed=[X, a_grant("z")], holding=[a_grant("z")])
+    run.world.forge.opened.clear()
+    expired(again)
+    assert "Nothing was given" in run.world.forge.opened[max(run.world.forge.opened)].body
+
+
+def test_what_could_not_be_removed_is_not_called_removed() -> None:
+    run = a_run(lapsed=[X], holding=[X])
+    run.world.keeps = {"gcp/prod": "no"}
+    document, code = expired(run)
+    assert document["removed"] == []
+    assert code == 1
