@@ -102,6 +102,7 @@ class AzureSandbox:
     may be self-activated. *visibility_delay*: how long lists do not show a new assignment.
     *linger*: how long the list of schedules still shows what is over. *page_size*: entries
     per page. *callers*: bearer token to object id; without it any token is let in.
+    *removes_early*: AdminRemove takes away what has not begun, and cancelling it does not.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class AzureSandbox:
         linger: timedelta = timedelta(0),
         page_size: int = 100,
         callers: Mapping[str, str] | None = None,
+        removes_early: bool = False,
     ) -> None:
         self._clock = clock
         self._pim = Pim(
@@ -125,6 +127,7 @@ class AzureSandbox:
             eligibilities=frozenset(eligibilities),
             visibility_delay=visibility_delay,
             linger=linger,
+            removes_early=removes_early,
         )
         self._page_size = page_size
         self._callers = dict(callers) if callers is not None else None

@@ -8,7 +8,9 @@ State and rules only; `pipeline.sandbox.azure` serves them over HTTP. Each rule 
 - GOVERNANCE: Microsoft Learn, "Create governanceRoleAssignmentRequest", error codes;
 - ASSIGN: Microsoft Learn, "Assign Azure resource roles in Privileged Identity Management";
 - RBAC: Microsoft Learn, "Troubleshoot Azure RBAC";
-- ARM: Microsoft Learn, "Common Azure deployment errors".
+- ARM: Microsoft Learn, "Common Azure deployment errors";
+- PROVIDER: hashicorp/terraform-provider-azurerm, pim_active_role_assignment_resource.go, which
+  works with the real service.
 Where a source documents a refusal but no code, the code is ours and says so.
 """
 
@@ -100,6 +102,10 @@ class Pim:
     linger: timedelta = timedelta(0)
     """How long a list of schedules still shows what is over. Instances never do."""
 
+    removes_early: bool = False
+    """Whether AdminRemove takes away what has not begun, which then cannot be cancelled. PROVIDER
+    cancels it instead; what the service answers otherwise is not known."""
+
     longest: timedelta = LONGEST
     schedules: list[StoredSchedule] = field(default_factory=list)
     requests: dict[tuple[str, str], Json] = field(default_factory=dict)
@@ -167,7 +173,8 @@ class Pim:
         """Cancels a pending request and what it would have made (SPEC: Cancel)."""
         self.get(scope, name, now)
         kept = self.requests[(scope, name.lower())]
-        if not self.shown(kept, now)["properties"]["status"].startswith("Pending"):
+        pending = self.shown(kept, now)["properties"]["status"].startswith("Pending")
+        if not pending or self.removes_early:
             # The code is ours.
             raise ArmError(400, "RoleAssignmentScheduleRequestNotPending", "it is not pending")
         kept["properties"]["status"] = "Canceled"
@@ -272,6 +279,10 @@ class Pim:
     ) -> None:
         if standing is None:
             raise does_not_exist()  # GOVERNANCE
+        if standing.start > now and not self.removes_early:
+            # PROVIDER: what has not begun is cancelled. The code is GOVERNANCE's for what
+            # AdminRemove does not find.
+            raise does_not_exist()
         if now - standing.created < FIVE_MINUTES:
             # ASSIGN: "You can't remove an assignment within five minutes of it being assigned".
             raise too_short()

@@ -20,7 +20,7 @@ from pipeline.clouds.azure.adapter import AzureReader, AzureWriter, StaticToken
 from pipeline.clouds.azure.mark import AzureMark, request_name
 from pipeline.clouds.interface import Observation, Result, Status
 from pipeline.errors import UsageError
-from pipeline.sandbox.azure import AzureSandbox
+from pipeline.sandbox.azure import CANCEL, CREATE, AzureSandbox
 from pipeline.sandbox.clock import Clock
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
 from pipeline.values.catalogue import (
@@ -54,7 +54,6 @@ TARGET = Target(
 START = datetime(2026, 11, 20, 16, 0, 0, 913_370, tzinfo=UTC)
 END = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-CREATE = "RoleAssignmentScheduleRequests_Create"
 
 
 class World:
@@ -900,3 +899,63 @@ def test_a_copied_request_for_another_principal_is_not_ours(world: World) -> Non
     found = world.observe()
     assert found.bindings == ()
     assert "its name does not fit its contents" in found.foreign[0].why
+
+
+# Taken away before it began
+
+
+@pytest.mark.parametrize("removes_early", [False, True])
+@pytest.mark.parametrize("minutes", [6, 59])
+def test_what_is_revoked_before_its_start_never_begins_whichever_way_azure_takes_it_away(
+    build: Any, removes_early: bool, minutes: int
+) -> None:
+    world = build(removes_early=removes_early)
+    begin = START.replace(microsecond=0) + timedelta(hours=1)
+    desired = world.wanted(start=begin, end=begin + timedelta(hours=1))
+    world.create(desired)
+    kept = world.wanted(start=begin, end=begin + timedelta(hours=1), role=WRITER)
+    world.create(kept)
+    world.clock.advance(timedelta(minutes=minutes))
+    assert world.delete(desired).status is Status.DONE
+    assert not world.active(begin)
+    assert not world.active(begin + timedelta(minutes=59))
+    assert world.only().key == kept.key
+    # Negative control: what was not revoked begins.
+    assert world.active(begin, WRITER)
+
+
+def test_what_begins_later_is_cancelled_at_once_also_within_its_first_five_minutes(
+    build: Any,
+) -> None:
+    world = build()
+    begin = START.replace(microsecond=0) + timedelta(hours=1)
+    desired = world.wanted(start=begin, end=begin + timedelta(hours=1))
+    world.create(desired)
+    longer = world.wanted(start=begin, end=begin + timedelta(hours=2))
+    assert world.update(longer).status is Status.DONE
+    result = world.delete(longer)
+    assert (result.status, result.message) == (Status.DONE, "cancelled before it began")
+    assert not world.active(begin)
+    assert world.observe().bindings == ()
+
+
+def test_an_assignment_that_azure_denies_and_lists_is_not_gone(world: World) -> None:
+    desired = world.wanted()
+    world.create(desired)
+    world.clock.advance(timedelta(minutes=6))
+    world.sandbox.fail_next(CREATE, code="RoleAssignmentDoesNotExist", status=400)
+    result = world.delete(desired)
+    assert result.status is Status.FAILED
+    assert "yet it is listed" in result.message
+    assert world.delete(desired).status is Status.DONE
+    assert not world.active(world.clock.now())
+
+
+def test_an_outage_while_cancelling_is_no_success(build: Any) -> None:
+    world = build()
+    begin = START.replace(microsecond=0) + timedelta(hours=1)
+    desired = world.wanted(start=begin, end=begin + timedelta(hours=1))
+    world.create(desired)
+    world.sandbox.fail_next(CANCEL, code="InternalServerError", status=500, times=9)
+    assert world.delete(desired).status is Status.FAILED
+    assert world.active(begin)

@@ -26,7 +26,16 @@ from pipeline.clouds.azure.api import (
     translated,
 )
 from pipeline.clouds.azure.mark import AzureMark, mark, request_name, ticket_number
-from pipeline.clouds.azure.observed import ASSIGN, REMOVE, UPDATE, Held, ScheduleRequest, State
+from pipeline.clouds.azure.observed import (
+    ASSIGN,
+    PENDING,
+    REMOVE,
+    SCHEDULED,
+    UPDATE,
+    Held,
+    ScheduleRequest,
+    State,
+)
 from pipeline.clouds.interface import WENT, Foreign, Observation, Result, Status
 from pipeline.errors import CloudError
 from pipeline.values.binding import Binding, BindingChange, ChangeKind
@@ -45,11 +54,6 @@ CONCURRENCY = 4
 """Subscriptions listed at the same time."""
 
 _DONE = frozenset({"Provisioned", "Granted", "ScheduleCreated", "AdminApproved", "Revoked"})
-_SCHEDULED = frozenset({"PendingScheduleCreation"})
-_PENDING = frozenset({"Accepted", "PendingEvaluation", "PendingProvisioning", "ProvisioningStarted",
-                      "PendingExternalProvisioning", "PendingRevocation", "PendingApproval",
-                      "PendingApprovalProvisioning",
-                      "PendingAdminDecision"})  # fmt: skip
 
 
 class AzureReader:
@@ -278,18 +282,32 @@ class _Assigner:
         held = min(places, key=lambda one: (bool(one.doubt), one.ended(now)), default=None)
         if held is not None and held.doubt:
             return _done(change, f"ours is gone; {held.schedule.handle} in its place is not ours")
-        believed = surely_there or state.believed(change.binding.key, now=now) is not None
-        if held is None and not believed:
+        believed = state.believed(change.binding.key, now=now)
+        if held is None and believed is None and not surely_there:
             return _done(change, "it was gone already")
+        if waiting := state.pending(change.binding.key, now=now):
+            # What has not begun is cancelled; AdminRemove may not find it.
+            for one in waiting:
+                self.azure.cancel(one.name)
+            if not self.left(change, now):
+                return _done(change, "cancelled before it began")
         try:
             answer = self.azure.send(self.draft(change.binding, REMOVE, now, held))
         except AzureRefused as refusal:
             if refusal.code == "RoleAssignmentDoesNotExist":
-                return _done(change, "it was gone already")
+                if not self.left(change, now):
+                    return _done(change, "it was gone already")
+                return _failed(change, f"{refusal}; yet it is listed: the next run tries it again")
             if refusal.code == "ActiveDurationTooShort":
                 return Result(change=change, status=Status.PENDING, message=_too_early(change))
             return _failed(change, str(refusal))
         return _outcome(change, answer)
+
+    def left(self, change: BindingChange, now: datetime) -> bool:
+        """Whether a fresh listing shows the assignment, or a request of ours that would make it."""
+        state, key = self.refresh(), change.binding.key
+        held = state.current(key, now=now)
+        return (held is not None and not held.doubt) or bool(state.pending(key, now=now))
 
     def draft(
         self, binding: Binding, kind: str, now: datetime, held: Held | None
@@ -356,9 +374,9 @@ def _start(window: Window, held: Held | None, now: datetime) -> datetime:
 def _outcome(change: BindingChange, answer: ScheduleRequest) -> Result:
     if answer.status in _DONE:
         return _done(change, "")
-    if answer.status in _SCHEDULED and change.kind is not ChangeKind.DELETE:
+    if answer.status in SCHEDULED and change.kind is not ChangeKind.DELETE:
         return _done(change, "scheduled")
-    if answer.status in _PENDING:
+    if answer.status in PENDING:
         return Result(
             change=change,
             status=Status.PENDING,

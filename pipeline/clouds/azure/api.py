@@ -39,6 +39,7 @@ _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 # A principal that was made a moment ago is not yet known: to role assignments as
 # `PrincipalNotFound`, to Privileged Identity Management as `SubjectNotFound`.
 _WORTH_WAITING = frozenset({"PrincipalNotFound", "SubjectNotFound", "PendingRoleAssignmentRequest"})
+_NOT_CANCELLED = frozenset({400, 404, 409})
 _NO_VALIDATION = frozenset({404, 405, 501})
 
 _OVER = frozenset({"Revoked", "Canceled"})
@@ -215,6 +216,20 @@ class Subscription:
                     raise _refused(error) from error
                 self.connection.pause(_delay(error, number))
         raise AssertionError("the last attempt returns or raises")
+
+    def cancel(self, name: str) -> bool:
+        """Cancels the request *name*, and returns whether Azure did: what is no longer pending
+        cannot be cancelled. Raises what the SDK does for anything but a no."""
+        from azure.core.exceptions import HttpResponseError
+
+        operations = self.client.role_assignment_schedule_requests
+        try:
+            self.attempt(lambda: operations.cancel(self.scope, name))
+        except HttpResponseError as error:
+            if error.status_code not in _NOT_CANCELLED:
+                raise
+            return False
+        return True
 
     def kept(self, draft: ScheduleRequestDraft) -> ScheduleRequest | None:
         """Returns *draft* as Azure keeps it, or None where it never arrived."""

@@ -28,6 +28,18 @@ _VOID = frozenset({"Denied", "Canceled", "Failed", "AdminDenied", "TimedOut", "I
                    "FailedAsResourceIsLocked"})  # fmt: skip
 """States of a request that changed nothing."""
 
+SCHEDULED = frozenset({"PendingScheduleCreation"})
+"""State of a request whose assignment begins later."""
+
+PENDING = SCHEDULED | {"Accepted", "PendingEvaluation", "PendingProvisioning",
+                       "ProvisioningStarted", "PendingExternalProvisioning", "PendingRevocation",
+                       "PendingApproval", "PendingApprovalProvisioning",
+                       "PendingAdminDecision"}  # fmt: skip
+"""States of a request that has not taken effect.
+
+https://learn.microsoft.com/rest/api/authorization/role-assignment-schedule-requests/get (Status)
+"""
+
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -147,6 +159,20 @@ class State:
         latest = max(mine, key=_age)
         standing = latest.kind in _SETTING and (latest.end is None or latest.end > now)
         return latest if standing else None
+
+    def pending(self, key: str, *, now: datetime) -> tuple[ScheduleRequest, ...]:
+        """Returns our requests under *key* that have not taken effect yet, latest first: what they
+        ask for has not begun."""
+        mine = [
+            one
+            for one in self.requests
+            if one.name in self.ours
+            and one.kind in _SETTING
+            and one.status in PENDING
+            and (one.end is None or one.end > now)
+            and azure.key(self.locator, one.principal_id, one.role) == key
+        ]
+        return tuple(sorted(mine, key=_age, reverse=True))
 
     def document(self, held: Held, *, now: datetime) -> str:
         """Returns the document of what is held."""
