@@ -103,6 +103,7 @@ class AzureSandbox:
     *linger*: how long the list of schedules still shows what is over. *page_size*: entries
     per page. *callers*: bearer token to object id; without it any token is let in.
     *removes_early*: AdminRemove takes away what has not begun, and cancelling it does not.
+    *echoes_exactly*: requests read back as they were sent.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class AzureSandbox:
         page_size: int = 100,
         callers: Mapping[str, str] | None = None,
         removes_early: bool = False,
+        echoes_exactly: bool = False,
     ) -> None:
         self._clock = clock
         self._pim = Pim(
@@ -128,6 +130,7 @@ class AzureSandbox:
             visibility_delay=visibility_delay,
             linger=linger,
             removes_early=removes_early,
+            echoes_exactly=echoes_exactly,
         )
         self._page_size = page_size
         self._callers = dict(callers) if callers is not None else None

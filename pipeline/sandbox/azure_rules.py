@@ -39,6 +39,9 @@ FIVE_MINUTES = timedelta(minutes=5)
 LONGEST = timedelta(days=180)
 """Longest active assignment under the default role settings (ASSIGN: six months)."""
 
+ADVANCED = timedelta(seconds=9)
+"""How much later than asked the end of a request is echoed."""
+
 REQUEST_TYPES = ("AdminAssign", "AdminRemove", "AdminUpdate", "AdminExtend", "AdminRenew",
                  "SelfActivate", "SelfDeactivate", "SelfExtend", "SelfRenew")  # fmt: skip
 
@@ -105,6 +108,11 @@ class Pim:
     removes_early: bool = False
     """Whether AdminRemove takes away what has not begun, which then cannot be cancelled. PROVIDER
     cancels it instead; what the service answers otherwise is not known."""
+
+    echoes_exactly: bool = False
+    """Whether a request reads back as it was sent. PROVIDER expects otherwise: the end advances
+    while a request is processed, the scope may have its provider in front, tickets may be
+    missing."""
 
     longest: timedelta = LONGEST
     schedules: list[StoredSchedule] = field(default_factory=list)
@@ -191,7 +199,10 @@ class Pim:
                 for schedule in self.schedules
             )
             properties["status"] = "Provisioned" if started else "PendingScheduleCreation"
-        return {**request, "properties": properties}
+        return {
+            **request,
+            "properties": properties if self.echoes_exactly else _otherwise(properties),
+        }
 
     def listed(self, scope: str, now: datetime) -> Iterator[StoredSchedule]:
         """Yields the schedules that a list shows: active ones and those to come (SAMPLE)."""
@@ -429,3 +440,17 @@ def _is_guid(text: str) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+def _otherwise(properties: Json) -> Json:
+    """Returns what a request says, as the service may echo it."""
+    info = properties["scheduleInfo"]
+    if info and info["expiration"]["endDateTime"]:
+        end = write_time(read_time(info["expiration"]["endDateTime"]) + ADVANCED)
+        info = {**info, "expiration": {**info["expiration"], "endDateTime": end}}
+    return {
+        **properties,
+        "scope": f"/providers/Microsoft.Subscription{properties['scope']}",
+        "scheduleInfo": info,
+        "ticketInfo": {"ticketNumber": None, "ticketSystem": None},
+    }

@@ -364,7 +364,8 @@ def test_a_foreign_assignment_in_our_place_is_reported(world: World) -> None:
     assert "is not ours" in removal.message
 
 
-def test_the_ticket_system_alone_makes_nothing_ours(world: World) -> None:
+def test_the_ticket_system_alone_makes_nothing_ours(build: Any) -> None:
+    world = build(echoes_exactly=True)
     world.sandbox.assign(SUBSCRIPTION, ALICE, READER, end=END, ticket_system="daypass")
     found = world.observe()
     assert found.bindings == ()
@@ -580,7 +581,8 @@ def test_a_policy_of_the_role_is_named(world: World, rule: str) -> None:
 
 
 def test_too_long_an_assignment_is_refused_by_the_roles_settings(world: World) -> None:
-    result = world.create(world.wanted(end=END + timedelta(days=181)))
+    world.sandbox._pim.longest = timedelta(hours=1)
+    result = world.create(world.wanted())
     assert result.status is Status.FAILED
     assert "ExpirationRule: the role's PIM settings allow less time" in result.message
 
@@ -821,6 +823,7 @@ def replay(example: dict[str, Any]) -> None:
         principals={ALICE: "User"},
         role_definitions={WRITER: "Contributor"},
         eligibilities=[eligible],
+        echoes_exactly=True,
     )
     policy = HeadersPolicy(base_headers={"Authorization": "Bearer alice"})
     with (
@@ -862,16 +865,18 @@ def test_a_contract_refuses_what_the_vendor_does_not_describe(world: World) -> N
 
 def test_a_copied_request_for_another_principal_is_not_ours(world: World) -> None:
     justification = AzureMark(
-        principal="alice", role="reader", grants=(GrantId("alice/stuck-payouts"),)
+        principal="alice",
+        role="reader",
+        grants=(GrantId("alice/stuck-payouts"),),
+        end=END,
+        number="2026-11-20T16:00:00Z.1",
     ).justification
     name = request_name(
         scope=f"/subscriptions/{SUBSCRIPTION}",
         principal_id=ALICE,
         role_definition=READER,
         kind="AdminAssign",
-        end=END,
         justification=justification,
-        ticket_number="2026-11-20T16:00:00Z.1",
     )
     with sdk(world) as client:
         client.role_assignment_schedule_requests.create(
@@ -959,3 +964,48 @@ def test_an_outage_while_cancelling_is_no_success(build: Any) -> None:
     world.sandbox.fail_next(CANCEL, code="InternalServerError", status=500, times=9)
     assert world.delete(desired).status is Status.FAILED
     assert world.active(begin)
+
+
+# Not echoed as sent
+
+
+@pytest.mark.parametrize("exactly", [False, True])
+def test_however_azure_echoes_a_request_it_is_extended_and_taken_away(
+    build: Any, exactly: bool
+) -> None:
+    world = build(echoes_exactly=exactly)
+    desired = world.wanted()
+    assert world.create(desired).status is Status.DONE
+    assert world.only().document == desired.document
+    longer = world.wanted(end=END + timedelta(hours=1))
+    assert world.update(longer).status is Status.DONE
+    assert world.only().document == longer.document
+    world.clock.advance(timedelta(minutes=6))
+    assert world.delete(longer).status is Status.DONE
+    assert not world.active(world.clock.now())
+    assert world.observe().bindings == ()
+
+
+def test_what_does_not_read_back_as_ours_is_taken_back_at_once(build: Any) -> None:
+    """Azure says that somebody else made the request: no later run would take it for ours."""
+    world = build()
+    world.writer = AzureWriter(
+        StaticToken("pipeline"),
+        endpoint=world.sandbox.url,
+        requestor="00000000-0000-4000-8000-00000000beef",
+        pause=world.pauses.append,
+    )
+    begin = START.replace(microsecond=0) + timedelta(hours=1)
+    result = world.create(world.wanted(start=begin))
+    assert result.status is Status.FAILED
+    assert "it does not read back as ours" in result.message
+    assert not world.active(begin)
+
+
+def test_a_window_of_more_than_thirty_days_is_refused(world: World) -> None:
+    start = START.replace(microsecond=0)
+    assert world.wanted(start=start, end=start + timedelta(days=30))
+    with pytest.raises(UsageError, match="longer than 30 days, and Azure forgets whose"):
+        world.wanted(start=start, end=start + timedelta(days=30, seconds=1))
+    # Two that follow each other share an assignment, and bring a request each.
+    assert world.wanted("alice/a", "alice/b", start=start, end=start + timedelta(days=40))

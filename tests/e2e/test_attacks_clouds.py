@@ -92,12 +92,12 @@ def test_our_binding_taken_away_by_hand_comes_back(acme: Acme) -> None:
     assert acme.may("alice", *LOGS)
 
 
-@pytest.mark.parametrize("ticket,told", [(None, []), ("daypass", ["azure/sandbox-dev"])])
-def test_an_azure_assignment_by_hand_stays(acme: Acme, ticket: str | None, told: list[str]) -> None:
-    """Also one that claims our ticket system, which is reported: who asked for it is not us."""
+@pytest.mark.parametrize("ticket", [None, "daypass"])
+def test_an_azure_assignment_by_hand_stays(acme: Acme, ticket: str | None) -> None:
+    """Also one that claims our ticket system: who asked for it is not us."""
     _given(acme)
     acme.world.azure.assign(SANDBOX, MALLORY, READER, end=None, ticket_system=ticket)
     acme.later(minutes=10)
     applied = acme.apply()
     assert acme.may("mallory", "azure/sandbox-dev", "reader")
-    assert [one["target"] for one in applied.said["foreign"]] == told
+    assert (applied.code, applied.said["foreign"]) == (0, [])

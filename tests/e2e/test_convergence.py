@@ -36,6 +36,8 @@ def test_a_grant_whose_window_passed_before_any_run_is_never_provisioned(acme: A
     acme.landed("alice", "alice/one", everywhere(duration="30m"))
     acme.later(minutes=30)
     before = writes(acme)
+    # That nothing was given is told once.
+    assert acme.apply().said["missed"] == ["alice/one"]
     assert acme.apply().code == 0
     after = writes(acme)
     assert {**after, "github": 0} == {**before, "github": 0}

@@ -196,8 +196,8 @@ def test_what_lapses_while_a_revert_is_open_gets_a_revert_of_its_own(acme: Acme)
     assert last["removals"].pop("exit_code") == 0
     assert (last.pop("dispute"), any(last.pop("removals").values())) == ("", False)
     assert last == {
-        "missing": [], "open": {}, "pull": None, "removed": [], "retiring": [], "reviews": {},
-        "unreachable": [], "waiting": [],
+        "left": [], "missed": [], "missing": [], "open": {}, "pull": None, "removed": [],
+        "retiring": [], "reviews": {}, "unreachable": [], "waiting": [],
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -15,6 +16,7 @@ from pipeline.clouds.azure.mark import (
     JUSTIFICATION_LIMIT,
     SYSTEM,
     AzureMark,
+    former_request_name,
     mark,
     read_mark,
     request_name,
@@ -50,6 +52,7 @@ ALICE = "a3bb8764-cb92-4276-9d2a-ca1e895e55ea"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 WINDOW = Window(start=NOW - HOUR, end=NOW + HOUR)
 GRANT = GrantId("alice/stuck-payouts")
 ENTITLEMENT = Entitlement(
@@ -337,19 +340,21 @@ REASONS = AzureMark(principal="alice", role="reader", grants=(GRANT,))
 
 
 def request(
-    kind: str = ASSIGN, *, minute: int = 0, mine: bool = True, **changes: object
+    kind: str = ASSIGN, *, minute: int = 0, mine: bool = True, former: bool = False, **changes: Any
 ) -> ScheduleRequest:
     end = None if kind == REMOVE else NOW + HOUR
     number = f"2026-11-20T16:00:00Z.{minute + 1}"
-    name = request_name(
-        scope=azure.scope(SUBSCRIPTION),
-        principal_id=ALICE,
-        role_definition=READER,
-        kind=kind,
-        end=end,
-        justification=REASONS.justification,
-        ticket_number=number,
-    )
+    reasons = REASONS if former else replace(REASONS, end=end, number=number)
+    contents = {
+        "scope": azure.scope(SUBSCRIPTION),
+        "principal_id": ALICE,
+        "role_definition": READER,
+        "kind": kind,
+        "justification": reasons.justification,
+    }
+    name = request_name(**contents)
+    if former:
+        name = former_request_name(**contents, end=end, ticket_number=number)
     made = ScheduleRequest(
         name=name if mine else f"0000{minute:04}-0000-4000-8000-000000000000",
         kind=kind,
@@ -359,14 +364,14 @@ def request(
         principal_type="User",
         role=READER,
         end=end,
-        justification=REASONS.justification,
+        justification=reasons.justification if mine else "by hand",
         ticket_system=SYSTEM if mine else "",
         ticket_number=number,
         requestor="us" if mine else "them",
         schedule="s1",
         created=at(minute),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def schedule(made_by: ScheduleRequest | None, **changes: object) -> AssignmentSchedule:
@@ -399,20 +404,57 @@ def test_a_schedule_is_ours_when_the_request_that_assigned_it_is() -> None:
     assert doubt(schedule(stranger), request(), stranger) == ""
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"name": "00000000-0000-4000-8000-000000000000"},
-        {"end": NOW + 2 * HOUR},
-        {"justification": "daypass alice reader: alice/other"},
-        {"ticket_number": "2026-11-20T16:00:00Z.9"},
-        {"ticket_system": ""},
-        {"justification": "by hand"},
-    ],
-)
+EDITED = [
+    {"name": "00000000-0000-4000-8000-000000000000"},
+    {"justification": "daypass alice reader: alice/other"},
+    {"justification": "by hand"},
+]
+ECHOED = [
+    {"end": NOW + HOUR + timedelta(seconds=9)},
+    {"end": None},
+    {"ticket_number": "", "ticket_system": ""},
+    {"scope": f"/providers/Microsoft.Subscription{azure.scope(SUBSCRIPTION)}"},
+    {"scope": f"{azure.scope(SUBSCRIPTION).upper()}/"},
+]
+
+
+@pytest.mark.parametrize("changes", EDITED)
 def test_an_edited_request_is_not_ours(changes: dict[str, object]) -> None:
     edited = request(**changes)
     assert doubt(schedule(edited), edited) != ""
+
+
+@pytest.mark.parametrize("changes", ECHOED)
+def test_what_azure_echoes_otherwise_stays_ours(changes: dict[str, object]) -> None:
+    echoed = request(**changes)
+    assert doubt(schedule(echoed), echoed, requestor="us") == ""
+
+
+@pytest.mark.parametrize("changes", [*EDITED, *ECHOED[:3]])
+def test_a_request_of_an_earlier_release_is_ours_as_it_was_made(
+    changes: dict[str, object],
+) -> None:
+    made = request(former=True)
+    assert doubt(schedule(made), made) == ""
+    assert doubt(schedule(made), request(former=True, **changes)) != ""
+
+
+@pytest.mark.parametrize("late, end", [(0, HOUR), (1, HOUR), (60, HOUR), (61, HOUR + 61 * SECOND)])
+def test_an_end_that_advanced_while_azure_worked_is_the_one_that_we_asked_for(
+    late: int, end: timedelta
+) -> None:
+    listed = schedule(request(), end=NOW + HOUR + timedelta(seconds=late))
+    state = read_state(SUBSCRIPTION, [listed], [request()], requestor=None)
+    (binding,) = state.bindings(ENTITLEMENT.target, now=NOW)
+    assert binding.window == Window(start=NOW, end=NOW + end)
+
+
+def test_an_assignment_whose_first_request_aged_out_is_ours_by_what_we_asked_since() -> None:
+    update = request(UPDATE, minute=1)
+    assert doubt(schedule(request()), update) == ""
+    assert doubt(schedule(request(minute=3, mine=False)), update) == ""
+    stranger = request(minute=3, mine=False)
+    assert doubt(schedule(stranger), update, stranger) == "no mark"
 
 
 def test_what_cannot_be_proven_ours_is_not() -> None:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +177,7 @@ class _Assigner:
     def refresh(self) -> State:
         """Lists again and remembers it."""
         self.known = self.azure.state()
-        self.numbers.extend(one.ticket_number for one in self.known.requests)
+        self.numbers.extend(one.number for one in self.known.requests)
         return self.known
 
     def carry_out(self, change: BindingChange, now: datetime) -> Result:
@@ -247,15 +247,15 @@ class _Assigner:
             if refusal.code == "RoleAssignmentExists":
                 return self.converge(change, now)
             return _failed(change, str(refusal))
-        if answer.principal_type not in (None, declared):
-            taken = self.remove(
-                BindingChange(kind=ChangeKind.DELETE, binding=binding), now, surely_there=True
-            )
-            return _failed(
-                change,
-                f"{_other_type(answer.principal_type, declared)}; taking it back: "
-                f"{taken.status} {taken.message}",
-            )
+        why = answer.doubt(self.azure.requestor)
+        if why:
+            why = f"it does not read back as ours ({why})"
+        elif answer.principal_type not in (None, declared):
+            why = _other_type(answer.principal_type, declared)
+        if why:
+            # What no later run would know again must not stay.
+            taken = self.take_back(binding, answer, now)
+            return _failed(change, f"{why}; taking it back: {taken.status} {taken.message}")
         return _outcome(change, answer)
 
     def converge(self, change: BindingChange, now: datetime) -> Result:
@@ -267,7 +267,7 @@ class _Assigner:
             return self.adjust(change, state, held, now, renew=False)
         ours = state.believed(change.binding.key, now=now)
         window = change.binding.window
-        if ours is not None and window is not None and ours.end == window.end:
+        if ours is not None and window is not None and ours.asked_end == window.end:
             return _done(change, "it is assigned, but not listed yet")
         return _failed(
             change,
@@ -275,7 +275,14 @@ class _Assigner:
             "not list it as ours; the next run looks again",
         )
 
-    def remove(self, change: BindingChange, now: datetime, *, surely_there: bool = False) -> Result:
+    def take_back(self, binding: Binding, answer: ScheduleRequest, now: datetime) -> Result:
+        """Takes away what the request *answer* assigned, whoever Azure says that made it."""
+        change = BindingChange(kind=ChangeKind.DELETE, binding=binding)
+        if answer.status in PENDING and self.azure.cancel(answer.name):
+            return _done(change, "cancelled before it began")
+        return self.send_removal(change, now, None)
+
+    def remove(self, change: BindingChange, now: datetime) -> Result:
         """Takes the assignment away, unless what stands there is not ours."""
         state = self.known or self.refresh()
         places = [one for one in state.held if one.key == change.binding.key]
@@ -283,7 +290,7 @@ class _Assigner:
         if held is not None and held.doubt:
             return _done(change, f"ours is gone; {held.schedule.handle} in its place is not ours")
         believed = state.believed(change.binding.key, now=now)
-        if held is None and believed is None and not surely_there:
+        if held is None and believed is None:
             return _done(change, "it was gone already")
         if waiting := state.pending(change.binding.key, now=now):
             # What has not begun is cancelled; AdminRemove may not find it.
@@ -291,6 +298,10 @@ class _Assigner:
                 self.azure.cancel(one.name)
             if not self.left(change, now):
                 return _done(change, "cancelled before it began")
+        return self.send_removal(change, now, held)
+
+    def send_removal(self, change: BindingChange, now: datetime, held: Held | None) -> Result:
+        """Asks Azure to remove the assignment; what it says does not exist must not be listed."""
         try:
             answer = self.azure.send(self.draft(change.binding, REMOVE, now, held))
         except AzureRefused as refusal:
@@ -322,23 +333,22 @@ class _Assigner:
             if kind == REMOVE and not binding.grants
             else mark(principal=binding.principal, role=binding.role, grants=binding.grants)
         )
-        justification = reasons.justification
         window = None if kind == REMOVE else binding.window
+        end = window.end if window else None
+        justification = replace(reasons, end=end, number=number).justification
         return ScheduleRequestDraft(
             name=request_name(
                 scope=self.azure.scope,
                 principal_id=declared.principal_id,
                 role_definition=declared.role,
                 kind=kind,
-                end=window.end if window else None,
                 justification=justification,
-                ticket_number=number,
             ),
             kind=kind,
             principal_id=declared.principal_id,
             role_definition_id=documents.role_definition(self.azure.locator, declared.role),
             start=_start(window, held, now) if window else None,
-            end=window.end if window else None,
+            end=end,
             justification=justification,
             ticket_number=number,
             schedule=held.schedule.name if held else None,

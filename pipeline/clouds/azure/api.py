@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pipeline.clouds.azure import binding as documents
-from pipeline.clouds.azure.mark import SYSTEM
+from pipeline.clouds.azure.mark import SYSTEM, plain_scope
 from pipeline.clouds.azure.observed import AssignmentSchedule, ScheduleRequest, State, read_state
 from pipeline.clouds.interface import CLOSED, unforeseen
 from pipeline.errors import CloudError, UsageError
@@ -133,6 +133,11 @@ class Subscription:
     @property
     def scope(self) -> str:
         return documents.scope(self.locator)
+
+    @property
+    def requestor(self) -> str | None:
+        """The pipeline's own object id, where that is known."""
+        return self.connection.requestor
 
     def state(self) -> State:
         """Lists what stands at the subscription's own scope, and every request for it."""
@@ -399,7 +404,7 @@ def _last(path: str | None) -> str:
 
 
 def _same_scope(one: str | None, other: str) -> bool:
-    return (one or "").strip("/").lower() == other.strip("/").lower()
+    return plain_scope(one or "") == plain_scope(other)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -26,6 +26,10 @@ MINIMUM = timedelta(minutes=5)
 Microsoft Learn, "Assign Azure resource roles in Privileged Identity Management".
 """
 
+LONGEST = timedelta(days=30)
+"""Requests, which say whose an assignment is, age out of Azure's lists after 30 to 45 days
+(hashicorp/terraform-provider-azurerm, pim_active_role_assignment_resource.go: 45)."""
+
 PRINCIPAL_TYPES = ("User", "ServicePrincipal")
 """Groups are refused: who is in one is decided outside git."""
 
@@ -71,6 +75,13 @@ def binding(
         raise UsageError(
             f"{where}: {entitlement.role.id} requires MFA, which an Azure assignment cannot test",
             hint="declare `mfa: identity-provider` for the identity if Entra enforces it",
+        )
+    # Of several that follow each other the later ones bring requests of their own.
+    if len(set(grants)) == 1 and window.end - window.start > LONGEST:
+        raise UsageError(
+            f"{where}: it would last longer than {LONGEST.days} days, and Azure forgets whose an "
+            "assignment is",
+            hint=f"ask for at most {LONGEST.days} days, and again before they are over",
         )
     locator = _guid(entitlement.target.locator, f"{where}: subscription id")
     principal_id = _guid(identity.object_id, f"{where}: Entra object id")

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pipeline.clouds.azure import binding as azure
-from pipeline.clouds.azure.mark import SYSTEM, AzureMark, read_mark, request_name
+from pipeline.clouds.azure.mark import (
+    SYSTEM,
+    AzureMark,
+    former_request_name,
+    read_mark,
+    request_name,
+)
 from pipeline.values.binding import Binding
 from pipeline.values.catalogue import Target
 from pipeline.values.grant import Window
@@ -27,6 +33,10 @@ _SETTING = (ASSIGN, UPDATE, "AdminExtend", "AdminRenew")
 _VOID = frozenset({"Denied", "Canceled", "Failed", "AdminDenied", "TimedOut", "Invalid",
                    "FailedAsResourceIsLocked"})  # fmt: skip
 """States of a request that changed nothing."""
+
+ADVANCE = timedelta(minutes=1)
+"""So much later than asked may an end be listed: it advances while Azure processes a request
+(hashicorp/terraform-provider-azurerm, pim_active_role_assignment_resource.go)."""
 
 SCHEDULED = frozenset({"PendingScheduleCreation"})
 """State of a request whose assignment begins later."""
@@ -68,24 +78,43 @@ class ScheduleRequest:
 
     created: datetime | None
 
+    @property
+    def number(self) -> str:
+        """Its ticket number, which orders our requests, wherever Azure kept it."""
+        reasons = read_mark(self.justification)
+        return (reasons.number if reasons else "") or self.ticket_number
+
+    @property
+    def asked_end(self) -> datetime | None:
+        """The end that we asked for; as Azure echoes it in requests of others."""
+        reasons = read_mark(self.justification)
+        return reasons.end if reasons and reasons.number else self.end
+
     def doubt(self, requestor: str | None) -> str:
         """Returns why this request is not ours, or nothing where it is.
 
         *requestor* is the pipeline's own object id, where known.
         """
-        if self.ticket_system != SYSTEM:
-            return "no mark"
-        if read_mark(self.justification) is None:
+        reasons = read_mark(self.justification)
+        if reasons is None:
+            if self.ticket_system != SYSTEM:
+                return "no mark"
             return f"its request {self.name} says {SYSTEM}, but gives no reasons as ours do"
-        expected = request_name(
-            scope=self.scope,
-            principal_id=self.principal_id,
-            role_definition=self.role,
-            kind=self.kind,
-            end=self.end,
-            justification=self.justification,
-            ticket_number=self.ticket_number,
-        )
+        contents = {
+            "scope": self.scope,
+            "principal_id": self.principal_id,
+            "role_definition": self.role,
+            "kind": self.kind,
+            "justification": self.justification,
+        }
+        if reasons.number:
+            expected = request_name(**contents)
+        elif self.ticket_system == SYSTEM:
+            expected = former_request_name(
+                **contents, end=self.end, ticket_number=self.ticket_number
+            )
+        else:
+            return "no mark"
         if self.name != expected:
             return f"its request {self.name} says {SYSTEM}, but its name does not fit its contents"
         if requestor is not None and self.requestor != requestor.lower():
@@ -122,6 +151,13 @@ class Held:
     reasons: AzureMark | None = None
     """What our latest request about it says."""
 
+    @property
+    def end(self) -> datetime | None:
+        """When it ends: what we asked for, where Azure lists that or a moment later."""
+        listed, asked = self.schedule.end, self.reasons.end if self.reasons else None
+        late = listed - asked if listed and asked else None
+        return asked if late is not None and timedelta(0) <= late <= ADVANCE else listed
+
     def ended(self, now: datetime) -> bool:
         """Whether it is listed, but over."""
         return self.schedule.end is not None and self.schedule.end <= now
@@ -157,7 +193,8 @@ class State:
         if not mine:
             return None
         latest = max(mine, key=_age)
-        standing = latest.kind in _SETTING and (latest.end is None or latest.end > now)
+        end = latest.asked_end
+        standing = latest.kind in _SETTING and (end is None or end > now)
         return latest if standing else None
 
     def pending(self, key: str, *, now: datetime) -> tuple[ScheduleRequest, ...]:
@@ -169,7 +206,7 @@ class State:
             if one.name in self.ours
             and one.kind in _SETTING
             and one.status in PENDING
-            and (one.end is None or one.end > now)
+            and (one.asked_end is None or one.asked_end > now)
             and azure.key(self.locator, one.principal_id, one.role) == key
         ]
         return tuple(sorted(mine, key=_age, reverse=True))
@@ -182,7 +219,7 @@ class State:
             principal_type=held.schedule.principal_type,
             role=held.schedule.role,
             start=held.schedule.start,
-            end=held.schedule.end,
+            end=held.end,
             reasons=held.reasons,
             now=now,
         )
@@ -202,7 +239,7 @@ class State:
                 grants=one.reasons.grants if one.reasons else (),
                 principal=one.reasons.principal if one.reasons else one.schedule.principal_id,
                 role=one.reasons.role if one.reasons else one.schedule.role,
-                window=_window(one.schedule),
+                window=_window(one.schedule.start, one.end),
                 document=self.document(one, now=now),
                 unlisted=one.reasons.unlisted if one.reasons else 0,
                 handle=one.schedule.handle,
@@ -242,9 +279,11 @@ def read_state(
     for schedule in schedules:
         about = [one for one in known if _is_about(one, schedule) and one.status not in _VOID]
         assigned = [one for one in about if one.kind == ASSIGN]
-        maker = max(assigned, key=_age, default=by_name.get(schedule.request or ""))
         mine = [one for one in about if not doubts[one.name] and one.kind in _SETTING]
         latest = max(mine, key=_age, default=None)
+        # The request that assigned it ages out; we alter none that others assigned.
+        named = by_name.get(schedule.request or "", latest)
+        maker = max(assigned, key=_age, default=named)
         held.append(
             Held(
                 schedule=schedule,
@@ -279,11 +318,9 @@ def _is_about(request: ScheduleRequest, schedule: AssignmentSchedule) -> bool:
 
 def _age(request: ScheduleRequest) -> tuple[datetime, int]:
     # Several requests of ours may carry one moment; the number after the dot orders them.
-    ordinal = request.ticket_number.rpartition(".")[2]
+    ordinal = request.number.rpartition(".")[2]
     return (request.created or _LONG_AGO, int(ordinal) if ordinal.isdecimal() else 0)
 
 
-def _window(schedule: AssignmentSchedule) -> Window | None:
-    if schedule.start is None or schedule.end is None or schedule.start >= schedule.end:
-        return None
-    return Window(start=schedule.start, end=schedule.end)
+def _window(start: datetime | None, end: datetime | None) -> Window | None:
+    return Window(start=start, end=end) if start and end and start < end else None
