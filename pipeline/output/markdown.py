@@ -180,10 +180,25 @@ def result_comment(
     lines += [f"- ⚠️ {escape(what)}" for what in drift]
     if usage and state == "provisioned":
         lines += ["", "**How to use it**", "", "```sh", *usage, "```"]
-    if lost:
-        lines += ["", "⚠️ The record was cut: it no longer holds what is anchored here."]
-    lines += ["", *(f"<sub>Recorded at `{one}`.</sub>" for one in (*lost, tip))]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_anchors(lost, tip)])
+
+
+def changed_comment(grant: GrantId, pull: int, *, tip: str, lost: Sequence[str] = ()) -> str:
+    """Returns the comment on a pull request whose grant was changed by a later one, *pull*; see
+    `result_comment` for *tip* and *lost*."""
+    return "\n".join(
+        [
+            f"### ⏩ Changed by #{pull}",
+            "",
+            f"Grant `{grant}`: what it gives, and until when, stands there.",
+            *_anchors(lost, tip),
+        ]
+    )
+
+
+def _anchors(lost: Sequence[str], tip: str) -> list[str]:
+    cut = ["", "⚠️ The record was cut: it no longer holds what is anchored here."] if lost else []
+    return [*cut, "", *(f"<sub>Recorded at `{one}`.</sub>" for one in (*lost, tip))]
 
 
 ANCHOR = re.compile(r"<sub>Recorded at `(\d+:[0-9a-f]{64})`\.</sub>")

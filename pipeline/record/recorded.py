@@ -56,6 +56,10 @@ class Recorded:
     alerts: frozenset[tuple[str, str]]
     """(path, commit) of what was reported as quarantined before."""
 
+    told: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Keys of `states` to the commit of the version that was last recorded as provisioned; of
+    those recorded by a release that did not say it, none."""
+
     untold: frozenset[tuple[str, str]] = frozenset()
     """Keys of `states` whose pull request could not be told."""
 
@@ -100,6 +104,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
     refusals: dict[tuple[GrantId, str], Refusals] = {}
     made: dict[tuple[str, str], Made] = {}
     tried: dict[GrantId, datetime] = {}
+    told: dict[tuple[str, str], str] = {}
     for event in events:
         if event["kind"] in ("intent", "outcome", "vanished"):
             _note(event, made)
@@ -118,6 +123,8 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
             news = states.get((event["grant"], event["life"])) != event["state"]
             states[(event["grant"], event["life"])] = event["state"]
             untold[(event["grant"], event["life"])] = not event.get("told", True)
+            if event["state"] == PROVISIONED and isinstance(event.get("commit"), str):
+                told[(event["grant"], event["life"])] = event["commit"]
             if event["state"] == PROVISIONED:
                 _version(GrantId(event["grant"]), event, blobs, commits)
             elif event["state"] == ENDED and news:
@@ -140,6 +147,7 @@ def read_recorded(events: Sequence[Mapping[str, Any]]) -> Recorded:
         proofs=proofs,
         states=states,
         alerts=frozenset(alerts),
+        told=told,
         untold=frozenset(key for key, still in untold.items() if still),
         blobs=blobs,
         commits=commits,

@@ -13,7 +13,13 @@ from pipeline.record.recorded import MISSED, PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
 from pipeline.run.results import keeper_account, tell_quarantines, tell_results
-from pipeline.run.states import exit_code, grant_states, newer_versions, provisioned_versions
+from pipeline.run.states import (
+    changed_versions,
+    exit_code,
+    grant_states,
+    newer_versions,
+    provisioned_versions,
+)
 from pipeline.values.ids import GrantId
 
 
@@ -64,17 +70,22 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
     drift: tuple[Drift, ...] = ()
     if outcome.results or outcome.rolled_back:
         after, drift = read_back(outcome, run.look(), run.look, run.patience)
-    states = grant_states(situation, after, outcome.incomplete)
+    versions = provisioned_versions(situation, after, outcome)
+    states = {
+        **changed_versions(situation, versions),
+        **grant_states(situation, after, outcome.incomplete),
+    }
     untold = tell_results(run, outcome, drift, states)
     tell_quarantines(run)
     # After the comments: a run that ends in between tells again, it never forgets to.
-    versions = provisioned_versions(situation, after, outcome)
     said = {
         **dict.fromkeys(newer_versions(situation, versions, outcome), PROVISIONED),
         **{
             key: state
             for key, state in states.items()
-            if key not in untold or situation.recorded.states.get(key) != state
+            if key not in untold
+            or situation.recorded.states.get(key) != state
+            or key in situation.recorded.told.keys() - situation.recorded.untold
         },
     }
     events = [

@@ -13,12 +13,13 @@ from pipeline.output.markdown import (
     ANCHOR,
     QUARANTINE_MARKER,
     RESULT_MARKER,
+    changed_comment,
     quarantine_comment,
     result_comment,
 )
 from pipeline.provision.apply import Outcome
 from pipeline.provision.verify import Drift
-from pipeline.record.recorded import MISSED
+from pipeline.record.recorded import MISSED, PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.situation import Situation
 from pipeline.values.binding import Binding
@@ -44,6 +45,9 @@ class GrantResult:
     """What the clouds should hold because of it."""
 
     drift: tuple[Drift, ...]
+    earlier: tuple[int, ...] = ()
+    """Pull requests that brought earlier versions of it."""
+
     waits: str = ""
     """Why nothing of it is made until somebody acts; empty where nothing stands against it."""
 
@@ -63,8 +67,11 @@ def grant_results(
     """Returns what to tell: of each grant that changed state, or did not come out. *brought* are
     the pull requests of grants that nobody proved."""
     branch = situation.branch
-    pulls = {branch.life_key(grant): proofs[0].pull for grant, proofs in branch.proofs.items()}
-    pulls |= brought or {}
+    asked = {
+        branch.life_key(grant): tuple(dict.fromkeys(proof.pull for proof in proofs))
+        for grant, proofs in branch.proofs.items()
+    }
+    pulls = {key: numbers[-1] for key, numbers in asked.items()} | dict(brought or {})
     for key in states:
         if proof := situation.recorded.proofs.get(key[1]):
             pulls.setdefault(key, proof.pull)
@@ -89,6 +96,7 @@ def grant_results(
                 results=results,
                 bindings=tuple(b for b in situation.desired.bindings if grant in b.grants),
                 drift=differs,
+                earlier=asked.get(key, ())[:-1] if state == PROVISIONED else (),
                 waits=waits,
             )
         )
@@ -132,7 +140,16 @@ def tell_results(
                 lost=_lost_anchors(run, one.pull, bot),
             )
             marker = f"{RESULT_MARKER}-{digest(one.grant)[:12]}"
-            workspace.writer("keeper").comment(one.pull, marker=marker, body=body, bot_id=bot)
+            writer = workspace.writer("keeper")
+            writer.comment(one.pull, marker=marker, body=body, bot_id=bot)
+            for number in one.earlier:
+                later = changed_comment(
+                    one.grant,
+                    one.pull,
+                    tip=run.journal.tip.short,
+                    lost=_lost_anchors(run, number, bot),
+                )
+                writer.comment(number, marker=marker, body=later, bot_id=bot)
         except (Denied, ForgeError) as error:
             # Access is right and recorded; a comment that failed must not undo that.
             workspace.warn(f"#{one.pull} could not be told, a later run does: {error}")

@@ -61,6 +61,19 @@ def provisioned_versions(
     }
 
 
+def changed_versions(
+    situation: Situation, versions: Mapping[LifeKey, Mapping[str, str]]
+) -> dict[LifeKey, str]:
+    """Returns the state of the grants that are provisioned in another of *versions* than was told
+    last: extended, widened or narrowed since."""
+    told = situation.recorded.told
+    return {
+        key: PROVISIONED
+        for key, said in versions.items()
+        if key in told and told[key] != said["commit"]
+    }
+
+
 def newer_versions(
     situation: Situation, versions: Mapping[LifeKey, Mapping[str, str]], outcome: Outcome
 ) -> tuple[LifeKey, ...]:

@@ -103,15 +103,24 @@ def test_a_new_proof_is_recorded_once() -> None:
     assert len(run.world.events("proof")) == 1
 
 
-def test_an_extension_names_the_proof_of_the_edit_and_tells_the_first_pull_request() -> None:
+def test_an_extension_names_the_proof_of_the_edit_and_is_told_where_it_was_asked_for() -> None:
     first = provisioned()
     run = first.again(live=[a_grant("x", held=window(0, 3))])
     run.world.delays["gcp/prod"] = "in five minutes"
     run.converge()
     (named,) = run.world.events("intent")[-1]["grants"]
     assert (named["pull"], named["commit"]) == (12, run.world.tip)
-    assert "⏳ update `gcp/prod`" in run.world.forge.told(11)
-    assert run.world.forge.told(12) == ""
+    assert "⏳ update `gcp/prod`" in run.world.forge.told(12)
+    assert "until **2026-11-20 14:00:00 UTC**" in run.world.forge.told(11)
+    # Once it is there, the first one no longer states the old end.
+    run.world.delays.clear()
+    run.again(live=[a_grant("x", held=window(0, 3))]).converge()
+    assert "until **2026-11-20 15:00:00 UTC**" in run.world.forge.told(12)
+    assert "Changed by #12" in run.world.forge.told(11)
+    again = run.again(live=[a_grant("x", held=window(0, 3))])
+    again.world.done.clear()
+    again.converge()
+    assert [one for one in again.world.done if "comment" in one] == []
 
 
 def test_what_is_quarantined_is_recorded_once() -> None:
@@ -378,7 +387,7 @@ def test_a_change_that_comes_later_is_told_and_is_no_success_yet() -> None:
     applied = first.again(live=[longer]).converge()
     (result,) = applied.outcome.pending
     assert (result.status, applied.code, applied.drift) == (Status.PENDING, 1, ())
-    assert "five minutes" in first.told("alice/x")
+    assert "five minutes" in first.world.forge.told(12)
 
 
 def code(**given: Any) -> int:
