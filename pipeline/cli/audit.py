@@ -127,6 +127,9 @@ def _line(event: Mapping[str, Any]) -> str:
                 what += f" ({pull}by {event['merger']})"
         case "grant":
             what = f"{event['grant']} is {event['state']}"
+            if event.get("deleted") is not None:
+                asked = event["requester"] or "somebody who is no principal"
+                what += f" (#{event['pull']} by {asked}, merged by {event['merger'] or 'unknown'})"
         case "segment":
             what = f"goes on after {event['breaks']} break(s): {'; '.join(event['first'])}"
         case "vanished":

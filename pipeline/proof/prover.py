@@ -36,6 +36,8 @@ class Prover:
         self.assessor = commits.assessor
         self._rules = RuleLine(sources=sources, commits=commits)
         self._lives = LifeFold(sources=sources, commits=commits, rules=self._rules)
+        self.ended_by: dict[GrantId, Proof] = {}
+        """The proofs of deletions that `endings` was asked about."""
 
     def stand(self, *, anchor: str, tip: str, now: datetime) -> BranchState:
         """Returns what the default branch at *tip* amounts to at *now*.
@@ -177,6 +179,7 @@ class Prover:
                 answer = self._rules.prove(last, {life.path: before}, commits)
                 if isinstance(answer, Proof):
                     found[grant] = None
+                    self.ended_by[grant] = answer
                 elif not answer.undecided:
                     found[grant] = answer
         return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.provision.apply import Outcome, apply_plan
 from pipeline.provision.plan import Plan, Surprise
 from pipeline.provision.verify import Drift, Estate
 from pipeline.record.audit import AuditEvent
-from pipeline.record.recorded import MISSED, PROVISIONED
+from pipeline.record.recorded import ENDED, MISSED, PROVISIONED
 from pipeline.run.estate import EstateRun
 from pipeline.run.read_back import read_back
 from pipeline.run.results import keeper_account, tell_quarantines, tell_results
@@ -97,6 +98,7 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
                 "state": state,
                 "told": key not in untold,
                 **(versions.get(key, {}) if state == PROVISIONED else {}),
+                **(_who_ended(run, GrantId(key[0])) if state == ENDED else {}),
             },
         )
         for key, state in sorted(said.items())
@@ -113,6 +115,21 @@ def converge(run: EstateRun, plan: Plan, *, accepted: str | None = None) -> Conv
         code=code if surprise is None else max(1, code),
         missed=missed,
     )
+
+
+def _who_ended(run: EstateRun, grant: GrantId) -> Mapping[str, Any]:
+    """Returns who took *grant* away, as the record keeps it; nothing where its time was over, or
+    its person left."""
+    proof = run.ended_by.get(grant)
+    if proof is None:
+        return {}
+    return {
+        "deleted": proof.commit,
+        "pull": proof.pull,
+        "requester": proof.requester,
+        "merger": proof.merger,
+        "approvers": list(proof.approvers),
+    }
 
 
 def _alert(run: EstateRun, surprise: Surprise) -> Sequence[AuditEvent]:

@@ -25,6 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.history.branch_line import BranchLine, branch_line
 from pipeline.history.lives import Life
+from pipeline.history.proofs import Proof
 from pipeline.history.proven import BranchState, Unproven
 from pipeline.proof.commit_prover import CommitProver
 from pipeline.proof.prover import Prover
@@ -63,6 +64,9 @@ class EstateRun:
 
         self._broken: Chain | None = None
         """The record that the removals lane found broken, and began a new segment of."""
+
+        self.ended_by: Mapping[GrantId, Proof] = {}
+        """The proofs of the deletions that this run asked about."""
 
         self._connected: Clouds | None = None
         self.patience = Patience(lambda seconds: workspace.pause(seconds))
@@ -338,7 +342,9 @@ class EstateRun:
     def endings(self, grants: Sequence[GrantId]) -> Mapping[GrantId, Unproven | None]:
         """Returns why nobody with a say ended each of *grants*; None where somebody did."""
         accepted = self.line.accepted
-        return self.prover.endings(grants, anchor=self.workspace.anchor, tip=accepted)
+        found = self.prover.endings(grants, anchor=self.workspace.anchor, tip=accepted)
+        self.ended_by = self.prover.ended_by
+        return found
 
     def take_away(self) -> Removed:
         """Goes through the removals lane, which comes first in every run that writes."""

@@ -126,8 +126,17 @@ def test_a_revert_of_the_revert_brings_nothing_back(acme: Acme) -> None:
     acme.landed("alice", "alice/one", text, "bob")
     assert acme.apply().code == 0
     acme.later(minutes=10)
-    assert acme.check(acme.request("alice", "stop", {ONE: None})).said["merged"]
+    stop = acme.request("alice", "stop", {ONE: None})
+    assert acme.check(stop).said["merged"]
     assert acme.apply().code == 0
+    # The record says who took it away.
+    log = acme.daypass("audit", "log", "--grant", "alice/one", "--json").said
+    ended = next(one for one in log if one.get("state") == "ended")
+    assert (ended["pull"], ended["requester"], ended["merger"]) == (
+        stop,
+        "alice",
+        "daypass-keeper[bot]",
+    )
     number = acme.request("alice", "again", {ONE: text}, title='Revert "stop"')
     checked = acme.check(number)
     assert (checked.code, checked.said["verdict"]) == (1, "denied")
