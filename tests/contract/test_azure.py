@@ -17,6 +17,7 @@ import pytest
 
 from pipeline.clouds.azure import binding as documents
 from pipeline.clouds.azure.adapter import AzureReader, AzureWriter, StaticToken
+from pipeline.clouds.azure.api import CONNECT_TIMEOUT, READ_TIMEOUT
 from pipeline.clouds.azure.mark import AzureMark, request_name
 from pipeline.clouds.interface import Observation, Result, Status
 from pipeline.errors import UsageError
@@ -1009,3 +1010,9 @@ def test_a_window_of_more_than_thirty_days_is_refused(world: World) -> None:
         world.wanted(start=start, end=start + timedelta(days=30, seconds=1))
     # Two that follow each other share an assignment, and bring a request each.
     assert world.wanted("alice/a", "alice/b", start=start, end=start + timedelta(days=40))
+
+
+def test_a_call_waits_for_a_bounded_time(world: World) -> None:
+    with world.reader._connection.open(SUBSCRIPTION) as subscription:
+        waits = subscription.client._client._pipeline._transport.connection_config
+    assert (waits.timeout, waits.read_timeout) == (CONNECT_TIMEOUT, READ_TIMEOUT) == (20, 60)

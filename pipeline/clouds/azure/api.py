@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PUBLIC = "https://management.azure.com"
 """Azure Resource Manager of the public cloud."""
 
+CONNECT_TIMEOUT, READ_TIMEOUT = 20, 60
+"""Seconds. azure-core would wait 300 for each."""
+
 ATTEMPTS = 4
 """How often a call is made before its failure counts."""
 
@@ -109,7 +112,11 @@ class Connection:
         from azure.core.pipeline.policies import HeadersPolicy
         from azure.mgmt.authorization.v2020_10_01 import AuthorizationManagementClient
 
-        options: dict[str, Any] = {"retry_total": 0}  # one place retries: `Subscription.attempt`
+        options: dict[str, Any] = {
+            "retry_total": 0,  # one place retries: `Subscription.attempt`
+            "connection_timeout": CONNECT_TIMEOUT,
+            "read_timeout": READ_TIMEOUT,
+        }
         if self.authentication_policy is not None:
             options["authentication_policy"] = self.authentication_policy
         elif urlsplit(self.endpoint).scheme == "http":
