@@ -35,6 +35,17 @@ class EndedGrant:
     """Whether nothing is left of it."""
 
 
+def may_end_grants(sources: Sources, *, before: str, head: str) -> bool:
+    """Whether a principal, target or role at *before* is gone or another one at *head*: what is
+    only added ends nothing. Raises as `ended_grants`."""
+    old, new = sources.catalogue(before), sources.catalogue(head)
+    return (
+        any(new.principals.get(one.name) != one for one in old.principals.values())
+        or any(new.targets.get(one.id) != one for one in old.targets.values())
+        or any(new.roles.get(one.id) != one for one in old.roles.values())
+    )
+
+
 def ended_grants(
     live: Iterable[LiveGrant], sources: Sources, *, before: str, head: str
 ) -> tuple[EndedGrant, ...]:

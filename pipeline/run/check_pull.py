@@ -13,7 +13,7 @@ from pipeline.history.lives import GRANTS
 from pipeline.history.proven import Proven, Quarantine
 from pipeline.judge.assessment import Assessment
 from pipeline.judge.decide import Decision, Verdict
-from pipeline.judge.ended_grants import ended_grants
+from pipeline.judge.ended_grants import ended_grants, may_end_grants
 from pipeline.output.annotations import remarks
 from pipeline.output.markdown import CHECK_MARKER, check_comment
 from pipeline.run.estate import EstateRun
@@ -86,6 +86,9 @@ def with_ended_grants(run: EstateRun, assessment: Assessment) -> Assessment:
     workspace, head = run.workspace, assessment.pull.head_sha
     try:
         before = workspace.repository.merge_base(assessment.base, head)
+        if not may_end_grants(workspace.sources, before=before, head=head):
+            return assessment
+        # Only now is the branch proven, which costs questions to GitHub.
         found = ended_grants(run.branch.live, workspace.sources, before=before, head=head)
     except PipelineError as error:
         return replace(assessment, ends_unknown=str(error))

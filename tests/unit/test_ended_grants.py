@@ -25,6 +25,7 @@ from tests.unit.support_tiny_rules import (
     ROLES,
     START,
     TARGETS,
+    TEAMS,
     grant,
     principal,
 )
@@ -136,8 +137,16 @@ def test_what_cannot_be_found_out_is_said_and_holds_up_nothing(branch: Branch) -
     assert "is not known: GitHub is away" in check_comment(told)
 
 
-def test_of_what_changes_no_catalogue_nothing_is_asked(branch: Branch) -> None:
-    number = branch.propose({REPORTS: grant()})
+@pytest.mark.parametrize(
+    "files",
+    [
+        {REPORTS: grant()},
+        {"access/principals/erin.yaml": principal("erin", 8)},
+        {TEAMS: START[TEAMS] + "more: {id: 73, title: More}\n"},
+    ],
+)
+def test_of_what_only_adds_to_the_catalogue_nothing_is_asked(branch: Branch, files: Files) -> None:
+    number = branch.propose(files, author=CAROL)
     plain = branch.assess(number)
     assert told_of(branch, plain, AssertionError("asked")) == plain
 
