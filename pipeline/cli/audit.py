@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pipeline.cli.context import Context
+from pipeline.errors import UsageError
 
 
 @click.group()
@@ -23,12 +24,17 @@ def audit() -> None:
 def log(context: Context, grant: str | None, as_json: bool) -> int:
     """Show the events of the record, oldest first.
 
-    Exit codes: 0 fine, 1 the chain is broken (what holds is shown), 3 it cannot be read.
+    Exit codes: 0 fine, 1 the chain is broken (what holds is shown), 2 no event names that grant,
+    3 it cannot be read.
     """
+    from pipeline.reading.yaml_strict import closest
     from pipeline.record.chain import read_chain
 
     _, files = context.audit_store.load()
     chain = read_chain(files)
+    named = {one for event in chain.events for one in _grants(event)}
+    if grant is not None and grant not in named and not chain.broken:
+        raise UsageError(f"the record names no grant {grant!r}{closest(grant, named)}")
     for event in chain.events:
         if grant is not None and grant not in _grants(event):
             continue

@@ -10,16 +10,19 @@ import click
 from pipeline.cli.context import Context
 
 if TYPE_CHECKING:
-    from pipeline.run.access_now import AccessRow
+    from pipeline.run.access_now import AccessFilter, AccessRow
     from pipeline.run.situation import Situation
 
 
 @click.command()
 @click.option("--subject", help="Only this principal.")
 @click.option("--target", help="Only this target: aws/payments-prod.")
+@click.option("--role", help="Only this role, by its name in the catalogue: rds-reader.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one object a line, to stdout.")
 @click.pass_obj
-def status(context: Context, subject: str | None, target: str | None, as_json: bool) -> int:
+def status(
+    context: Context, subject: str | None, target: str | None, role: str | None, as_json: bool
+) -> int:
     """Show every binding that the clouds hold, with its grant, reason and what is left of it.
 
     States: live; scheduled (its start is ahead); missing (wanted, not there); altered (not as
@@ -27,25 +30,27 @@ def status(context: Context, subject: str | None, target: str | None, as_json: b
     cloud does not list it yet); unknown (its target could not be
     listed). Nothing is written anywhere.
 
-    Exit codes: 0 the clouds agree with the default branch, 1 they differ, 3 something could
-    not be listed.
+    Exit codes: 0 the clouds agree with the default branch, 1 they differ, 2 a name that nobody
+    knows, 3 something could not be listed.
     """
-    from pipeline.run.access_now import AGREED, access_rows
+    from pipeline.run.access_now import AGREED, AccessFilter, access_rows
     from pipeline.run.estate import EstateRun
 
     with EstateRun(context, both_engines=False) as run:
         situation = run.situation
-        rows = [
-            row
-            for row in access_rows(situation)
-            if subject in (None, row.subject) and target in (None, row.target)
-        ]
+        every = list(access_rows(situation))
+        asked = AccessFilter(subject=subject, target=target, role=role)
+        if str(asked):
+            # Who left may still be looked for.
+            former = {grant.partition("/")[0] for grant, _ in situation.recorded.states}
+            asked.check(every, run.known_catalogue, former)
+        rows = [row for row in every if asked.takes(row)]
         context.alert(situation.said_of_the_line)
         if as_json:
             for row in rows:
                 context.emit(_document(row, situation.now))
         else:
-            _say(context, situation, rows)
+            _say(context, situation, rows, asked)
         if situation.estate.code:
             return situation.estate.code
         agreed = all(row.state in AGREED for row in rows)
@@ -79,16 +84,24 @@ def _left(row: AccessRow, now: datetime) -> str:
     return left(row.window.end, now=now) if row.window else "no end"
 
 
-def _say(context: Context, situation: Situation, rows: list[AccessRow]) -> None:
+def _say(
+    context: Context, situation: Situation, rows: list[AccessRow], asked: AccessFilter
+) -> None:
     from pipeline.output.text import table
     from pipeline.run.access_now import AGREED
     from pipeline.values.canonical import timestamp
 
     out, err = context.out, context.err
+    if str(asked):
+        err.line(f"only {asked}", "dim")
     if not rows:
-        out.line("nobody has access")
+        out.line(f"nobody has access: {asked}" if str(asked) else "nobody has access")
     else:
-        header = ("SUBJECT", "TARGET", "ROLE", "STATE", "LEFT", "UNTIL", "GRANT", "PR", "REASON")
+        # Only what begins later says from when.
+        ahead = any(row.state == "scheduled" for row in rows)
+        start = ("FROM",) if ahead else ()
+        header = ("SUBJECT", "TARGET", "ROLE", "STATE", *start, "LEFT", "UNTIL", "GRANT", "PR")
+        header = (*header, "REASON")
         lines = table(
             header,
             [
@@ -97,6 +110,7 @@ def _say(context: Context, situation: Situation, rows: list[AccessRow]) -> None:
                     row.target,
                     row.role,
                     row.state,
+                    *((_from(row),) if ahead else ()),
                     _left(row, situation.now),
                     timestamp(row.window.end) if row.window else "–",
                     row.grant,
@@ -113,6 +127,12 @@ def _say(context: Context, situation: Situation, rows: list[AccessRow]) -> None:
         err.line(f"! {one.path} is quarantined: {'; '.join(one.reasons)}", "red")
     for target, why in situation.estate.unreachable:
         err.line(f"! {target} could not be listed: {why}", "red")
+
+
+def _from(row: AccessRow) -> str:
+    from pipeline.values.canonical import timestamp
+
+    return timestamp(row.window.start) if row.window and row.state == "scheduled" else "–"
 
 
 def _short(text: str, limit: int = 50) -> str:

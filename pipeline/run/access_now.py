@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.errors import UsageError
+from pipeline.reading.yaml_strict import closest
 from pipeline.run.situation import Situation
 from pipeline.values.binding import Binding
+from pipeline.values.catalogue import Catalogue
 from pipeline.values.grant import Window
 from pipeline.values.ids import GrantId, TargetId
 
@@ -28,11 +31,16 @@ class AccessRow:
     """`live`, `scheduled`, `missing`, `altered`, `surplus`, `unlisted` or `unknown`."""
 
     window: Window | None
-    """None where the cloud object carries no end."""
+    """None where the cloud object carries no end. Of a binding that several grants share, the
+    grant's own."""
 
     grant: GrantId
     pull: int | None
+    """The one that brought what is in force: the last extension, for example."""
+
     approvers: tuple[str, ...]
+    """Whose approvals of that one counted."""
+
     reason: str | None
     ticket: str | None
 
@@ -43,7 +51,7 @@ def access_rows(situation: Situation) -> Iterator[AccessRow]:
     held = {binding.identity: binding for binding in situation.estate.bindings}
     down = dict(situation.estate.unreachable)
     unlisted = {(one.target, one.key): one for one in situation.unlisted(situation.estate)}
-    grants = {one.grant.id: one.grant for one in situation.branch.live}
+    grants = {one.grant.id: one for one in situation.branch.live}
     for identity in sorted(wanted.keys() | held.keys()):
         want, have = wanted.get(identity), held.get(identity)
         binding = have or want
@@ -56,19 +64,19 @@ def access_rows(situation: Situation) -> Iterator[AccessRow]:
         for grant in known.grants:
             asked = grants.get(grant)
             proofs = situation.branch.proofs.get(grant, ())
+            shared = len(known.grants) > 1 and asked and binding.window
             yield AccessRow(
-                subject=asked.subject if asked else known.principal,
+                subject=asked.grant.subject if asked else known.principal,
                 target=known.target,
                 role=known.role,
                 state=state,
-                window=binding.window,
+                window=asked.window if asked and shared else binding.window,
                 grant=grant,
-                pull=proofs[0].pull if proofs else None,
+                pull=proofs[-1].pull if proofs else None,
                 approvers=proofs[-1].approvers if proofs else (),
-                reason=asked.reason if asked else None,
-                ticket=asked.ticket if asked else None,
+                reason=asked.grant.reason if asked else None,
+                ticket=asked.grant.ticket if asked else None,
             )
-
     for made in unlisted.values():
         window = Window(start=made.start, end=made.end) if made.start and made.end else None
         for grant in made.grants:
@@ -98,3 +106,46 @@ def _state(want: Binding | None, have: Binding | None, *, unreachable: bool, now
     if have.window is not None and now < have.window.start:
         return "scheduled"
     return "live"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessFilter:
+    """The part of what people have that somebody asks about; empty for all of it."""
+
+    subject: str | None = None
+    target: str | None = None
+    role: str | None = None
+
+    def __str__(self) -> str:
+        named = (("subject", self.subject), ("target", self.target), ("role", self.role))
+        return ", ".join(f"{what} {name}" for what, name in named if name is not None)
+
+    def takes(self, row: AccessRow) -> bool:
+        """Whether *row* is asked about."""
+        return (
+            self.subject in (None, row.subject)
+            and self.target in (None, row.target)
+            and self.role in (None, row.role)
+        )
+
+    def check(
+        self, rows: Iterable[AccessRow], catalogue: Catalogue, former: Collection[str]
+    ) -> None:
+        """Raises `UsageError` for a name that neither *catalogue* nor any of *rows* knows, nor, of
+        subjects, *former*: that nobody so called has access would be no answer."""
+        seen = list(rows)
+        subjects = {*catalogue.principals, *former, *(one.subject for one in seen)}
+        for what, name, known in (
+            ("subject", self.subject, subjects),
+            ("target", self.target, {*catalogue.targets, *(one.target for one in seen)}),
+            (
+                "role",
+                self.role,
+                {*(one.name for one in catalogue.roles.values()), *(one.role for one in seen)},
+            ),
+        ):
+            if name is not None and name not in known:
+                raise UsageError(
+                    f"{name!r} is no {what} of the catalogue, and nobody has access so named"
+                    f"{closest(name, known)}"
+                )

@@ -42,7 +42,7 @@ from pipeline.run.read_back import Patience
 from pipeline.run.removals import LaneParts, Removed, take_away, unasked
 from pipeline.run.situation import Situation, dispute_events
 from pipeline.run.workspace import Workspace
-from pipeline.values.catalogue import Target
+from pipeline.values.catalogue import Catalogue, Target
 from pipeline.values.ids import Cloud, GrantId, TargetId
 from pipeline.values.pull_request import PullFile, Push
 
@@ -269,7 +269,11 @@ class EstateRun:
         return tuple(found[name] for name in sorted(found))
 
     def _catalogue_targets(self) -> Mapping[TargetId, Target]:
-        """Targets of the last catalogue that was proven and can be read.
+        return self.known_catalogue.targets
+
+    @cached_property
+    def known_catalogue(self) -> Catalogue:
+        """The last catalogue that was proven and can be read.
 
         Neither a broken catalogue nor one that a target was struck off by hand must stop
         cleaning up there.
@@ -280,7 +284,7 @@ class EstateRun:
         proven = self.prover.sound(anchor=anchor, tip=tip)
         for sha in (*proven, *(commit.sha for commit in reversed(commits))):
             try:
-                return sources.catalogue(sha).targets
+                return sources.catalogue(sha)
             except InvalidInput:
                 continue
         raise Undecided("no version of the catalogue since the trusted commit can be read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline.clouds.desired import desired
 from pipeline.clouds.interface import Foreign
+from pipeline.values.binding import Binding
 from tests.unit.support_estate import a_grant, quarantine, unknown_to_the_clouds
 from tests.unit.support_run import OneRun, a_run
 from tests.unit.support_values import HOUR, NOON, binding, window
@@ -103,19 +105,19 @@ def test_a_binding_without_an_end_shows_that_only_we_would_end_it() -> None:
     assert code == 1
 
 
-def test_a_binding_that_several_grants_share_is_shown_for_each() -> None:
+def test_a_binding_that_several_grants_share_is_shown_for_each_with_its_own_end() -> None:
     x, y = a_grant("x", "azure/prod"), a_grant("y", "azure/prod", held=window(1, 4))
     run = a_run(live=[x, y], holding=desired([x, y], now=NOON).bindings)
     found, code = rows(run)
     assert [(row["grant"], row["pull"]) for row in found] == [("alice/x", 11), ("alice/y", 12)]
-    assert {row["end"] for row in found} == {"2026-11-20T16:00:00Z"}
+    assert [row["end"] for row in found] == ["2026-11-20T14:00:00Z", "2026-11-20T16:00:00Z"]
     assert code == 0
 
 
-def test_an_extended_grant_names_the_pull_request_that_asked_first() -> None:
+def test_an_extended_grant_names_the_pull_request_that_extended_it() -> None:
     longer = a_grant("x", held=window(0, 3))
     run = a_run(live=[X]).again(live=[longer], holding=[longer])
-    assert [row["pull"] for row in rows(run)[0]] == [11]
+    assert [row["pull"] for row in rows(run)[0]] == [12]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_an_extended_grant_names_the_pull_request_that_asked_first() -> None:
         (("--subject", "bob"), ["bob/y"]),
         (("--target", "aws/prod"), ["alice/x"]),
         (("--subject", "bob", "--target", "aws/prod"), []),
-        (("--subject", "ali"), []),
+        (("--role", "reader"), ["alice/x", "alice/x", "bob/y"]),
     ],
 )
 def test_one_subject_or_target_may_be_asked_about(
@@ -135,6 +137,45 @@ def test_one_subject_or_target_may_be_asked_about(
     found, code = rows(a_run(live=both, holding=both), *options)
     assert sorted(row["grant"] for row in found) == expected
     assert code == 0
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (("--subject", "alcie"), "'alcie' is no subject .*; did you mean \"alice\"\\?"),
+        (("--target", "aws/prd"), "'aws/prd' is no target .*; did you mean \"aws/prod\"\\?"),
+        (("--role", "raeder"), "'raeder' is no role .*; did you mean \"reader\"\\?"),
+        (("--subject", "nobody-like-that"), "'nobody-like-that' is no subject of the catalogue"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_no_answer(options: tuple[str, ...], said: str) -> None:
+    found = a_run(live=[X], holding=[X]).command("status", *options)
+    assert found.code == 2
+    assert re.search(said, str(found.error))
+    assert found.out == ""
+
+
+def test_who_left_may_still_be_looked_for() -> None:
+    held = binding(target="gcp/dev", grants=("zoe/old",))
+    run = a_run(holding=[held])
+    assert run.command("status", "--subject", run_subject(held)).code == 1
+    gone = a_run()
+    gone.world.write_state(("yve/old", "c" * 40), "ended")
+    said = gone.again().command("status", "--subject", "yve")
+    assert (said.out, said.code) == ("nobody has access: subject yve\n", 0)
+    assert "only subject yve" in said.err
+
+
+def run_subject(held: Binding) -> str:
+    """Who a binding that nothing asks for is shown for."""
+    return held.principal
+
+
+def test_what_begins_later_says_from_when() -> None:
+    ahead = a_grant("x", held=window(1, 2))
+    header, line = a_run(live=[ahead], holding=[ahead]).command("status").out.splitlines()
+    assert header.split()[4] == "FROM"
+    assert line.split()[4] == "2026-11-20T13:00:00Z"
 
 
 def test_what_was_not_asked_about_does_not_count_for_the_exit_code() -> None:
