@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -65,10 +65,19 @@ class Chain:
     digests: frozenset[str] = frozenset()
     """`Tip.short` of every line: what an anchor may name."""
 
+    numbers: frozenset[int] = frozenset()
+    """Those of all files, whether they hold or not: no new one may have one of them."""
+
     @property
     def broken(self) -> tuple[Break, ...]:
         """The breaks that no segment names: nothing may be added but a segment."""
         return self.breaks[self.named :]
+
+    def with_file(self, path: str, content: bytes) -> Chain:
+        """Returns the chain with the file that was added next."""
+        reading = _Reading(self)
+        reading.add(path, content)
+        return reading.chain({path}, self.numbers)
 
     @property
     def segment(self) -> str | None:
@@ -87,14 +96,7 @@ def read_chain(files: Mapping[str, bytes]) -> Chain:
     reading = _Reading()
     for path, content in files.items():
         reading.add(path, content)
-    numbers = {int(match["number"]) for match in map(_FILE.fullmatch, files) if match}
-    return Chain(
-        events=tuple(reading.events),
-        tip=_before_a_free_number(reading.tip, numbers),
-        breaks=tuple(reading.breaks),
-        named=reading.named,
-        digests=frozenset(reading.digests),
-    )
+    return reading.chain(files)
 
 
 def by_number(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -117,14 +119,27 @@ def new_segment(chain: Chain, *, commit: str | None) -> AuditEvent:
 
 
 class _Reading:
-    """The chain as far as it was read."""
+    """The chain as far as it was read, from *before* on."""
 
-    def __init__(self) -> None:
-        self.events: list[Mapping[str, Any]] = []
-        self.digests: set[str] = set()
-        self.tip = Tip()
-        self.breaks: list[Break] = []
-        self.named = 0
+    def __init__(self, before: Chain | None = None) -> None:
+        self.events: list[Mapping[str, Any]] = list(before.events) if before else []
+        self.digests: set[str] = set(before.digests) if before else set()
+        self.tip = before.tip if before else Tip()
+        self.breaks: list[Break] = list(before.breaks) if before else []
+        self.named = before.named if before else 0
+
+    def chain(self, files: Iterable[str], before: Collection[int] = ()) -> Chain:
+        """Returns the chain that was read of *files*, after those with the numbers *before*."""
+        numbers = {int(match["number"]) for match in map(_FILE.fullmatch, files) if match}
+        numbers.update(before)
+        return Chain(
+            events=tuple(self.events),
+            tip=_before_a_free_number(self.tip, numbers),
+            breaks=tuple(self.breaks),
+            named=self.named,
+            digests=frozenset(self.digests),
+            numbers=frozenset(numbers),
+        )
 
     def add(self, path: str, content: bytes) -> None:
         """Reads the file that was added next."""

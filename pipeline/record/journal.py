@@ -78,23 +78,39 @@ class AuditJournal:
         self.verified: str | None = None
         """The commit up to which this run has seen that all is the App's; see `vouch`."""
 
+        self._known: tuple[str | None, Chain] | None = None
+        """The branch's head and the chain there, as this run read or wrote it last."""
+
     def chain(self) -> Chain:
-        """Reads the whole chain. Raises `Denied` when it does not hold."""
-        return read_whole(self._store)[1]
+        """Returns the whole chain, as this run read or wrote it last. Raises `Denied` when it does
+        not hold."""
+        return self._read()[1]
 
     @property
     def tip(self) -> Tip:
         """The chain's end, to anchor in a comment."""
-        return read_whole(self._store)[1].tip
+        return self._read()[1].tip
 
     def record(self, events: Sequence[AuditEvent], message: str) -> Tip:
         """Appends *events* in one commit. Raises when they could not be recorded."""
 
         def append() -> Tip:
-            head, chain = read_whole(self._store)
-            return self._append(events, message, head, chain)
+            head, chain = self._read()
+            try:
+                return self._append(events, message, head, chain)
+            except RefMoved:
+                # Somebody else wrote meanwhile: all of it is read and verified again.
+                self._known = None
+                raise
 
         return _again_where_it_moved(append)
+
+    def _read(self) -> tuple[str | None, Chain]:
+        """Returns what is known; reads the branch the first time, as the chain grows with every
+        grant and a run writes about each of them."""
+        if self._known is None:
+            self._known = read_whole(self._store)
+        return self._known
 
     def begin_segment(self, *, anew: bool = False) -> None:
         """Begins a new segment of a chain that is broken, with an alert; see `chain`. Does
@@ -133,7 +149,9 @@ class AuditJournal:
         self, events: Sequence[AuditEvent], message: str, head: str | None, chain: Chain
     ) -> Tip:
         path, text, tip = batch(events, after=chain.tip, at=self._clock(), run=self._run)
-        self._store.append({path: text}, vouching(message, self.verified), parent=head)
+        self._known = None
+        now = self._store.append({path: text}, vouching(message, self.verified), parent=head)
+        self._known = now, chain.with_file(path, text.encode())
         return tip
 
     def intents(
@@ -141,12 +159,13 @@ class AuditJournal:
     ) -> None:
         """Records every change that is about to be tried; *causes* say why the removals lane
         takes a binding away, by its identity."""
+        named = plan.digest
         self.record(
             [
                 AuditEvent(
                     kind="intent",
                     data={
-                        "plan": plan.digest,
+                        "plan": named,
                         **_change(change),
                         **_cause(change, causes),
                         "grants": self._grants(change),
@@ -161,11 +180,12 @@ class AuditJournal:
         self, outcome: Outcome, *, causes: Mapping[tuple[str, str, str], str] | None = None
     ) -> None:
         """Records how every change came out, and what was taken back. See `intents`."""
+        named = outcome.plan.digest
         events = [
             AuditEvent(
                 kind="outcome",
                 data={
-                    "plan": outcome.plan.digest,
+                    "plan": named,
                     **_change(result.change),
                     **_cause(result.change, causes),
                     "grants": self._grants(result.change),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipeline.clouds.interface import Result, Status
 from pipeline.clouds.usage import usage
@@ -26,6 +27,8 @@ from pipeline.values.binding import Binding
 from pipeline.values.canonical import digest
 from pipeline.values.grant import Window
 from pipeline.values.ids import GrantId
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,14 +79,19 @@ def grant_results(
         if proof := situation.recorded.proofs.get(key[1]):
             pulls.setdefault(key, proof.pull)
     windows = {one.grant.id: one.window for one in branch.live}
+    # By grant, once: a search for each of them would grow with the square of their number.
+    every = (*outcome.results, *outcome.rolled_back)
+    results_of = _by_grant((r, r.change.grants) for r in every)
+    drift_of = _by_grant((one, one.grants) for one in drift)
+    bindings_of = _by_grant((one, one.grants) for one in situation.desired.bindings)
+    refused = dict(situation.desired.refused)
     found = []
     for key, pull in sorted(pulls.items()):
         grant = GrantId(key[0])
-        results = tuple(
-            r for r in (*outcome.results, *outcome.rolled_back) if grant in r.change.grants
-        )
-        state, waits = states.get(key), _refusal(situation, grant)
-        differs = tuple(d for d in drift if grant in d.grants)
+        results, differs = results_of.get(grant, ()), drift_of.get(grant, ())
+        bindings = bindings_of.get(grant, ())
+        state = states.get(key)
+        waits = refused.get(grant) or _refusal(situation, grant, bindings)
         done = all(r.status is Status.DONE for r in results)
         if state is None and done and not (differs or waits):
             continue
@@ -94,7 +102,7 @@ def grant_results(
                 window=windows.get(grant),
                 state=state,
                 results=results,
-                bindings=tuple(b for b in situation.desired.bindings if grant in b.grants),
+                bindings=bindings,
                 drift=differs,
                 earlier=asked.get(key, ())[:-1] if state == PROVISIONED else (),
                 waits=waits,
@@ -103,14 +111,22 @@ def grant_results(
     return tuple(found)
 
 
-def _refusal(situation: Situation, grant: GrantId) -> str:
-    """Returns why nothing of *grant* is made until somebody acts: a target refused to be listed,
-    or no cloud object can carry it. Empty where neither is so."""
-    if why := dict(situation.desired.refused).get(grant):
-        return why
+def _by_grant(found: Iterable[tuple[T, Iterable[GrantId]]]) -> dict[GrantId, tuple[T, ...]]:
+    """Returns what was *found*, in its order, by each of the grants that it is about."""
+    by: dict[GrantId, list[T]] = {}
+    for one, grants in found:
+        for grant in dict.fromkeys(grants):
+            by.setdefault(grant, []).append(one)
+    return {grant: tuple(some) for grant, some in by.items()}
+
+
+def _refusal(situation: Situation, grant: GrantId, bindings: Sequence[Binding]) -> str:
+    """Returns why nothing of *grant*, which needs *bindings*, is made until somebody acts: a target
+    refused to be listed. Empty where that is not so."""
     refused = situation.estate.refused
-    needed = {b.target for b in situation.desired.bindings if grant in b.grants}
-    return situation.waiting.get(grant, "") if needed & refused else ""
+    if not any(binding.target in refused for binding in bindings):
+        return ""
+    return situation.waiting.get(grant, "")
 
 
 def tell_results(

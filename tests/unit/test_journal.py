@@ -233,3 +233,48 @@ def test_outcomes_tell_what_failed_and_what_was_taken_back() -> None:
 def test_a_plan_without_changes_cannot_be_recorded_as_one() -> None:
     with pytest.raises(ValueError, match="at least one"):
         journal(Branch()).intents(Plan(changes=()))
+
+
+class Counting(Branch):
+    """Counts how often it is read."""
+
+    reads = 0
+
+    def load(self) -> tuple[str | None, Mapping[str, bytes]]:
+        self.reads += 1
+        return super().load()
+
+
+@pytest.mark.parametrize("appends", [1, 2, 30])
+def test_a_run_reads_the_chain_once_however_often_it_appends_and_anchors(appends: int) -> None:
+    branch = Counting()
+    journal = AuditJournal(branch, clock=lambda: NOON, run=RUN)
+    for number in range(appends):
+        journal.record([AuditEvent(kind="note", data={"by": str(number)})], "Note")
+        assert journal.tip == journal.chain().tip == read_chain(branch.files).tip
+    assert journal.chain() == read_chain(branch.files)
+    assert branch.reads == 1
+
+
+def test_what_another_run_wrote_is_read_and_verified_before_anything_follows_it() -> None:
+    branch = Counting(others=1)
+    journal = AuditJournal(branch, clock=lambda: NOON, run=RUN)
+    journal.record([AuditEvent(kind="note", data={"by": "us"})], "Note")
+    assert branch.reads == 2
+    assert [event["by"] for event in journal.chain().events] == ["another run", "us"]
+    branch.files["record/2026/11/000001.jsonl"] = b"{}\n"
+    other = AuditJournal(branch, clock=lambda: NOON, run=RUN)
+    with pytest.raises(Denied):
+        other.record([AuditEvent(kind="note", data={"by": "nobody"})], "Note")
+
+
+def test_after_an_append_that_failed_the_branch_is_read_again() -> None:
+    branch = Counting()
+    journal = AuditJournal(branch, clock=lambda: NOON, run=RUN)
+    assert journal.tip.seq == 0
+    branch.refuse = True
+    with pytest.raises(ForgeError):
+        journal.record([AuditEvent(kind="note", data={"by": "us"})], "Note")
+    branch.refuse = False
+    journal.record([AuditEvent(kind="note", data={"by": "us"})], "Note")
+    assert branch.reads == 2
