@@ -81,9 +81,11 @@ class AuditJournal:
         self._known: tuple[str | None, Chain] | None = None
         """The branch's head and the chain there, as this run read or wrote it last."""
 
-    def chain(self) -> Chain:
-        """Returns the whole chain, as this run read or wrote it last. Raises `Denied` when it does
-        not hold."""
+    def chain(self, *, anew: bool = False) -> Chain:
+        """Returns the whole chain, as this run read or wrote it last, or as it is now with *anew*.
+        Raises `Denied` when it does not hold."""
+        if anew:
+            self._known = None
         return self._read()[1]
 
     @property

@@ -153,7 +153,7 @@ def tell_results(
                     *(f"{d.target} {d.key}: {d.what}" for d in one.drift),
                     *((one.waits,) if one.waits else ()),
                 ],
-                lost=_lost_anchors(run, one.pull, bot),
+                lost=lost_anchors(run, one.pull, bot),
             )
             marker = f"{RESULT_MARKER}-{digest(one.grant)[:12]}"
             writer = workspace.writer("keeper")
@@ -163,7 +163,7 @@ def tell_results(
                     one.grant,
                     one.pull,
                     tip=run.journal.tip.short,
-                    lost=_lost_anchors(run, number, bot),
+                    lost=lost_anchors(run, number, bot),
                 )
                 writer.comment(number, marker=marker, body=later, bot_id=bot)
         except (Denied, ForgeError) as error:
@@ -219,16 +219,17 @@ def keeper_account(run: EstateRun) -> int:
     return bot
 
 
-def _lost_anchors(run: EstateRun, pull: int, bot: int) -> list[str]:
+def lost_anchors(run: EstateRun, pull: int, bot: int) -> list[str]:
     """Tips that comments on *pull* anchor and the record lacks: traces of what was cut off it.
 
     Editing a comment must not wipe them out.
     """
-    known = run.journal.chain().digests
     found = {
         tip
         for comment in run.workspace.reader.comments(pull)
         if comment.author is not None and comment.author.id == bot
         for tip in ANCHOR.findall(comment.body)
     }
-    return sorted(found - known)
+    lost = found - run.journal.chain().digests
+    # Another run may have written, and told, since this one read the record.
+    return sorted(lost - run.journal.chain(anew=True).digests if lost else ())

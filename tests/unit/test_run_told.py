@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 from pipeline.history.proven import Brought, Quarantine
 from pipeline.output.markdown import ANCHOR
+from pipeline.record.audit import AuditEvent
 from pipeline.record.chain import read_chain
+from pipeline.run.results import lost_anchors
 from pipeline.values.canonical import digest
 from tests.unit.support_estate import a_grant, quarantine
 from tests.unit.support_run import World, a_run
 from tests.unit.support_values import HOUR, NOON, window
+from tests.unit.support_world import KEEPER
 
 X = a_grant("x")
 LOST = "7:" + "a" * 64
@@ -287,3 +292,16 @@ def test_a_quarantine_that_cannot_be_told_stops_nothing() -> None:
     assert run.converge().code == 1
     assert world.held == ["gcp/prod alice/x"]
     assert "#77 could not be told why it is not applied" in run.err
+
+
+def test_an_anchor_of_a_run_beside_this_one_is_not_lost() -> None:
+    """It wrote to the record, and told, after this run had read it."""
+    run = a_run(live=[X])
+    assert run.journal.chain().events == ()
+    run.world.write_down(AuditEvent(kind="note", data={"by": "another run"}))
+    tip = read_chain(run.world.record.files).tip.short
+    run.world.forge.comments_on[11] = {"other": "\n".join([anchored(tip), anchored(LOST)])}
+    beside: Any = SimpleNamespace(
+        journal=run.journal, workspace=SimpleNamespace(reader=run.world.forge)
+    )
+    assert lost_anchors(beside, 11, KEEPER.id) == [LOST]
